@@ -1,0 +1,117 @@
+"""Opens a normalised dataset for detectors: Ibis tables over Parquet, in DuckDB with bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from detection.records import Window
+from detection.telemetry import sketch
+from detection.telemetry.columns import ACCOUNTS, EXCHANGES, MODELS, NETWORKS, schema
+
+FEWEST_ROWS = 1
+
+
+class Dataset:
+    """The four tables of one telemetry source: `exchanges`, `accounts`, `networks`, `models`.
+
+    A table without a file is there and empty. `columns` names the exchange columns that hold any value,
+    `account_columns` the same for accounts. Use `open_dataset`, which closes the connection and its spill files.
+    """
+
+    def __init__(self, root: Path, backend: Any) -> None:
+        self.root = root
+        self.backend = backend
+        self.parts = tuple(sorted((root / "exchanges").glob("day=*/*.parquet")))
+        self.exchanges = self._exchanges()
+        self.accounts = self._side("accounts", ACCOUNTS)
+        self.networks = self._side("networks", NETWORKS)
+        self.models = self._side("models", MODELS)
+        self.columns = frozenset(_filled(self.parts, EXCHANGES))
+        self.account_columns = frozenset(_filled(self._file("accounts"), ACCOUNTS))
+
+    def within(self, window: Window) -> Any:
+        """Give the exchanges in the half-open window."""
+        ts = self.exchanges.ts
+        return self.exchanges.filter((ts >= ibis.timestamp(window.start)) & (ts < ibis.timestamp(window.end)))
+
+    def span(self) -> Window | None:
+        """Give the window that covers every row, to the microsecond; None when there is no row."""
+        row = self.arrow(self.exchanges.aggregate(first=self.exchanges.ts.min(), last=self.exchanges.ts.max()))
+        first, last = row["first"][0].as_py(), row["last"][0].as_py()
+        return None if first is None else Window(first, last + timedelta(microseconds=1))
+
+    def releases(self) -> Mapping[str, datetime]:
+        """Give the release time of every model that has one."""
+        table = self.arrow(self.models.select("model", "released_at"))
+        return dict(zip(table["model"].to_pylist(), table["released_at"].to_pylist(), strict=True))
+
+    def arrow(self, expression: Any) -> pa.Table:
+        return self.backend.to_pyarrow(expression)
+
+    def batches(self, expression: Any, rows: int = 50_000) -> Iterator[pa.RecordBatch]:
+        """Stream the result of an expression without holding it whole."""
+        yield from self.backend.to_pyarrow_batches(expression, chunk_size=rows)
+
+    def _exchanges(self) -> Any:
+        if not self.parts:
+            return self.backend.create_table("exchanges", schema=_stored(), temp=True)
+        return self.backend.read_parquet([str(part) for part in self.parts], table_name="exchanges")
+
+    def _side(self, name: str, columns: Mapping[str, pa.DataType]) -> Any:
+        files = self._file(name)
+        if not files:
+            return self.backend.create_table(name, schema=ibis.schema(schema(columns)), temp=True)
+        return self.backend.read_parquet(str(files[0]), table_name=name)
+
+    def _file(self, name: str) -> tuple[Path, ...]:
+        path = self.root / f"{name}.parquet"
+        return (path,) if path.exists() else ()
+
+
+@contextmanager
+def open_dataset(root: Path, memory: str = "2GB", threads: int = 2) -> Iterator[Dataset]:
+    """Open the dataset under `root`; DuckDB keeps to `memory` and spills to a folder that is removed afterwards."""
+    with TemporaryDirectory(prefix="retort-duckdb-") as spill:
+        backend = ibis.duckdb.connect(memory_limit=memory, threads=threads, temp_directory=spill)
+        try:
+            backend.con.execute("SET TimeZone = 'UTC'")
+            yield Dataset(root, backend)
+        finally:
+            backend.disconnect()
+
+
+def _stored() -> Any:
+    return ibis.schema(schema({**EXCHANGES, **{name: pa.int64() for name in sketch.COLUMNS}}))
+
+
+def _filled(parts: tuple[Path, ...], columns: Mapping[str, pa.DataType]) -> set[str]:
+    """Name the columns that hold a value, from the statistics in the file footers alone."""
+    found: set[str] = set()
+    for part in parts:
+        if len(found) == len(columns):
+            break
+        with pq.ParquetFile(part) as file:
+            found |= _filled_in(file.metadata, columns)
+    return found
+
+
+def _filled_in(metadata: Any, columns: Mapping[str, pa.DataType]) -> set[str]:
+    found: set[str] = set()
+    for group in range(metadata.num_row_groups):
+        for place in range(metadata.num_columns):
+            chunk = metadata.row_group(group).column(place)
+            name = chunk.path_in_schema.split(".")[0]
+            if name in columns and name not in found:
+                known = chunk.statistics is not None and chunk.statistics.has_null_count
+                if not known or chunk.statistics.null_count < chunk.num_values:
+                    found.add(name)
+    return found

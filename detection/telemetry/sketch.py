@@ -1,0 +1,119 @@
+"""Reduces a prompt to a few numbers that survive changed fillings: its frame (head and tail) and a MinHash of its words.
+
+Numbers, quoted strings, code, links and names are masked first, so that a template filled a thousand times keeps one head
+and one tail. Shingling and min-wise hashing after Broder, "On the resemblance and containment of documents" (1997).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+
+import numpy as np
+import pyarrow as pa
+from rensa import RMinHash
+
+VERSION = "1"
+FRAME_WORDS = 5
+HEAD_LONGEST = 40
+PERMUTATIONS, BANDS = 32, 8
+FEWEST_WORDS = 6
+_CUT = 250
+_ROWS = PERMUTATIONS // BANDS
+
+COLUMNS: Mapping[str, pa.DataType] = {
+    "sketch_head": pa.int64(),
+    "sketch_tail": pa.int64(),
+    "sketch_text": pa.int64(),
+    "sketch_bands": pa.list_(pa.int64(), BANDS),
+}
+
+_FENCED = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
+_TOKEN = re.compile(
+    r"\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”|`[^`\n]{1,300}`"  # quoted text and code
+    r"|[\w'’]+(?:://\S+|@[\w.-]+|[.,/-]\d[\w.,/-]*)?"  # words; links, addresses and numbers as one token
+    r"|\n\s*|:"
+)
+_MASKS = {'"': "‹text›", "“": "‹text›", "`": "‹text›", "\n": "\n", ":": ":"}
+_DIGIT = re.compile(r"\d")
+Row = tuple[int | None, int | None, int | None, list[int] | None]
+
+
+def masked(text: str) -> list[str]:
+    """Give the masked tokens of a prompt; of a long one the first and last 250 characters. Line breaks are tokens."""
+    if len(text) > 2 * _CUT:
+        text = f"{text[:_CUT]}\n{text[-_CUT:]}"
+    if "```" in text:
+        text = _FENCED.sub(" `code` ", text)
+    out: list[str] = []
+    last = "."
+    for token in _TOKEN.findall(text.strip()):
+        shown = _MASKS.get(token[0]) or _word(token, last)
+        if shown != last or shown[0] not in "‹\n":
+            out.append(shown)
+        last = shown
+    return out
+
+
+def _word(token: str, last: str) -> str:
+    """Mask one word token: digits, links and capitalised words inside a sentence say nothing about the template."""
+    if token.isalpha():
+        inside = last[-1].isalpha() or last[-1] == "›"
+        return "‹name›" if token[0].isupper() and inside else token.lower()
+    if _DIGIT.search(token):
+        return "‹number›"
+    return "‹link›" if "/" in token or "@" in token else token.lower()
+
+
+def head(tokens: Sequence[str]) -> list[str]:
+    """Give what comes before the filling: up to the first colon or line break, else the first five words."""
+    for place, token in enumerate(tokens[: HEAD_LONGEST + 1]):
+        if token in (":", "\n") and place:
+            return [t for t in tokens[:place] if t != ":"] + [token]
+    return [t for t in tokens if t not in (":", "\n")][:FRAME_WORDS]
+
+
+def tail(tokens: Sequence[str]) -> list[str]:
+    """Give what comes after the filling: the last line when there is one, else the last five words."""
+    reverse = list(reversed(tokens))[: HEAD_LONGEST + 1]
+    if "\n" in reverse and (place := reverse.index("\n")):
+        return ["\n", *(t for t in reversed(reverse[:place]) if t != ":")]
+    return list(reversed([t for t in reverse if t not in (":", "\n")][:FRAME_WORDS]))
+
+
+def number(tokens: Sequence[str]) -> int:
+    """Hash tokens to a signed 64-bit number, the same on every machine."""
+    return int.from_bytes(blake2b(" ".join(tokens).encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def sketch(text: str) -> Row:
+    """Sketch one prompt: head, tail, whole text, bands. All None for a prompt too short to have a frame."""
+    tokens = masked(text)
+    words = [token for token in tokens if token not in (":", "\n")]
+    if len(words) < FEWEST_WORDS:
+        return None, None, number(tokens) if tokens else None, None
+    return number(head(tokens)), number(tail(tokens)), number(tokens), bands(words)
+
+
+def bands(words: Sequence[str]) -> list[int]:
+    """Fold the MinHash of word pairs into eight bands of four; equal bands mean similar prompts (about 0.6 and more)."""
+    minhash = RMinHash(num_perm=PERMUTATIONS, seed=42)
+    minhash.update([f"{first} {second}" for first, second in zip(words, words[1:], strict=False)])
+    digest = np.asarray(minhash.digest(), dtype=np.uint64).reshape(BANDS, _ROWS)
+    return [int.from_bytes(blake2b(row.tobytes(), digest_size=8).digest(), "big", signed=True) for row in digest]
+
+
+def sketch_batch(prompts: pa.Array) -> list[pa.Array]:
+    """Sketch a batch of prompts into the arrays of `COLUMNS`, in their order; absent prompts give nulls."""
+    seen: dict[str, Row] = {}
+    rows: list[Row] = []
+    for text in prompts.to_pylist():
+        if text is None:
+            rows.append((None, None, None, None))
+            continue
+        if text not in seen:
+            seen[text] = sketch(text)
+        rows.append(seen[text])
+    values = zip(*rows, strict=True) if rows else [[], [], [], []]
+    return [pa.array(list(column), kind) for column, kind in zip(values, COLUMNS.values(), strict=True)]

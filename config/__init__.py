@@ -1,0 +1,1 @@
+"""Wiring only: settings, URLs, the Celery application, and the embedded servers."""

@@ -1,0 +1,28 @@
+"""The records of judgement: leads, cases, verdicts, claims, evidence, timeline, dossiers."""
+
+from cases.models.case import Case, CaseAccount, CaseCluster, Verdict
+from cases.models.claims import AlternativeAnswer, Citation, Judgement
+from cases.models.dossier import DossierApproval, DossierProof, DossierSeal, DossierVersion
+from cases.models.evidence import CustodyEvent, EvidenceItem
+from cases.models.lead import Lead, LeadDecision, LeadSighting
+from cases.models.timeline import TimelineNote
+
+__all__ = [
+    "AlternativeAnswer",
+    "Case",
+    "CaseAccount",
+    "CaseCluster",
+    "Citation",
+    "CustodyEvent",
+    "DossierApproval",
+    "DossierProof",
+    "DossierSeal",
+    "DossierVersion",
+    "EvidenceItem",
+    "Judgement",
+    "Lead",
+    "LeadDecision",
+    "LeadSighting",
+    "TimelineNote",
+    "Verdict",
+]

@@ -1,0 +1,27 @@
+"""What the log says about leads, cases and dossiers."""
+
+SENTENCES = {
+    "lead.raised": "raised a lead: {title}",
+    "lead.seen_again": "saw a lead again in a newer run: {title}",
+    "lead.rejected": "rejected a lead: {reason}",
+    "lead.reopened": "put a rejected lead back in the queue",
+    "lead.assigned": "assigned a lead from {old} to {new}",
+    "case.opened": "opened {ref} from a lead with {accounts} accounts",
+    "case.joined": "joined a lead to {ref}: {accounts} accounts more",
+    "case.edited": "changed {fields} of {ref}",
+    "case.assigned": "assigned {ref} from {old} to {new}",
+    "case.moved": "moved {ref} from {old} to {new}",
+    "verdict.set": "set the verdict on {account} from {old} to {new}",
+    "verdicts.set": "set the verdict of {accounts} accounts to {new}",
+    "judgement.made": "judged claim ({claim}): {likelihood}",
+    "alternative.answered": "answered the alternative {alternative}: {state}",
+    "evidence.added": "added exhibit {number}",
+    "evidence.viewed": "downloaded exhibit {number}",
+    "timeline.added": "added a timeline entry",
+    "timeline.withdrawn": "withdrew a timeline entry",
+    "dossier.frozen": "froze version {number} of the {edition} dossier",
+    "dossier.approved": "approved version {number} of the {edition} dossier",
+    "dossier.sealed": "sealed version {number} of the {edition} dossier",
+    "dossier.proved": "stored the proof of version {number} of the {edition} dossier",
+    "dossier.downloaded": "downloaded version {number} of the {edition} dossier",
+}

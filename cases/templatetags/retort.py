@@ -1,0 +1,5 @@
+"""The few display filters of the templates."""
+
+from django import template
+
+register = template.Library()

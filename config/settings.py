@@ -1,0 +1,228 @@
+"""Settings, all from the environment. A value that cannot be used stops the start and says what would be accepted."""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from config import home as homes
+from config.environment import boolean, choice, database, integer, secret, text, words
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+HOME = homes.current()
+if not os.environ.get("DATABASE_URL"):
+    for _name, _value in homes.environment(HOME).items():
+        os.environ.setdefault(_name, _value)
+
+VERSION = "0.1.0"
+DEBUG = False
+SECRET_KEY = secret("RETORT_SECRET_KEY", default_file=HOME.secret_key)
+PUBLIC_URL = text("RETORT_PUBLIC_URL", f"http://127.0.0.1:{integer('PORT', 8000)}").rstrip("/")
+_public = urlsplit(PUBLIC_URL)
+SECURE = _public.scheme == "https"
+ALLOWED_HOSTS = words("RETORT_ALLOWED_HOSTS", [_public.hostname or "", "127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+SAMPLE = choice("RETORT_SAMPLE", "yes", ["yes", "no"]) == "yes"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "spine",
+    "people",
+    "detection",
+    "cases",
+]
+
+MIDDLEWARE = [
+    "config.middleware.RequestId",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "people.middleware.PrincipalMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": False,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "cases.context.frame",
+            ],
+            "builtins": ["django.templatetags.static", "cases.templatetags.retort"],
+        },
+    }
+]
+
+DATABASES = {
+    "default": {**database("DATABASE_URL"), "ENGINE": "spine.backend", "ATOMIC_REQUESTS": True},
+    "audit": database("RETORT_AUDIT_DATABASE_URL", fallback="DATABASE_URL"),
+}
+if os.environ.get("RETORT_OWNER_DATABASE_URL"):
+    DATABASES["owner"] = database("RETORT_OWNER_DATABASE_URL")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "people.User"
+LOGIN_URL = "sign_in"
+LOGIN_REDIRECT_URL = "queue"
+LOGOUT_REDIRECT_URL = "sign_in"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = HOME.path / "static"
+STATICFILES_DIRS = [BASE_DIR / "static", ("vendor/plotly", homes.plotly_folder())]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": HOME.path / "vault"}},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = False
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_NAME = "__Host-session" if SECURE else "retort_session"
+CSRF_COOKIE_NAME = "__Host-csrf" if SECURE else "retort_csrf"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 12 * 3600
+SECURE_SSL_REDIRECT = SECURE
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if boolean("RETORT_BEHIND_PROXY", False) else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
+FILE_UPLOAD_TEMP_DIR = HOME.path / "incoming"
+FILE_UPLOAD_PERMISSIONS = 0o400
+MAX_EVIDENCE_BYTES = integer("RETORT_MAX_EVIDENCE_BYTES", 2 * 1024**3)
+MAX_BULK_BYTES = integer("RETORT_MAX_BULK_BYTES", 8 * 1024**3)
+
+VAULT_ROOT = text("RETORT_EVIDENCE_STORAGE", str(HOME.path / "vault"))
+TELEMETRY_ROOT = HOME.path / "telemetry"
+RENDER_ROOT = HOME.path / "renders"
+CHECKPOINT_FOLDER = HOME.path / "checkpoints"
+LOG_KEY_FILE = text("RETORT_LOG_KEY_FILE", str(HOME.log_key))
+PSEUDONYM_KEY_FILE = text("RETORT_PSEUDONYM_KEY_FILE", str(HOME.pseudonym_key))
+
+# Visible tables: what a job kind and an outbox topic call, and where log sentences stand.
+JOB_KINDS = {
+    "telemetry.add": "detection.tasks.add_telemetry",
+    "detectors.run": "detection.tasks.run_detectors",
+    "verdicts.set": "cases.tasks.set_verdicts",
+    "dossier.freeze": "cases.tasks.freeze_dossier",
+    "dossier.render": "cases.tasks.render_dossier",
+}
+OUTBOX_HANDLERS = {"run.finished": "cases.leads.on_run_finished"}
+LOG_SENTENCES = ["people.sentences", "detection.sentences", "cases.sentences"]
+JOB_LEASE_SECONDS = integer("RETORT_JOB_LEASE_SECONDS", 30)
+SWEEP_SECONDS = integer("RETORT_SWEEP_SECONDS", 15)
+SEQUENCE_SECONDS = integer("RETORT_SEQUENCE_SECONDS", 5)
+SEND_TASKS = boolean("RETORT_SEND_TASKS", True)
+
+BROKER_URL = secret("BROKER_URL")
+CELERY_BROKER_URL = BROKER_URL
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "visibility_timeout": 3600,
+}
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_DEFAULT_QUEUE = "retort"
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "spine.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS * 2}},
+    "sequence": {
+        "task": "spine.tasks.sequence",
+        "schedule": SEQUENCE_SECONDS,
+        "options": {"expires": SEQUENCE_SECONDS * 2},
+    },
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "people.authentication.BearerAuthentication",
+        "people.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["people.authentication.DeniedByDefault"],
+    "DEFAULT_PARSER_CLASSES": ["spine.api.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "spine.api.CursorPages",
+    "PAGE_SIZE": 50,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "spine.problems.problem",
+    "UNAUTHENTICATED_USER": "people.models.nobody",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Retort",
+    "DESCRIPTION": "Suspected model-extraction incidents: findings in, cases judged, sealed dossiers out.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": text("RETORT_LOG_LEVEL", "INFO")},
+    "loggers": {"django.security.DisallowedHost": {"level": "CRITICAL"}},
+}

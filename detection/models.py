@@ -1,0 +1,330 @@
+"""Findings and what is made of them: detectors, accounts, attributes, telemetry files, runs and clusters.
+
+Findings, runs and clusters are append-only. Accounts and attributes are an index over findings: they may be filled in, never
+judged here. This app knows nothing of cases.
+"""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from spine.ids import new_id
+from spine.models import AppendOnly
+
+
+class Detector(models.Model):
+    """Who states findings: one of ours, or somebody's who holds a key."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=120, unique=True)
+    title = models.CharField(max_length=200, blank=True)
+    built_in = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DetectorVersion(models.Model):
+    """A version of a detector with the digest of its parameters, registered when its first finding or run arrives."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    detector = models.ForeignKey(Detector, on_delete=models.PROTECT, related_name="versions")
+    version = models.CharField(max_length=60)
+    config_sha256 = models.CharField(max_length=64, blank=True)
+    first_seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["detector", "version", "config_sha256"], name="one_row_per_detector_version"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.detector.name} {self.version}"
+
+
+class Account(models.Model):
+    """A customer identity at the provider. People see the pseudonym; the provider's id stays in exports for enforcement."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    namespace = models.CharField(max_length=60, default="default")
+    provider_id = models.CharField(max_length=200)
+    pseudonym = models.CharField(max_length=20, unique=True)
+    first_seen = models.DateTimeField(null=True)
+    last_seen = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["namespace", "provider_id"], name="one_row_per_provider_id")]
+
+    def __str__(self) -> str:
+        return self.pseudonym
+
+
+class Attribute(models.Model):
+    """A typed value that accounts have shown."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    type = models.CharField(max_length=40)
+    value = models.CharField(max_length=500)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["type", "value"], name="one_row_per_attribute_value")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.value}"
+
+
+class Confidence(models.TextChoices):
+    """How sure a detector is of its own statement."""
+
+    LOW = "low", "low"
+    MODERATE = "moderate", "moderate"
+    HIGH = "high", "high"
+
+
+class Finding(AppendOnly):
+    """An immutable statement of a detector version about accounts in a window. The received bytes are the statement."""
+
+    PERSONAL: ClassVar[tuple[str, ...]] = ("title", "summary", "payload", "payload_sha256")
+
+    detector = models.ForeignKey(Detector, on_delete=models.PROTECT, related_name="findings")
+    detector_version = models.ForeignKey(DetectorVersion, on_delete=models.PROTECT, related_name="findings")
+    uid = models.CharField(max_length=200)
+    version = models.PositiveIntegerField(default=1)
+    signal = models.CharField(max_length=60)
+    title = models.CharField(max_length=300)
+    summary = models.TextField(blank=True)
+    score = models.FloatField()
+    confidence = models.CharField(max_length=10, blank=True)
+    window_start = models.DateTimeField()
+    window_end = models.DateTimeField()
+    observed_at = models.DateTimeField(null=True)
+    received_at = models.DateTimeField(default=timezone.now)
+    account_count = models.PositiveIntegerField()
+    payload = models.BinaryField()
+    payload_sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["detector", "uid", "version"], name="one_finding_per_uid_and_version"),
+            models.CheckConstraint(condition=models.Q(score__gte=0, score__lte=1), name="finding_score_within_0_1"),
+            models.CheckConstraint(
+                condition=models.Q(window_end__gte=models.F("window_start")), name="finding_window_in_order"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-received_at", "-id"], name="findings_newest_first"),
+            models.Index(fields=["signal", "-received_at"], name="findings_by_signal"),
+        ]
+
+
+class FindingAccount(models.Model):
+    """An account a finding speaks of, with its volume in the window as the detector states it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    finding = models.ForeignKey(Finding, on_delete=models.PROTECT, related_name="accounts")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="findings")
+    exchanges = models.BigIntegerField(null=True)
+    input_tokens = models.BigIntegerField(null=True)
+    output_tokens = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["finding", "account"], name="one_row_per_finding_and_account")]
+
+
+class Sighting(models.Model):
+    """An account has shown an attribute, according to a finding."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    finding = models.ForeignKey(Finding, on_delete=models.PROTECT, related_name="sightings")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="sightings")
+    attribute = models.ForeignKey(Attribute, on_delete=models.PROTECT, related_name="sightings")
+    count = models.BigIntegerField(null=True)
+    first_seen = models.DateTimeField(null=True)
+    last_seen = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["finding", "account", "attribute"], name="one_sighting_per_finding")
+        ]
+
+
+class TelemetrySource(models.Model):
+    """Where exchanges come from; the exchanges themselves stay in columnar files."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=60, unique=True)
+    namespace = models.CharField(max_length=60, default="default")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class FileKind(models.TextChoices):
+    """What a telemetry file carries."""
+
+    EXCHANGES = "exchanges", "exchanges"
+    ACCOUNTS = "accounts", "accounts"
+    NETWORKS = "networks", "networks"
+    MODELS = "models", "model releases"
+
+
+class TelemetryFile(models.Model):
+    """A file that was read whole into a source's dataset. The same bytes are read once."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    source = models.ForeignKey(TelemetrySource, on_delete=models.PROTECT, related_name="files")
+    kind = models.CharField(max_length=10, choices=FileKind.choices)
+    name = models.CharField(max_length=300)
+    sha256 = models.CharField(max_length=64)
+    size = models.BigIntegerField()
+    rows = models.BigIntegerField()
+    bad = models.BigIntegerField()
+    repeated = models.BigIntegerField()
+    first_ts = models.DateTimeField(null=True)
+    last_ts = models.DateTimeField(null=True)
+    columns_present = models.JSONField(default=list)
+    columns_absent = models.JSONField(default=list)
+    unknown_columns = models.JSONField(default=dict)
+    truncated = models.CharField(max_length=300, blank=True)
+    added_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "kind", "sha256"], name="a_file_is_read_once")]
+
+
+class BadLine(models.Model):
+    """A line that was not kept: where and why. The first thousand of a file; the count on the file is exact."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    file = models.ForeignKey(TelemetryFile, on_delete=models.CASCADE, related_name="bad_lines")
+    line = models.BigIntegerField()
+    reason = models.CharField(max_length=300)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["file", "line"], name="one_reason_per_line")]
+
+
+class ModelRelease(AppendOnly):
+    """When the provider released a model."""
+
+    model = models.CharField(max_length=120, unique=True)
+    released_at = models.DateTimeField()
+
+
+class Run(AppendOnly):
+    """One finished run: detectors over a window of a source, then clustering. Written whole at its end, under its job's id."""
+
+    job_id = models.UUIDField(unique=True)
+    source = models.ForeignKey(TelemetrySource, on_delete=models.PROTECT, related_name="runs")
+    window_start = models.DateTimeField()
+    window_end = models.DateTimeField()
+    algorithm = models.CharField(max_length=60)
+    algorithm_version = models.CharField(max_length=30)
+    parameters = models.JSONField(default=dict)
+    input_sha256 = models.CharField(max_length=64)
+    account_count = models.IntegerField()
+    edge_count = models.BigIntegerField()
+    hubs = models.JSONField(default=list, help_text="attribute values set aside, with counts and reasons")
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(default=timezone.now)
+
+
+class Answer(AppendOnly):
+    """What one detector answered in a run: found, nothing found, or could not tell; with counts and the reason."""
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="answers")
+    detector_version = models.ForeignKey(DetectorVersion, on_delete=models.PROTECT, related_name="answers")
+    status = models.CharField(max_length=20)
+    reason = models.TextField()
+    counts = models.JSONField(default=dict)
+    hubs = models.JSONField(default=list)
+
+
+class AssessmentLabel(models.TextChoices):
+    """What a cluster is consistent with."""
+
+    COORDINATED_EXTRACTION = "coordinated_extraction", "coordinated extraction"
+    RESELLER_POOL = "reseller_pool", "reseller pool"
+    BENIGN_AUTOMATION = "benign_automation", "benign automation"
+    SHARED_EGRESS = "shared_egress", "shared egress"
+    CANNOT_TELL = "cannot_tell", "cannot tell"
+
+
+class Cluster(AppendOnly):
+    """Accounts joined by links in one run. `key` is a hash of the members; `assessment_detail` holds the ranked reasons."""
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="clusters")
+    key = models.CharField(max_length=64)
+    title = models.CharField(max_length=300)
+    assessment = models.CharField(max_length=30, choices=AssessmentLabel.choices)
+    score = models.FloatField()
+    assessment_detail = models.JSONField(default=dict)
+    worth_a_look = models.BooleanField()
+    signals = models.JSONField(default=list)
+    account_count = models.IntegerField()
+    exchanges = models.BigIntegerField()
+    input_tokens = models.BigIntegerField()
+    output_tokens = models.BigIntegerField()
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+    volume = models.JSONField(default=list, help_text="exchanges per UTC day and model: [{day, model, exchanges}]")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "key"], name="one_cluster_per_key_in_a_run")]
+
+
+class ClusterMember(AppendOnly):
+    """An account in a cluster: how firmly it is tied, why, and its volume in the run's window."""
+
+    PERSONAL: ClassVar[tuple[str, ...]] = ("reasons",)
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="members")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="memberships")
+    strength = models.FloatField()
+    reasons = models.JSONField(default=list)
+    exchanges = models.BigIntegerField()
+    input_tokens = models.BigIntegerField()
+    output_tokens = models.BigIntegerField()
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["cluster", "account"], name="one_membership_per_account")]
+
+
+class ClusterLink(AppendOnly):
+    """Why an account is in a cluster: an attribute it shares, how rare that is, in words and as strength."""
+
+    PERSONAL: ClassVar[tuple[str, ...]] = ("reason",)
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="links")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="links")
+    attribute = models.ForeignKey(Attribute, on_delete=models.PROTECT, related_name="links")
+    signal = models.CharField(max_length=60)
+    count = models.BigIntegerField()
+    holders = models.IntegerField()
+    population = models.IntegerField()
+    strength = models.FloatField()
+    reason = models.TextField()
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["cluster", "account", "attribute", "signal"], name="one_link_per_attribute")
+        ]
+
+
+class ClusterFinding(AppendOnly):
+    """A finding that a cluster rests on."""
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="findings")
+    finding = models.ForeignKey(Finding, on_delete=models.PROTECT, related_name="clusters")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["cluster", "finding"], name="one_row_per_cluster_finding")]

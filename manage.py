@@ -1,0 +1,29 @@
+#!/usr/bin/env python
+"""Django's command line. Without DATABASE_URL the embedded servers are attached to, or started for this command alone."""
+
+import os
+import sys
+from contextlib import nullcontext
+
+# Commands that need no server: they read code and settings only.
+OFFLINE = {"help", "--help", "-h", "version", "--version", "collectstatic", "verify_dossier", "simulate"}
+
+
+def main() -> None:
+    """Run one management command."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    from django.core.management import execute_from_command_line
+
+    from config import embedded, home
+
+    offline = len(sys.argv) < 2 or sys.argv[1] in OFFLINE or "--help" in sys.argv or "-h" in sys.argv
+    servers = nullcontext() if offline or os.environ.get("DATABASE_URL") else embedded.attach(home.current())
+    try:
+        with servers:
+            execute_from_command_line(sys.argv)
+    except embedded.EmbeddedError as error:
+        sys.exit(f"retort: {error}")
+
+
+if __name__ == "__main__":
+    main()

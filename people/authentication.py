@@ -1,0 +1,97 @@
+"""Who calls the API: a bearer key of a person or a detector, or the browser's session; and what they may do there."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Q
+from django.utils import timezone
+from rest_framework import authentication, exceptions, permissions
+from rest_framework.request import Request
+
+from people.models import ApiToken, DetectorKey, Key, digest
+from people.rights import may
+from spine import principal
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
+USE_RESOLUTION = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class DetectorPrincipal:
+    """A detector that holds a key."""
+
+    name: str
+    key_id: str
+    role: str = "detector"
+    is_authenticated: bool = True
+    is_active: bool = True
+
+    @property
+    def principal(self) -> str:
+        """How this detector stands in the log."""
+        return f"detector:{self.name}"
+
+
+class BearerAuthentication(authentication.BaseAuthentication):
+    """`Authorization: Bearer <key>`."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        kind, _, value = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer":
+            return None
+        caller, key = self._caller(value.strip())
+        _note_use(key)
+        principal.assume(caller.principal)
+        return caller, key
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="Retort API"'
+
+    def _caller(self, value: str) -> tuple[Any, Key]:
+        sha256 = digest(value)
+        token = (
+            ApiToken.objects.filter(sha256=sha256, revoked_at=None, user__is_active=True).select_related("user").first()
+        )
+        if token:
+            return token.user, token
+        key = DetectorKey.objects.filter(sha256=sha256, revoked_at=None).first()
+        if key:
+            return DetectorPrincipal(key.detector, str(key.id)), key
+        raise exceptions.AuthenticationFailed("This key is not known, or it was revoked.")
+
+
+class SessionAuthentication(authentication.SessionAuthentication):
+    """The browser's session, with its CSRF check."""
+
+
+def _note_use(key: Key) -> None:
+    """Remember the last use to within minutes, so that not every request writes a row."""
+    now = timezone.now()
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USE_RESOLUTION)
+    type(key).objects.filter(stale, pk=key.pk).update(last_used_at=now)  # type: ignore[attr-defined]
+
+
+class DeniedByDefault(permissions.BasePermission):
+    """A view that names no right answers nobody."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        return False
+
+
+def needs(read: str = "", write: str = "") -> type[permissions.BasePermission]:
+    """A permission that asks for one right to read and one to write; an empty right refuses that kind of method."""
+
+    class Needs(permissions.BasePermission):
+        """Holds when the caller has the right for the method."""
+
+        rights = (read, write)
+        message = "Your role does not allow this."
+
+        def has_permission(self, request: Request, view: "APIView") -> bool:
+            right = read if request.method in permissions.SAFE_METHODS else write
+            return bool(right) and may(request.user, right)
+
+    return Needs

@@ -1,0 +1,106 @@
+"""People, their API tokens, and the keys of detectors. Secrets are stored as SHA-256 of high-entropy random keys, never as given."""
+
+import hashlib
+import secrets
+from typing import ClassVar, Self
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import AnonymousUser
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils import timezone
+
+from spine.ids import new_id
+
+
+class Role(models.TextChoices):
+    """What a person is here for; people.rights says what each may do."""
+
+    ADMINISTRATOR = "administrator", "administrator"
+    CASE_LEAD = "case_lead", "case lead"
+    ANALYST = "analyst", "analyst"
+    COUNSEL = "counsel", "counsel"
+    READER = "reader", "reader"
+
+
+class User(AbstractBaseUser):
+    """A person who signs in. Never deleted, so that the log keeps its names; only switched off."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    username = models.CharField(
+        max_length=60,
+        unique=True,
+        validators=[RegexValidator(r"^[a-z0-9][a-z0-9._-]*$", "a–z, 0–9, dot, dash, underscore")],
+    )
+    display_name = models.CharField(max_length=120, blank=True)
+    role = models.CharField(max_length=20, choices=Role.choices)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[BaseUserManager[Self]] = BaseUserManager()  # type: ignore[assignment]
+    USERNAME_FIELD = "username"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="role_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name or self.username
+
+    @property
+    def principal(self) -> str:
+        """How this person stands in the log."""
+        return f"user:{self.username}"
+
+
+class Key(models.Model):
+    """A secret that stands for somebody in the API. Shown once, kept as its SHA-256."""
+
+    KIND: ClassVar[str]
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=120, blank=True)
+    prefix = models.CharField(max_length=12, help_text="the part that may be shown, to tell keys apart")
+    sha256 = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def fresh_secret(cls) -> tuple[str, str, str]:
+        """A new secret with its prefix and digest: 256 random bits, so a plain digest cannot be guessed back."""
+        prefix = secrets.token_hex(4)
+        value = f"rt_{cls.KIND}_{prefix}_{secrets.token_urlsafe(32)}"
+        return value, prefix, digest(value)
+
+
+class ApiToken(Key):
+    """A person's token: the API with that person's rights."""
+
+    KIND = "tok"
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="tokens")
+
+
+class DetectorKey(Key):
+    """A detector's key: writes findings of that detector and nothing else."""
+
+    KIND = "det"
+    detector = models.CharField(max_length=120)
+
+    class Meta:
+        indexes = [models.Index(fields=["detector"], name="keys_of_a_detector")]
+
+
+def digest(value: str) -> str:
+    """What is stored of a key."""
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+def nobody() -> AnonymousUser:
+    """Who an unauthenticated API request comes from."""
+    return AnonymousUser()

@@ -1,0 +1,41 @@
+"""Every page says who may open it. A test walks all URLs and fails on one that says nothing."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+
+from people.rights import MEANINGS, may
+
+View = Callable[..., HttpResponseBase]
+
+
+def requires(read: str, write: str = "") -> Callable[[View], View]:
+    """The right a page asks for; `write` for methods that change something, by default the same as for reading."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            right = read if request.method in {"GET", "HEAD"} else (write or read)
+            if not may(request.user, right):
+                raise PermissionDenied(f"Your role does not let you {MEANINGS[right]}.")
+            return view(request, *args, **kwargs)
+
+        checked.policy = (read, write or read)  # type: ignore[attr-defined]
+        return checked
+
+    return decorate
+
+
+def public(reason: str) -> Callable[[View], View]:
+    """A page that needs no sign-in, and why."""
+
+    def decorate(view: View) -> View:
+        opened = login_not_required(view)
+        opened.policy = ("public", reason)  # type: ignore[attr-defined]
+        return opened
+
+    return decorate

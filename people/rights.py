@@ -1,0 +1,43 @@
+"""Which role may do what: the table of contracts.md, one right a word. Pages, API and verbs ask it, nothing else decides."""
+
+from typing import Protocol
+
+
+class Holder(Protocol):
+    """Anyone or anything that acts: a person, or a detector's key."""
+
+    @property
+    def role(self) -> str:
+        """The role's slug."""
+
+
+RIGHTS: dict[str, frozenset[str]] = {
+    "administrator": frozenset({"detectors.read", "detectors.write", "people.write", "log.read"}),
+    "case_lead": frozenset(
+        {"cases.read", "cases.write", "dossiers.approve", "leads.read", "leads.write", "detectors.read", "log.read"}
+    ),
+    "analyst": frozenset({"cases.read", "cases.write", "leads.read", "leads.write", "detectors.read", "log.read"}),
+    "counsel": frozenset({"cases.read", "cases.write", "dossiers.approve", "leads.read", "detectors.read", "log.read"}),
+    "reader": frozenset({"cases.read", "leads.read", "detectors.read", "log.read"}),
+    "detector": frozenset({"findings.write"}),
+}
+# What each right lets one do; shown in help texts and in the page that refuses.
+MEANINGS = {
+    "cases.read": "read cases and everything under them",
+    "cases.write": "open cases, judge, and prepare dossiers",
+    "dossiers.approve": "approve a dossier that somebody else prepared",
+    "leads.read": "read leads, clusters, findings, accounts and attributes",
+    "leads.write": "decide about leads",
+    "detectors.read": "read detectors and telemetry sources",
+    "detectors.write": "register detectors, add telemetry and start detection",
+    "people.write": "create people, set passwords and roles",
+    "findings.write": "send findings of one detector",
+    "log.read": "read the log",
+}
+
+
+def may(holder: object, right: str) -> bool:
+    """Whether this person or key holds the right; nobody holds none. An unknown right is a mistake in the program."""
+    if right not in MEANINGS:
+        raise LookupError(f"no such right: {right!r}")
+    return right in RIGHTS.get(getattr(holder, "role", ""), frozenset())

@@ -1,0 +1,179 @@
+"""Jobs: PostgreSQL is the truth, a Celery message carries the id alone.
+
+A worker takes a job by a lease and renews it while it works. A worker that dies stops renewing; the sweeper hands the job to
+another. The last write of a job is fenced by the lease, so an attempt that lost it can finish nothing.
+"""
+
+import threading
+import traceback
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from spine.errors import Refused
+from spine.models import Job, JobState
+from spine.principal import acting_as
+
+MOST_ATTEMPTS = 3
+
+
+class LeaseLost(Exception):  # noqa: N818 - a fact about the lease
+    """Another attempt holds this job now; this one must stop without a trace."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a handler sees of its job."""
+
+    id: uuid.UUID
+    kind: str
+    key: str
+    args: dict[str, Any]
+    actor: str
+    scope: uuid.UUID | None
+    attempt: int
+    holder: uuid.UUID
+
+    def progress(self, done: int, total: int, note: str = "") -> None:
+        """Say how far the work is; raises LeaseLost when another attempt took over."""
+        changed = Job.objects.filter(id=self.id, holder=self.holder, state=JobState.RUNNING).update(
+            done=done, total=total, note=note[:300]
+        )
+        if not changed:
+            raise LeaseLost(f"job {self.id} is held by another attempt")
+
+    def confirm(self) -> None:
+        """Lock the job row inside the transaction of an effect, so that the effect and the lease stand or fall together."""
+        held = Job.objects.select_for_update().filter(id=self.id, holder=self.holder, state=JobState.RUNNING)
+        if not held.exists():
+            raise LeaseLost(f"job {self.id} is held by another attempt")
+
+
+def enqueue(
+    kind: str, *, actor: str, key: str, args: dict[str, Any] | None = None, scope: uuid.UUID | None = None
+) -> Job:
+    """Put work in the caller's transaction. While the same key waits or runs, that job is returned instead."""
+    if kind not in settings.JOB_KINDS:
+        raise LookupError(f"no handler for the job kind {kind!r} in JOB_KINDS")
+    fresh = Job(kind=kind, key=key, args=args or {}, actor=actor, scope=scope)
+    Job.objects.bulk_create([fresh], ignore_conflicts=True)
+    job = Job.objects.filter(kind=kind, key=key, state__in=[JobState.QUEUED, JobState.RUNNING]).first()
+    if job is None:  # it was there a moment ago and has just finished: this is new work
+        fresh.save(force_insert=True)
+        job = fresh
+    transaction.on_commit(lambda: _nudge(job.id))
+    return job
+
+
+def _nudge(job_id: uuid.UUID) -> None:
+    from spine.tasks import nudge, run_job
+
+    nudge(run_job, str(job_id))
+
+
+def run(job_id: uuid.UUID) -> bool:
+    """Take the job if it is free and do it; False when there was nothing to take."""
+    job = _take(job_id)
+    if job is None:
+        return False
+    handler = import_string(settings.JOB_KINDS[job.kind])
+    try:
+        with acting_as(job.actor), _heartbeat(job):
+            result = handler(job)
+        _finish(job, JobState.DONE, result=result or {})
+    except LeaseLost:
+        return False
+    except Refused as refused:
+        reasons = "; ".join([refused.message, *refused.missing])
+        _finish(job, JobState.FAILED, error=reasons)
+    except Exception as error:  # noqa: BLE001 - told on the job, in the page and in the log file
+        traceback.print_exc()
+        _finish(job, JobState.FAILED, error=f"{type(error).__name__}: {error}"[:2000])
+    return True
+
+
+def _take(job_id: uuid.UUID) -> Running | None:
+    now = timezone.now()
+    holder = uuid.uuid4()
+    free = Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING, lease_until__lt=now)
+    taken = Job.objects.filter(free, id=job_id, attempts__lt=MOST_ATTEMPTS).update(
+        state=JobState.RUNNING,
+        holder=holder,
+        lease_until=now + timedelta(seconds=settings.JOB_LEASE_SECONDS),
+        attempts=F("attempts") + 1,
+        started_at=now,
+        done=0,
+        note="",
+        error="",
+    )
+    if not taken:
+        return None
+    row = Job.objects.get(id=job_id)
+    return Running(row.id, row.kind, row.key, row.args, row.actor, row.scope, row.attempts, holder)
+
+
+def _finish(job: Running, state: JobState, *, result: dict[str, Any] | None = None, error: str = "") -> None:
+    now = timezone.now()
+    changed = {"state": state, "result": result, "error": error, "finished_at": now, "lease_until": None}
+    if state == JobState.DONE:
+        changed["done"] = F("total")
+    Job.objects.filter(id=job.id, holder=job.holder, state=JobState.RUNNING).update(**changed)
+
+
+@contextmanager
+def _heartbeat(job: Running) -> Iterator[None]:
+    """Renew the lease from a thread with a connection of its own while the block runs."""
+    stop = threading.Event()
+
+    def renew() -> None:
+        lease = timedelta(seconds=settings.JOB_LEASE_SECONDS)
+        try:
+            while not stop.wait(settings.JOB_LEASE_SECONDS / 3):
+                until = timezone.now() + lease
+                if not Job.objects.filter(id=job.id, holder=job.holder).update(lease_until=until):
+                    return
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=renew, name=f"lease-{job.id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=10)
+
+
+def sweep() -> int:
+    """Hand back jobs whose worker died, park those that killed three, and send again what nobody took; returns how many were sent."""
+    now = timezone.now()
+    dead = Job.objects.filter(state=JobState.RUNNING, lease_until__lt=now)
+    dead.filter(attempts__gte=MOST_ATTEMPTS).update(
+        state=JobState.PARKED,
+        finished_at=now,
+        holder=None,
+        lease_until=None,
+        error=f"its worker died {MOST_ATTEMPTS} times in a row; look at the worker's log, then start it again",
+    )
+    dead.update(state=JobState.QUEUED, holder=None, lease_until=None, note="its worker died; waiting for another")
+    waiting = Job.objects.filter(state=JobState.QUEUED).order_by("created_at")
+    ids = list(waiting.values_list("id", flat=True)[:100])
+    for job_id in ids:
+        _nudge(job_id)
+    return len(ids)
+
+
+def start_again(job: Job, *, actor: str) -> Job:
+    """Put a failed or parked job's work in the queue anew, as a job of its own."""
+    if job.state not in {JobState.FAILED, JobState.PARKED}:
+        raise Refused("Only a job that failed or was set aside can be started again.")
+    return enqueue(job.kind, actor=actor, key=job.key, args=job.args, scope=job.scope)

@@ -1,0 +1,121 @@
+"""The one way an act enters the log: its entry, the protected rows it covers, and nothing half."""
+
+import importlib
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models, transaction
+from django.utils import timezone
+
+from spine import canonical, merkle
+from spine.ids import new_id
+from spine.models import AppendOnly, LogEntry, Pending
+
+BATCH = 2000
+OUTSIDE_FIELDS = {"id", "entry_id", "place", "salt"}
+
+
+def record(
+    *,
+    actor: str,
+    action: str,
+    about: models.Model | None = None,
+    scope: UUID | None = None,
+    data: Mapping[str, Any] | None = None,
+    rows: Sequence[AppendOnly] = (),
+) -> LogEntry:
+    """Write one entry and the protected rows it covers, inside the caller's transaction.
+
+    `rows` are unsaved instances; they get their entry and place here, and are inserted in this order.
+    Raises LookupError for an action code without a sentence, RuntimeError outside a transaction.
+    """
+    sentence_of(action)
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("an act is recorded in the transaction that does it")
+    entry = LogEntry(
+        id=new_id(),
+        at=timezone.now(),
+        actor=actor,
+        action=action,
+        about=f"{about._meta.label_lower}:{about.pk}" if about is not None else "",
+        scope=scope,
+        data=dict(data or {}),
+        salt=os.urandom(32),
+    )
+    digests = [_placed(row, entry, place) for place, row in enumerate(rows)]
+    entry.row_count = len(digests)
+    entry.row_digests = b"".join(digests)
+    entry.rows_root = merkle.root(digests)
+    entry.save(force_insert=True)
+    for model, group in groupby(rows, key=type):
+        model._default_manager.bulk_create(list(group), batch_size=BATCH)
+    Pending.objects.create(entry=entry)
+    return entry
+
+
+def _placed(row: AppendOnly, entry: LogEntry, place: int) -> bytes:
+    row.entry = entry
+    row.place = place
+    if row.PERSONAL and row.salt is None:
+        row.salt = os.urandom(32)
+    return merkle.leaf_hash(row_bytes(row))
+
+
+def row_bytes(row: AppendOnly) -> bytes:
+    """The canonical bytes of a protected row, as docs/formats/log.md section 1 has them."""
+    fields, personal = {}, {}
+    for name, column in _columns(type(row)):
+        (personal if name in row.PERSONAL else fields)[column] = getattr(row, name)
+    return canonical.row_bytes(
+        table=row._meta.db_table,
+        row_id=row.pk,
+        fields=fields,
+        personal=personal if row.PERSONAL else None,
+        salt=bytes(row.salt) if row.salt is not None else None,
+    )
+
+
+@cache
+def _columns(model: type[AppendOnly]) -> tuple[tuple[str, str], ...]:
+    return tuple((f.attname, f.column) for f in model._meta.concrete_fields if f.column not in OUTSIDE_FIELDS)
+
+
+def entry_bytes(entry: LogEntry) -> bytes:
+    """The canonical bytes of an entry, section 2."""
+    return canonical.entry_bytes(
+        entry_id=entry.id,
+        at=entry.at,
+        actor=entry.actor,
+        action=entry.action,
+        about=entry.about,
+        scope=entry.scope,
+        data=entry.data,
+        salt=bytes(entry.salt),
+        row_count=entry.row_count,
+        rows_root=bytes(entry.rows_root),
+    )
+
+
+@cache
+def sentences() -> dict[str, str]:
+    """Every action code with its sentence, from the modules named in `LOG_SENTENCES`."""
+    found: dict[str, str] = {}
+    for name in settings.LOG_SENTENCES:
+        module = importlib.import_module(name)
+        for code, text in module.SENTENCES.items():
+            if found.setdefault(code, text) != text:
+                raise LookupError(f"two sentences for the action {code!r}")
+    return found
+
+
+def sentence_of(action: str) -> str:
+    """The sentence of an action code; an unknown code is a mistake in the program, not something to hide."""
+    try:
+        return sentences()[action]
+    except KeyError:
+        raise LookupError(f"no sentence for the action {action!r}: add it to the app's sentences.py") from None

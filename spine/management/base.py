@@ -1,0 +1,42 @@
+"""What all commands share: they act as a named system principal, and say refusals as one sentence with exit code 1."""
+
+import getpass
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from spine.errors import Refused
+from spine.principal import acting_as
+
+
+class RetortCommand(BaseCommand):
+    """A command whose `perform` returns when the work is finished; messages go to stderr, results to stdout."""
+
+    requires_system_checks: list[str] = []
+    actor = "system:command"
+
+    def handle(self, *args: Any, **options: Any) -> str | None:
+        with acting_as(self.actor):
+            try:
+                return self.perform(**options)
+            except Refused as refused:
+                raise CommandError("\n".join([refused.message, *(f"  - {item}" for item in refused.missing)])) from None
+
+    def perform(self, **options: Any) -> str | None:
+        """Do the work."""
+        raise CommandError("this command has nothing to do")
+
+    def say(self, message: str) -> None:
+        """A message for the person at the terminal."""
+        self.stderr.write(message, self.style.NOTICE if self.stderr.isatty() else None)
+
+    def ask_password(self) -> str:
+        """A password from the terminal, or from a line on standard input when there is no terminal."""
+        import sys
+
+        if not sys.stdin.isatty():
+            return sys.stdin.readline().rstrip("\n")
+        first = getpass.getpass("Password: ")
+        if first != getpass.getpass("Password again: "):
+            raise CommandError("The two passwords differ.")
+        return first

@@ -1,0 +1,158 @@
+"""The records both apps stand on: the log and its tree, append-only rows, jobs, and the outbox."""
+
+from typing import Any, ClassVar, NoReturn
+
+from django.db import models
+from django.utils import timezone
+
+from spine.ids import new_id
+
+
+class LogEntry(models.Model):
+    """One act and who answers for it; the leaf of the log is made from it (docs/formats/log.md)."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    at = models.DateTimeField(default=timezone.now)
+    actor = models.CharField(max_length=200)
+    action = models.CharField(max_length=80)
+    about = models.CharField(max_length=200, blank=True)
+    scope = models.UUIDField(null=True)
+    data = models.JSONField(default=dict)
+    salt = models.BinaryField(max_length=32)
+    row_count = models.PositiveIntegerField(default=0)
+    row_digests = models.BinaryField(default=b"")
+    rows_root = models.BinaryField(max_length=32)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["-at", "-id"], name="log_newest_first"),
+            models.Index(fields=["scope", "-at", "-id"], name="log_of_one_case"),
+            models.Index(fields=["action", "-at"], name="log_by_action"),
+        ]
+
+
+class AppendOnly(models.Model):
+    """A protected row. Written once by `spine.log.record`; the database refuses to change or remove it.
+
+    PERSONAL names the columns whose values stand in the row's digest only as a salted commitment.
+    """
+
+    PERSONAL: ClassVar[tuple[str, ...]] = ()
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    entry = models.ForeignKey(LogEntry, on_delete=models.PROTECT, related_name="+", editable=False)
+    place = models.PositiveIntegerField(editable=False)
+    salt = models.BinaryField(max_length=32, null=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} rows are written by spine.log.record, once")
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} rows are never removed")
+
+
+class Pending(models.Model):
+    """An entry that waits for its index. Emptied by the sequencer."""
+
+    entry = models.OneToOneField(LogEntry, primary_key=True, on_delete=models.PROTECT, related_name="pending")
+
+
+class Sequence(models.Model):
+    """An entry's place in the log."""
+
+    index = models.BigIntegerField(primary_key=True)
+    entry = models.OneToOneField(LogEntry, on_delete=models.PROTECT, related_name="sequence")
+    leaf_hash = models.BinaryField(max_length=32)
+
+
+class Node(models.Model):
+    """Root of a complete subtree: covers leaves index·2^level … (index+1)·2^level − 1, level ≥ 1."""
+
+    pk = models.CompositePrimaryKey("level", "index")
+    level = models.PositiveSmallIntegerField()
+    index = models.BigIntegerField()
+    hash = models.BinaryField(max_length=32)
+
+
+class Checkpoint(models.Model):
+    """A signed statement of the log's size and root."""
+
+    size = models.BigIntegerField(primary_key=True)
+    root = models.BinaryField(max_length=32)
+    note = models.TextField()
+    signed_at = models.DateTimeField(default=timezone.now)
+
+
+class JobState(models.TextChoices):
+    """Where a job is. Parked: it killed its worker three times and waits for a person."""
+
+    QUEUED = "queued", "waiting"
+    RUNNING = "running", "running"
+    DONE = "done", "done"
+    FAILED = "failed", "failed"
+    PARKED = "parked", "set aside"
+
+
+class Job(models.Model):
+    """Work for a worker. This row is the truth; a message only carries its id."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    kind = models.CharField(max_length=60)
+    key = models.CharField(max_length=300, help_text="the same key is the same work")
+    args = models.JSONField(default=dict)
+    actor = models.CharField(max_length=200)
+    scope = models.UUIDField(null=True)
+    state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    holder = models.UUIDField(null=True, help_text="the attempt that holds the lease")
+    lease_until = models.DateTimeField(null=True)
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(default=0)
+    note = models.CharField(max_length=300, blank=True)
+    result = models.JSONField(null=True)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "key"],
+                condition=models.Q(state__in=["queued", "running"]),
+                name="one_unfinished_job_per_key",
+            ),
+            models.CheckConstraint(condition=models.Q(state__in=JobState.values), name="job_state_is_known"),
+        ]
+        indexes = [
+            models.Index(fields=["created_at"], condition=models.Q(state__in=["queued", "running"]), name="unfinished"),
+            models.Index(fields=["scope", "-created_at"], name="jobs_of_one_case"),
+        ]
+
+    @property
+    def is_finished(self) -> bool:
+        """Nothing more will happen to it by itself."""
+        return self.state in {JobState.DONE, JobState.FAILED, JobState.PARKED}
+
+    @property
+    def percent(self) -> int:
+        """Share done, 0–100; 0 while the total is unknown."""
+        return min(100, round(100 * self.done / self.total)) if self.total else 0
+
+
+class Outbox(models.Model):
+    """Something that happened in a committed transaction and has a follow-up elsewhere."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    topic = models.CharField(max_length=60)
+    payload = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+    handled_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["created_at"], condition=models.Q(handled_at=None), name="outbox_waiting")]

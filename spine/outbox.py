@@ -1,0 +1,59 @@
+"""Follow-ups that must happen once after a commit: written with the act, handled in a transaction of their own."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from spine.models import Outbox
+from spine.principal import acting_as
+
+
+def put(topic: str, payload: dict[str, Any]) -> Outbox:
+    """Leave a message in the caller's transaction; it is handled soon after the commit, once."""
+    if topic not in settings.OUTBOX_HANDLERS:
+        raise LookupError(f"no handler for the topic {topic!r} in OUTBOX_HANDLERS")
+    message = Outbox.objects.create(topic=topic, payload=payload)
+    transaction.on_commit(_nudge)
+    return message
+
+
+def _nudge() -> None:
+    from spine.tasks import nudge, relay
+
+    nudge(relay)
+
+
+def relay_all(limit: int = 100) -> int:
+    """Handle waiting messages, oldest first; returns how many. A handler that fails keeps its message, with the error."""
+    handled = 0
+    tried: list[Any] = []
+    while handled + len(tried) < limit:
+        outcome = _relay_one(tried)
+        if outcome is None:
+            break
+        handled += outcome
+    return handled
+
+
+def _relay_one(tried: list[Any]) -> int | None:
+    with acting_as("system:outbox"):
+        try:
+            with transaction.atomic():
+                waiting = Outbox.objects.filter(handled_at=None).exclude(id__in=tried).order_by("created_at")
+                message = waiting.select_for_update(skip_locked=True).first()
+                if message is None:
+                    return None
+                handler = import_string(settings.OUTBOX_HANDLERS[message.topic])
+                handler(message.payload)
+                Outbox.objects.filter(id=message.id).update(handled_at=timezone.now(), error="")
+                return 1
+        except Exception as error:  # noqa: BLE001 - kept with the message and shown as a banner
+            tried.append(message.id)
+            Outbox.objects.filter(id=message.id).update(
+                attempts=F("attempts") + 1, error=f"{type(error).__name__}: {error}"[:2000]
+            )
+            return 0

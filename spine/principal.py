@@ -1,0 +1,40 @@
+"""Who acts: `user:<username>`, `detector:<name>` or `system:<name>`, told to the database at the start of every transaction."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from django.db import connections
+
+NOBODY = ""
+_current: ContextVar[str] = ContextVar("principal", default=NOBODY)
+
+
+def current() -> str:
+    """The acting principal, empty when nobody is known yet."""
+    return _current.get()
+
+
+@contextmanager
+def acting_as(principal: str) -> Iterator[None]:
+    """Act as this principal inside the block, in transactions that are open already too."""
+    token = _current.set(principal)
+    try:
+        _tell_open_transactions()
+        yield
+    finally:
+        _current.reset(token)
+        _tell_open_transactions()
+
+
+def assume(principal: str) -> None:
+    """Take over as this principal until the surrounding `acting_as` ends; for authentication in the middle of a request."""
+    _current.set(principal)
+    _tell_open_transactions()
+
+
+def _tell_open_transactions() -> None:
+    for connection in connections.all(initialized_only=True):
+        tell = getattr(connection, "tell_principal", None)
+        if tell and connection.in_atomic_block and not connection.needs_rollback:
+            tell()

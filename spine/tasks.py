@@ -1,0 +1,50 @@
+"""Celery's side of jobs, outbox and log: each task carries an id at most and calls one function."""
+
+import logging
+import uuid
+from typing import Any
+
+from celery import Task, shared_task
+from django.conf import settings
+from kombu.exceptions import OperationalError
+
+from spine import jobs, outbox, sequencer
+from spine.principal import acting_as
+
+logger = logging.getLogger(__name__)
+
+
+def nudge(task: Task, *args: str) -> None:
+    """Send a task now if the broker answers; if not, the sweeper sends it within seconds, so nothing is lost."""
+    if not settings.SEND_TASKS:
+        return
+    try:
+        task.apply_async(args=args, retry=False)
+    except (OperationalError, OSError) as error:
+        logger.warning("broker not reached, the sweeper will send %s: %s", task.name, type(error).__name__)
+
+
+@shared_task
+def run_job(job_id: str) -> None:
+    """Do one job."""
+    jobs.run(uuid.UUID(job_id))
+
+
+@shared_task
+def relay() -> None:
+    """Handle what waits in the outbox."""
+    outbox.relay_all()
+
+
+@shared_task
+def sweep() -> None:
+    """Hand back the jobs of dead workers and whatever waits in the outbox."""
+    jobs.sweep()
+    outbox.relay_all()
+
+
+@shared_task
+def sequence() -> Any:
+    """Number new entries and sign the checkpoint."""
+    with acting_as("system:sequencer"):
+        return sequencer.sequence()

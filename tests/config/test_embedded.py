@@ -1,0 +1,227 @@
+"""The embedded servers, really started: where they live, who may do what, and what survives a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from kombu import Connection
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from config import embedded
+from config.embedded import postgres, processes, valkey
+from config.home import CHECKOUT, EmbeddedError, Home, environment
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """A home in a folder with a space that only its owner may enter; its servers are gone afterwards."""
+    place = tmp_path / "only mine"
+    place.mkdir(mode=0o700)
+    made = Home(place / "home")
+    yield made
+    embedded.stop(made)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """One home with running servers, for tests that leave them running."""
+    made = Home(tmp_path_factory.mktemp("running") / "a home")
+    with embedded.attach(made):
+        yield made
+
+
+def ask(home: Home, role: str, query: str) -> list[tuple]:
+    with postgres.connect(home, role) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_database_has_checksums_and_waits_for_the_disk(running):
+    names = "data_checksums", "synchronous_commit", "fsync", "full_page_writes", "listen_addresses", "server_encoding"
+    values = [ask(running, "retort_app", f"SHOW {name}")[0][0] for name in names]
+    assert values == ["on", "on", "on", "on", "", "UTF8"]
+
+
+def test_roles_are_apart(running):
+    query = """SELECT rolname, rolsuper, rolcreatedb, rolcreaterole, rolbypassrls,
+                 (SELECT count(*) FROM pg_auth_members WHERE member = pg_roles.oid)
+               FROM pg_roles WHERE rolname LIKE 'retort%' ORDER BY 1"""
+    assert ask(running, "retort_app", query) == [
+        ("retort_app", False, False, False, False, 0),
+        ("retort_audit", False, False, False, True, 0),
+        ("retort_owner", False, False, False, False, 0),
+    ]
+
+
+@pytest.mark.parametrize("role", ["retort_app", "retort_audit"])
+def test_role_other_than_the_owner_cannot_create_a_table(running, role):
+    with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)):
+        ask(running, role, "CREATE TABLE mine (id int)")
+
+
+def test_wrong_password_is_refused(running):
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(host=str(running.sockets), user="retort_app", password="guess", dbname="retort")
+
+
+def test_broker_answers_at_its_url(running):
+    with Connection(environment(running)["BROKER_URL"]) as broker:
+        assert broker.default_channel.client.ping()
+
+
+def test_broker_without_the_password_refuses(running):
+    client = redis.Redis(unix_socket_path=str(running.sockets / "valkey.sock"), retry=Retry(NoBackoff(), 0))
+    with client, pytest.raises(redis.AuthenticationError):
+        client.ping()
+
+
+def test_attach_while_running_leaves_the_servers_to_the_first_user(running):
+    before = embedded.status(running)
+    with embedded.attach(running):
+        assert embedded.status(running) == before
+    assert embedded.status(running) == before
+
+
+def test_servers_live_in_sessions_of_their_own(running):
+    now = embedded.status(running)
+    assert [os.getsid(pid) for pid in (now.postgres, now.valkey)] == [now.postgres, now.valkey]
+
+
+def test_last_user_stops_the_servers_and_nothing_is_left(home):
+    with embedded.attach(home):
+        found = embedded.status(home)
+        assert None not in (found.postgres, found.valkey)
+    assert embedded.status(home) == embedded.Status(None, None)
+    assert processes.working_in(home.postgres, "") == processes.working_in(home.valkey, "") == []
+
+
+def test_long_path_works(tmp_path):
+    home = Home(tmp_path / ("long" * 30))
+    with embedded.attach(home):
+        assert ask(home, "retort_app", "SELECT 1") == [(1,)]
+    home.sockets.rmdir()
+
+
+def test_killed_servers_start_again_with_their_data(home):
+    embedded.start(home)
+    with postgres.connect(home, "retort_owner") as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
+    before = embedded.status(home)
+    for pid in (before.postgres, before.valkey):
+        os.kill(pid, signal.SIGKILL)
+    embedded.start(home)
+    assert ask(home, "retort_owner", "SELECT n FROM kept") == [(7,)]
+    now = embedded.status(home)
+    assert now.postgres not in (None, before.postgres) and now.valkey not in (None, before.valkey)
+
+
+def test_queue_outlives_a_killed_valkey(home):
+    embedded.start(home)
+    url = environment(home)["BROKER_URL"]
+    with Connection(url) as broker:
+        broker.default_channel.client.lpush("kept", "job")
+    time.sleep(1.2)  # appendfsync everysec
+    os.kill(embedded.status(home).valkey, signal.SIGKILL)
+    embedded.start(home)
+    with Connection(url) as broker:
+        assert broker.default_channel.client.lrange("kept", 0, -1) == [b"job"]
+
+
+def test_process_id_that_another_program_has_now_does_not_stop_a_start(home):
+    embedded.start(home)
+    embedded.stop(home)
+    for path in (home.postgres / "postmaster.pid", home.run / "valkey.pid"):
+        path.write_text(f"{os.getpid()}\n{home.postgres}\n0\n5432\n\n\n\nready   \n")
+    assert embedded.status(home) == embedded.Status(None, None)
+    embedded.start(home)
+    assert ask(home, "retort_app", "SELECT 1") == [(1,)]
+
+
+def test_half_made_data_folder_is_made_again(home):
+    home.create()
+    left = home.path / "postgres.new-abc"
+    (left / "data" / "base").mkdir(parents=True)
+    home.postgres.mkdir()
+    embedded.start(home)
+    assert (left.exists(), ask(home, "retort_app", "SELECT 1")) == (False, [(1,)])
+
+
+def test_folder_with_other_files_is_refused_and_kept(home):
+    home.create()
+    home.postgres.mkdir()
+    (home.postgres / "letter.txt").write_text("dear")
+    with pytest.raises(EmbeddedError, match="holds files but no complete PostgreSQL database"):
+        embedded.start(home)
+    assert [path.name for path in home.postgres.iterdir()] == ["letter.txt"]
+
+
+def test_database_of_another_release_is_refused(home):
+    home.create()
+    (home.postgres / "global").mkdir(parents=True)
+    (home.postgres / "global" / "pg_control").write_bytes(b"")
+    (home.postgres / "PG_VERSION").write_text("15\n")
+    with pytest.raises(EmbeddedError, match="was made by PostgreSQL 15 and this release of Retort brings 18"):
+        embedded.start(home)
+
+
+def test_changed_passwords_file_is_told_in_one_sentence(home):
+    embedded.start(home)
+    text = home.passwords_file.read_text()
+    home.passwords_file.write_text(text.replace(home.password("postgres"), "other"))
+    with pytest.raises(
+        EmbeddedError, match=r"refuses Retort: .*password authentication failed.*; passwords.json must be"
+    ):
+        embedded.start(home)
+
+
+def test_damaged_queue_file_is_told_in_one_sentence(home):
+    embedded.start(home)
+    embedded.stop(home)
+    manifest = next((home.valkey / "appendonlydir").glob("*.manifest"))
+    manifest.write_text("nonsense\n")
+    with pytest.raises(EmbeddedError, match=r"Valkey did not start: .*may be moved away when it is damaged"):
+        embedded.start(home)
+
+
+COMMAND = """
+import sys, time
+from pathlib import Path
+from config import embedded, home
+with embedded.attach(home.Home(Path(sys.argv[1]))):
+    print("attached", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def command(home: Home, seconds: float) -> "subprocess.Popen[str]":
+    argv = [sys.executable, "-c", COMMAND, str(home.path), str(seconds)]
+    return subprocess.Popen(argv, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_commands_at_once_share_the_servers_and_the_last_stops_them(home):
+    with command(home, 0) as first, command(home, 1) as second:
+        assert [second.stdout.readline(), first.stdout.readline()] == ["attached\n"] * 2
+        assert first.wait() == 0
+        assert None not in (embedded.status(home).postgres, embedded.status(home).valkey)
+    assert embedded.status(home) == embedded.Status(None, None)
+
+
+def test_killed_command_does_not_hinder_the_next(home):
+    with command(home, 60) as killed:
+        assert killed.stdout.readline() == "attached\n"
+        killed.kill()
+    left = embedded.status(home)
+    with embedded.attach(home):
+        assert embedded.status(home) == left
+    assert embedded.status(home) == embedded.Status(None, None)
+
+
+def test_valkey_settings_quote_what_a_path_may_hold():
+    assert valkey._quoted('a "b" \\c') == '"a \\"b\\" \\\\c"'

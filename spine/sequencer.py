@@ -1,4 +1,4 @@
-"""The sequencer: numbers committed entries, keeps the tree's complete nodes, signs a checkpoint. One at a time, by an advisory lock."""
+"""The sequencer: numbers committed entries, keeps complete nodes, signs a checkpoint. One at a time, by a lock."""
 
 import os
 import secrets

@@ -1,7 +1,7 @@
-"""A JSON reader for documents from outside: refuses what silently changes meaning or breaks storage (RFC 8259, RFC 7493).
+"""A JSON reader for documents from outside: refuses what silently changes meaning or breaks storage (RFC 7493).
 
-Refused, each with a reason and where possible a pointer: invalid UTF-8, NUL, lone surrogates, duplicate keys, NaN and infinities,
-integers beyond ±(2^53 − 1), numbers that overflow, depth over 64.
+Refused, each with a reason and where possible a pointer: invalid UTF-8, NUL, lone surrogates, duplicate keys, NaN and
+infinities, integers beyond ±(2^53 − 1), numbers that overflow, depth over 64.
 """
 
 import json

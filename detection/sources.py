@@ -1,0 +1,177 @@
+"""Telemetry sources: reading a file into a source's dataset, once, with its bad lines counted and kept."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import pyarrow.parquet as pq
+from django.conf import settings
+from django.db import connection, transaction
+
+from detection.models import BadLine, FileKind, ModelRelease, TelemetryFile, TelemetrySource
+from detection.records import BadLine as BadLineRecord
+from detection.records import Ingested
+from detection.telemetry import adapters
+from spine import jobs, log
+from spine.errors import Refused
+from spine.models import Job
+
+KEPT_BAD_LINES = 1000
+
+
+@dataclass
+class _BadLines:
+    """Counts every bad line and keeps the first thousand."""
+
+    count: int = 0
+    kept: list[BadLineRecord] = field(default_factory=list)
+
+    def __call__(self, line: BadLineRecord) -> None:
+        self.count += 1
+        if len(self.kept) < KEPT_BAD_LINES:
+            self.kept.append(line)
+
+
+def root_of(source: TelemetrySource) -> Path:
+    """The folder of a source's dataset; named by our id, because a source's name is no file name."""
+    return Path(settings.TELEMETRY_ROOT) / str(source.id)
+
+
+def source_named(name: str, namespace: str = "default") -> TelemetrySource:
+    """The source of this name, made when it is new. Refused when it exists in another namespace."""
+    if not name or len(name) > 60:
+        raise Refused("A source's name has 1 to 60 characters.", field="name")
+    source, _ = TelemetrySource.objects.get_or_create(name=name, defaults={"namespace": namespace})
+    if source.namespace != namespace:
+        raise Refused(f"The source {name} belongs to the namespace {source.namespace}.", field="namespace")
+    return source
+
+
+@transaction.atomic
+def request_telemetry(*, actor: str, source: TelemetrySource, kind: str, path: Path) -> Job:
+    """Ask a worker to read a file into the source. The path must be readable where workers run.
+
+    Side effects: one job, unless the same file of the same source waits or runs already.
+    """
+    if kind not in FileKind.values:
+        raise Refused(f"No kind of file {kind!r}: accepted are {', '.join(FileKind.values)}.", field="kind")
+    if not path.is_file():
+        raise Refused(f"{path.name}: no such file.", field="path")
+    args = {"source": str(source.id), "kind": kind, "path": str(path.resolve())}
+    return jobs.enqueue("telemetry.add", actor=actor, key=f"{source.id}:{kind}:{args['path']}", args=args)
+
+
+def add_file(
+    *,
+    actor: str,
+    source: TelemetrySource,
+    kind: str,
+    path: Path,
+    on_progress: Callable[[int, int, str], None] = lambda done, total, note: None,
+    confirm: Callable[[], None] = lambda: None,
+) -> tuple[TelemetryFile, bool]:
+    """Read a file into the source's dataset; gives its record and whether it is new. The same bytes add nothing.
+
+    Side effects in order: parts of the dataset, then in one transaction the record, its bad lines, new model releases, and one
+    log entry. A reader that is killed before the transaction leaves parts that the next try replaces by the same.
+    """
+    sha256 = adapters.file_sha256(path)
+    with _one_writer(source):
+        known = TelemetryFile.objects.filter(source=source, kind=kind, sha256=sha256).first()
+        if known:
+            return known, False
+        bad = _BadLines()
+        read = _read_exchanges if kind == FileKind.EXCHANGES else _read_side_table
+        result = read(source, kind, path, sha256, bad, on_progress)
+        with transaction.atomic():
+            confirm()
+            record = _store(source, kind, path, sha256, bad, result)
+            _log(actor, source, record)
+        return record, True
+
+
+def _read_exchanges(
+    source: TelemetrySource, kind: str, path: Path, sha256: str, bad: _BadLines, on_progress: Callable[[int, int, str], None]
+) -> Ingested:
+    return adapters.add_telemetry(
+        path,
+        root_of(source),
+        sha256=sha256,
+        on_bad=bad,
+        on_progress=lambda done, total, rows: on_progress(done, total, f"{rows:,} exchanges read"),
+    )
+
+
+def _read_side_table(
+    source: TelemetrySource, kind: str, path: Path, sha256: str, bad: _BadLines, on_progress: Callable[[int, int, str], None]
+) -> Ingested:
+    rows = adapters.add_side_table(kind, path, root_of(source), on_bad=bad)
+    on_progress(1, 1, f"{rows:,} rows")
+    return Ingested(rows, bad.count, 0, None, None, (), (), {}, {}, (), ())
+
+
+def _store(
+    source: TelemetrySource, kind: str, path: Path, sha256: str, bad: _BadLines, result: Ingested
+) -> TelemetryFile:
+    record = TelemetryFile.objects.create(
+        source=source,
+        kind=kind,
+        name=path.name[-300:],
+        sha256=sha256,
+        size=path.stat().st_size,
+        rows=result.rows,
+        bad=bad.count,
+        repeated=result.repeated,
+        first_ts=result.first_ts,
+        last_ts=result.last_ts,
+        columns_present=list(result.columns_present),
+        columns_absent=list(result.columns_absent),
+        unknown_columns=dict(result.unknown_columns),
+        truncated=result.truncated or "",
+    )
+    BadLine.objects.bulk_create(BadLine(file=record, line=b.line, reason=b.reason[:300]) for b in bad.kept)
+    return record
+
+
+def _log(actor: str, source: TelemetrySource, record: TelemetryFile) -> None:
+    rows = _new_releases(source) if record.kind == FileKind.MODELS else []
+    data = {
+        "source": source.name,
+        "file": record.name,
+        "sha256": record.sha256,
+        "kind": record.kind,
+        "rows": record.rows,
+        "bad": record.bad,
+        "repeated": record.repeated,
+        "releases": len(rows),
+    }
+    log.record(actor=actor, action="telemetry.added", about=record, data=data, rows=rows)
+
+
+def _new_releases(source: TelemetrySource) -> list[ModelRelease]:
+    known = set(ModelRelease.objects.values_list("model", flat=True))
+    table = pq.read_table(root_of(source) / "models.parquet")
+    pairs: list[tuple[str, datetime | None]] = list(
+        zip(table["model"].to_pylist(), table["released_at"].to_pylist(), strict=True)
+    )
+    return [ModelRelease(model=m, released_at=at) for m, at in sorted(pairs) if at is not None and m not in known]
+
+
+@contextmanager
+def _one_writer(source: TelemetrySource) -> Iterator[None]:
+    """A session lock on the source's dataset; a killed writer's connection lets go of it."""
+    number = _lock_number(source.id)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [number])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [number])
+
+
+def _lock_number(source: UUID) -> int:
+    return int.from_bytes(source.bytes[-8:], "big", signed=True)

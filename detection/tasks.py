@@ -1,0 +1,34 @@
+"""Job handlers of detection: each reads its ids, calls one function, and is safe to run again after a killed worker."""
+
+from pathlib import Path
+from typing import Any
+
+from detection import runs, sources
+from detection.models import TelemetrySource
+from spine.jobs import Running
+
+
+def add_telemetry(job: Running) -> dict[str, Any]:
+    """Job `telemetry.add`: read one file into a source."""
+    source = TelemetrySource.objects.get(id=job.args["source"])
+    record, new = sources.add_file(
+        actor=job.actor,
+        source=source,
+        kind=job.args["kind"],
+        path=Path(job.args["path"]),
+        on_progress=job.progress,
+        confirm=job.confirm,
+    )
+    return {"file": str(record.id), "new": new, "rows": record.rows, "bad": record.bad, "repeated": record.repeated}
+
+
+def run_detectors(job: Running) -> dict[str, Any]:
+    """Job `detectors.run`: every detector over a source's window, then clusters."""
+    source = TelemetrySource.objects.get(id=job.args["source"])
+    window = runs.window_from(job.args.get("from"), job.args.get("to"))
+    run = runs.run_detectors(
+        actor=job.actor, source=source, window=window, job_id=job.id, on_progress=job.progress, confirm=job.confirm
+    )
+    return {"run": str(run.id), "clusters": run.clusters.count()}
+
+

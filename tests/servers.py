@@ -5,6 +5,7 @@ guardian process, also when pytest is killed. Fixtures: `servers`, `clean_databa
 `django_db` marker works for the aliases default, owner and audit.
 """
 
+import contextlib
 import os
 import secrets
 import signal
@@ -19,14 +20,11 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-import redis
-from psycopg import sql
 
 from config import embedded, launch
-from config.embedded import postgres
-from config.home import CHECKOUT, VALKEY_SOCKET, Home, environment
+from config.embedded import postgres, processes
+from config.home import CHECKOUT, Home, environment
 
 KEPT_VARIABLES = {"RETORT_CHROMIUM", "RETORT_REQUIRE_ALL"}
 WORKER_NAME = "retort-test-worker"  # how PostgreSQL names the worker's connections
@@ -93,64 +91,8 @@ def servers() -> Home:
     return HOME
 
 
-@pytest.fixture(scope="session")
-def django_db_setup(servers: Home, django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
-    """Migrate once, as `manage.py migrate` does, and let transactional tests be followed by `clean`."""
-    from django.core.management import call_command
-    from django.db import connections
-    from django.test import TransactionTestCase
-
-    with django_db_blocker.unblock():
-        call_command("migrate", verbosity=0)
-        call_command("collectstatic", verbosity=0, interactive=False)
-        connections.close_all()
-    with postgres.connect(HOME) as connection:
-        _keep_migrated_rows(connection)
-    with pytest.MonkeyPatch.context() as patch:  # Django would TRUNCATE, which the application role may not
-        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: clean())
-        yield
-
-
-def clean() -> None:
-    """Bring every table back to what the migrations left, with triggers and foreign keys asleep; empty the queue."""
-    with postgres.connect(HOME) as connection, connection.transaction():
-        connection.execute("SET LOCAL session_replication_role = replica")
-        connection.execute("SET LOCAL lock_timeout = '20s'")
-        kept = _tables(connection, "kept")
-        tables = [name for name in _tables(connection, "public") if name != "django_migrations"]
-        for name in [name for name in tables if name in kept or _has_rows(connection, name)]:
-            connection.execute(sql.SQL("DELETE FROM public.{}").format(sql.Identifier(name)))
-            if name in kept:
-                connection.execute(
-                    sql.SQL("INSERT INTO public.{0} SELECT * FROM kept.{0}").format(sql.Identifier(name))
-                )
-    client = redis.Redis(unix_socket_path=str(HOME.sockets / VALKEY_SOCKET), password=HOME.password("valkey"))
-    client.flushall()
-    client.close()
-
-
-@pytest.fixture
-def clean_database(transactional_db: None) -> Callable[[], None]:
-    """The function that empties database and queue in mid-test; after a transactional test it is called anyway."""
-    return clean
-
-
-def _keep_migrated_rows(connection: psycopg.Connection) -> None:
-    connection.execute("CREATE SCHEMA kept")
-    for name in _tables(connection, "public"):
-        if name != "django_migrations" and _has_rows(connection, name):
-            connection.execute(sql.SQL("CREATE TABLE kept.{0} AS TABLE public.{0}").format(sql.Identifier(name)))
-
-
-def _tables(connection: psycopg.Connection, schema: str) -> list[str]:
-    query = "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY 1"
-    return [row[0] for row in connection.execute(query, [schema])]
-
-
-def _has_rows(connection: psycopg.Connection, table: str) -> bool:
-    query = sql.SQL("SELECT EXISTS (SELECT 1 FROM public.{})").format(sql.Identifier(table))
-    row = connection.execute(query).fetchone()
-    return row is not None and bool(row[0])
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.import_plugin("tests.database")
 
 
 # Programs
@@ -198,11 +140,11 @@ class Program:
         """SIGKILL to the whole process group, as a machine that dies would end it. No harm when it is gone."""
         if self.process is None:
             return
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            assert self.process.poll() is not None
+        pgid = self.process.pid
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pgid, signal.SIGKILL)
         self.process.wait(timeout=20)
+        assert processes.wait_until(lambda: not processes.group(pgid), 20), f"{self.name} does not die"
         self.process = None
 
 
@@ -228,10 +170,12 @@ class Worker(Program):
 def worker(transactional_db: None) -> Iterator[Worker]:
     """A real worker on the test servers: leases of 2 seconds, swept every second. Nothing of it outlives the test."""
     handle = Worker({})
-    handle.restart()
-    yield handle
-    handle.kill()
-    _end_connections(WORKER_NAME)
+    try:
+        handle.restart()
+        yield handle
+    finally:
+        handle.kill()
+        _end_connections(WORKER_NAME)
 
 
 def _end_connections(name: str) -> None:
@@ -248,9 +192,11 @@ def _site(django_db_setup: None) -> Iterator[str]:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     site = Program("web", launch.command("web", port=port), {"PORT": str(port), "RETORT_PUBLIC_URL": url})
-    site.start(lambda: _answers(f"{url}/healthz"))
-    yield url
-    site.kill()
+    try:
+        site.start(lambda: _answers(f"{url}/healthz"))
+        yield url
+    finally:
+        site.kill()
 
 
 @pytest.fixture

@@ -99,11 +99,22 @@ def reap(pid: int) -> bool:
 
 def exists(pid: int) -> bool:
     """Whether a process lives; a zombie does not."""
+    fields = _stat(pid)
+    return fields is not None and fields[0] not in {"Z", "X"}
+
+
+def group(pgid: int) -> list[int]:
+    """Living processes of a process group."""
+    return [pid for pid in _all() if (fields := _stat(pid)) and fields[0] not in {"Z", "X"} and int(fields[2]) == pgid]
+
+
+def _stat(pid: int) -> list[str] | None:
+    """State, parent, process group … of a process (proc_pid_stat(5)), without its id and name; None when it is gone."""
     try:
-        state = (PROC / str(pid) / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+        text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return False
-    return state not in {"Z", "X"}
+        return None
+    return text.rpartition(")")[2].split()
 
 
 def _all() -> list[int]:

@@ -1,0 +1,76 @@
+"""Pytest plugin of the test database: migrated once by its owner, brought back to that state after committed tests.
+
+`tests.servers` loads it after pytest-django, so that its `django_db_setup` is the one that is used.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+
+from config.embedded import postgres
+from config.home import VALKEY_SOCKET, Home
+from tests.servers import HOME
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(servers: Home, django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
+    """Migrate once, as `manage.py migrate` does, and let transactional tests be followed by `clean`."""
+    from django.core.management import call_command
+    from django.db import connections
+    from django.test import TransactionTestCase
+
+    with django_db_blocker.unblock():
+        call_command("migrate", verbosity=0)
+        call_command("collectstatic", verbosity=0, interactive=False)
+        connections.close_all()
+    with postgres.connect(HOME) as connection:
+        _keep_migrated_rows(connection)
+    with pytest.MonkeyPatch.context() as patch:  # Django would TRUNCATE, which the application role may not
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda self: clean())
+        yield
+
+
+def clean() -> None:
+    """Bring every table back to what the migrations left, with triggers and foreign keys asleep; empty the queue."""
+    with postgres.connect(HOME) as connection, connection.transaction():
+        connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute("SET LOCAL lock_timeout = '20s'")
+        kept = _tables(connection, "kept")
+        tables = [name for name in _tables(connection, "public") if name != "django_migrations"]
+        for name in [name for name in tables if name in kept or _has_rows(connection, name)]:
+            connection.execute(sql.SQL("DELETE FROM public.{}").format(sql.Identifier(name)))
+            if name in kept:
+                connection.execute(
+                    sql.SQL("INSERT INTO public.{0} SELECT * FROM kept.{0}").format(sql.Identifier(name))
+                )
+    client = redis.Redis(unix_socket_path=str(HOME.sockets / VALKEY_SOCKET), password=HOME.password("valkey"))
+    client.flushall()
+    client.close()
+
+
+@pytest.fixture
+def clean_database(transactional_db: None) -> Callable[[], None]:
+    """The function that empties database and queue in mid-test; after a transactional test it is called anyway."""
+    return clean
+
+
+def _keep_migrated_rows(connection: psycopg.Connection) -> None:
+    connection.execute("CREATE SCHEMA kept")
+    for name in _tables(connection, "public"):
+        if name != "django_migrations" and _has_rows(connection, name):
+            connection.execute(sql.SQL("CREATE TABLE kept.{0} AS TABLE public.{0}").format(sql.Identifier(name)))
+
+
+def _tables(connection: psycopg.Connection, schema: str) -> list[str]:
+    query = "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY 1"
+    return [row[0] for row in connection.execute(query, [schema])]
+
+
+def _has_rows(connection: psycopg.Connection, table: str) -> bool:
+    query = sql.SQL("SELECT EXISTS (SELECT 1 FROM public.{})").format(sql.Identifier(table))
+    row = connection.execute(query).fetchone()
+    return row is not None and bool(row[0])

@@ -76,8 +76,16 @@ def _check_rows(model: type[AppendOnly], report: Report) -> None:
     rows = model._default_manager.using(AUDIT).annotate(expected_digest=expected).order_by("pk")
     for row in rows.iterator(chunk_size=CHUNK):
         report.rows += 1
-        if merkle.leaf_hash(log.row_bytes(row)) != bytes(row.expected_digest or b""):  # type: ignore[attr-defined]
+        if _digest(row) != bytes(row.expected_digest or b""):  # type: ignore[attr-defined]
             report.add(model._meta.db_table, row.pk, f"the row is not the one entry {row.entry_id} covers")
+
+
+def _digest(row: AppendOnly) -> bytes | None:
+    """The row's digest, None when a changed column left it without a canonical form."""
+    try:
+        return merkle.leaf_hash(log.row_bytes(row))
+    except ValueError:
+        return None
 
 
 def _check_places(report: Report) -> None:

@@ -1,0 +1,199 @@
+"""Jobs: one unfinished job a key, leases, the sweeper, fencing; and the outbox handled once."""
+
+import threading
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from spine import jobs, outbox
+from spine.errors import Refused
+from spine.models import Job, JobState, Outbox
+
+CALLS: list[Any] = []
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def remember(job: jobs.Running) -> dict[str, Any]:
+    """A handler that notes that it ran."""
+    job.progress(1, 4, "a quarter")
+    CALLS.append(job.key)
+    return {"key": job.key}
+
+
+def refuse(job: jobs.Running) -> dict[str, Any]:
+    """A handler whose rule says no."""
+    raise Refused("Not now.", missing=["a verdict"])
+
+
+def break_down(job: jobs.Running) -> dict[str, Any]:
+    """A handler with a mistake in it."""
+    raise ZeroDivisionError("a mistake")
+
+
+def lose_the_lease(job: jobs.Running) -> dict[str, Any]:
+    """A handler that is overtaken while it works."""
+    Job.objects.filter(id=job.id).update(holder=uuid.uuid4())
+    with transaction.atomic():
+        job.confirm()
+        CALLS.append("an effect after the lease was lost")
+    return {}
+
+
+def handle(payload: dict[str, Any]) -> None:
+    """An outbox handler."""
+    if payload.get("fail"):
+        raise ValueError("the handler cannot")
+    CALLS.append(payload["n"])
+
+
+@pytest.fixture(autouse=True)
+def tables(settings: Any) -> None:
+    CALLS.clear()
+    settings.SEND_TASKS = False
+    kinds = {"remember": remember, "refuse": refuse, "break": break_down, "lose": lose_the_lease}
+    settings.JOB_KINDS = {kind: f"tests.spine.test_jobs.{handler.__name__}" for kind, handler in kinds.items()}
+    settings.OUTBOX_HANDLERS = {"happened": "tests.spine.test_jobs.handle"}
+
+
+def enqueue(kind: str = "remember", key: str = "k") -> Job:
+    with transaction.atomic():
+        return jobs.enqueue(kind, actor="user:lead", key=key)
+
+
+def test_enqueue_same_key_twice_is_one_job() -> None:
+    assert enqueue().id == enqueue().id
+    assert Job.objects.count() == 1
+
+
+def test_enqueue_same_key_from_two_threads_is_one_job() -> None:
+    found: list[uuid.UUID] = []
+
+    def one() -> None:
+        found.append(enqueue().id)
+        connection.close()
+
+    threads = [threading.Thread(target=one) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(set(found)) == 1
+    assert Job.objects.count() == 1
+
+
+def test_enqueue_after_the_first_finished_is_new_work() -> None:
+    first = enqueue()
+    jobs.run(first.id)
+
+    assert enqueue().id != first.id
+
+
+def test_run_does_the_work_once_and_keeps_the_result() -> None:
+    job = enqueue()
+
+    assert jobs.run(job.id) is True
+    assert jobs.run(job.id) is False
+    job.refresh_from_db()
+    assert (job.state, job.result, job.attempts, CALLS) == (JobState.DONE, {"key": "k"}, 1, ["k"])
+    assert job.done == job.total == 4
+
+
+def test_refused_job_fails_with_the_sentence() -> None:
+    job = enqueue("refuse")
+    jobs.run(job.id)
+
+    job.refresh_from_db()
+    assert (job.state, job.error) == (JobState.FAILED, "Not now.; a verdict")
+
+
+def test_mistake_in_a_handler_fails_the_job_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    job = enqueue("break")
+    jobs.run(job.id)
+
+    job.refresh_from_db()
+    assert (job.state, job.error) == (JobState.FAILED, "ZeroDivisionError: a mistake")
+    assert "a mistake" in capsys.readouterr().err
+
+
+def test_failed_job_started_again_is_a_job_of_its_own() -> None:
+    job = enqueue("refuse")
+    jobs.run(job.id)
+    job.refresh_from_db()
+
+    with transaction.atomic():
+        again = jobs.start_again(job, actor="user:analyst")
+
+    assert (again.id != job.id, again.state, again.args, again.actor) == (True, "queued", job.args, "user:analyst")
+
+
+def test_attempt_that_lost_its_lease_leaves_no_effect() -> None:
+    job = enqueue("lose")
+
+    assert jobs.run(job.id) is False
+    assert CALLS == []
+    job.refresh_from_db()
+    assert job.state == JobState.RUNNING
+
+
+def test_job_of_a_dead_worker_is_handed_back_and_after_three_set_aside() -> None:
+    job = enqueue()
+    for attempt in range(1, 4):
+        assert jobs._take(job.id) is not None
+        assert jobs._take(job.id) is None
+        Job.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        jobs.sweep()
+        job.refresh_from_db()
+        assert (job.attempts, job.state) == (attempt, JobState.PARKED if attempt == 3 else JobState.QUEUED)
+    assert "died 3 times" in job.error
+
+
+def test_heartbeat_renews_the_lease_while_the_handler_works(settings: Any) -> None:
+    settings.JOB_LEASE_SECONDS = 1
+    job = enqueue()
+    running = jobs._take(job.id)
+    assert running is not None
+    before = Job.objects.get().lease_until
+    with jobs._heartbeat(running):
+        waited = threading.Event()
+        waited.wait(0.8)
+    after = Job.objects.get().lease_until
+
+    assert before is not None
+    assert after is not None
+    assert after > before
+
+
+def test_outbox_message_of_a_rolled_back_act_never_happens() -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        outbox.put("happened", {"n": 1})
+        raise ZeroDivisionError
+
+    assert (outbox.relay_all(), CALLS) == (0, [])
+
+
+def test_outbox_message_is_handled_once_in_order() -> None:
+    for number in range(3):
+        outbox.put("happened", {"n": number})
+
+    assert (outbox.relay_all(), outbox.relay_all(), CALLS) == (3, 0, [0, 1, 2])
+
+
+def test_outbox_message_whose_handler_fails_stays_with_its_error_and_holds_up_nobody() -> None:
+    outbox.put("happened", {"fail": True})
+    outbox.put("happened", {"n": 7})
+
+    assert (outbox.relay_all(), CALLS) == (1, [7])
+    stuck = Outbox.objects.get(handled_at=None)
+    assert (stuck.attempts, stuck.error) == (1, "ValueError: the handler cannot")
+
+
+def test_unknown_kind_and_topic_are_mistakes_in_the_program() -> None:
+    with pytest.raises(LookupError):
+        jobs.enqueue("no.such", actor="user:lead", key="k")
+    with pytest.raises(LookupError):
+        outbox.put("no.such", {})

@@ -10,11 +10,13 @@ from config.embedded import processes
 
 RUN_MARK = "RETORT_RUN"  # a random word that every process of one run carries among its variables
 PROGRAM_MARK = "RETORT_PROGRAM"
+CONFIGURATION = homes.CHECKOUT / "config" / "supervisord.conf"
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 
 
 def command(program: str, *, port: int = 8000) -> list[str]:
-    """The command line of `web`, `worker`, `beat` or `servers`, which is run from the checkout."""
+    """The command line of `web`, `worker`, `beat`, `servers` or `supervisor`, which is run from the checkout."""
     run = homes.current().run
     commands = {
         "web": [
@@ -31,6 +33,7 @@ def command(program: str, *, port: int = 8000) -> list[str]:
             *("--schedule", str(run / "beat-schedule"), "--pidfile="),
         ],
         "servers": ["config.embedded.watch"],
+        "supervisor": ["supervisor.supervisord", "--configuration", str(CONFIGURATION)],
     }
     return [sys.executable, "-m", *commands[program]]
 
@@ -48,9 +51,14 @@ def stop_remains(program: str) -> None:
 def end_with_parent() -> None:
     """Ask the kernel for SIGTERM when the supervisor dies, however it dies; execve keeps the wish (prctl(2))."""
     parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         sys.exit("the supervisor ended while this program started")
+
+
+def become_reaper() -> None:
+    """Let orphans below this process become its children, so that it can collect them all (prctl(2))."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def main() -> None:

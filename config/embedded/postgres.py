@@ -19,6 +19,7 @@ from config.home import DATABASE, POSTGRES_SOCKET, EmbeddedError, Home, sync_fol
 
 MAJOR = "18"
 START_SECONDS = 60.0
+STOP_STEPS = [(signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0)]
 RECOVERY_SECONDS = 1800.0  # a database that replays its log after a crash says so and is given this long
 
 # One superuser connects locally only, for roles and repair; nothing is trusted without a password.
@@ -67,7 +68,11 @@ def start(home: Home) -> None:
         write_private(home.postgres / "postgresql.conf", SETTINGS.format(sockets=home.sockets))
         log = home.logs / "postgres.log"
         pid = processes.spawn([*_runner(), str(_binary("postgres")), "-D", str(home.postgres)], log=log)
-        _wait_ready(home, pid, log)
+        try:
+            _wait_ready(home, pid, log)
+        except BaseException:  # interrupted: a server that has not written down its process id yet would be lost
+            processes.stop(pid, STOP_STEPS, lambda _: not processes.reap(pid) and processes.exists(pid))
+            raise
     elif not processes.wait_until(lambda: _status(home) == "ready", START_SECONDS):
         raise EmbeddedError(
             f"PostgreSQL in {home.postgres} runs but does not accept connections: see {home.logs}/postgres.log"
@@ -86,8 +91,7 @@ def stop(home: Home) -> None:
     pid = running(home)
     if pid is None:
         return
-    steps = [(signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0)]
-    processes.stop(pid, steps, lambda _: not processes.reap(pid) and running(home) == pid)
+    processes.stop(pid, STOP_STEPS, lambda _: not processes.reap(pid) and running(home) == pid)
 
 
 def connect(home: Home, role: str = "postgres", database: str = DATABASE) -> psycopg.Connection:

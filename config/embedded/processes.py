@@ -1,5 +1,6 @@
 """Processes of our own: started in sessions of their own, found again by the folder they work in, stopped in steps."""
 
+import contextlib
 import os
 import signal
 import time
@@ -95,6 +96,13 @@ def reap(pid: int) -> bool:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
         return False
+
+
+def collect(spare: int | None = None) -> None:
+    """Collect every ended child, the adopted ones too, but leave `spare` to whoever waits for it."""
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and ended.si_pid != spare:
+            os.waitpid(ended.si_pid, os.WNOHANG)
 
 
 def exists(pid: int) -> bool:

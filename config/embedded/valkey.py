@@ -11,6 +11,7 @@ from config.embedded import processes
 from config.home import VALKEY_SOCKET, EmbeddedError, Home, write_private
 
 START_SECONDS = 60.0
+STOP_STEPS = [(signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0)]
 
 SETTINGS = """\
 # Written by Retort at every start: changes here are lost.
@@ -44,7 +45,11 @@ def start(home: Home) -> None:
         configuration = home.run / "valkey.conf"
         write_private(configuration, _settings(home))
         pid = processes.spawn([str(_binary()), str(configuration)], log=home.logs / "valkey.log")
-        _wait_ready(home, pid)
+        try:
+            _wait_ready(home, pid)
+        except BaseException:  # interrupted: a server that has not written down its process id yet would be lost
+            processes.stop(pid, STOP_STEPS, lambda _: not processes.reap(pid) and processes.exists(pid))
+            raise
     elif not processes.wait_until(lambda: _answers(home), START_SECONDS):
         raise EmbeddedError(f"Valkey in {home.valkey} runs but does not answer: see {home.logs}/valkey.log")
 
@@ -63,8 +68,7 @@ def stop(home: Home) -> None:
     pid = running(home)
     if pid is None:
         return
-    steps = [(signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0)]
-    processes.stop(pid, steps, lambda _: not processes.reap(pid) and processes.exists(pid))
+    processes.stop(pid, STOP_STEPS, lambda _: not processes.reap(pid) and processes.exists(pid))
 
 
 def _settings(home: Home) -> str:

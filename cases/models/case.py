@@ -57,25 +57,37 @@ class CaseCluster(AppendOnly):
 
 
 class Verdict(AppendOnly):
-    """What a person decided about an account in a case. The newest one counts; all are kept."""
+    """What a person decided about an account in a case. The newest one counts; all are kept.
+
+    `supersedes` is the verdict it was decided over, so that no two decisions can stand on the same one.
+    """
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="verdicts")
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="verdicts")
-    value = models.CharField(max_length=20, choices=VerdictValue.choices)
+    value = models.CharField(
+        max_length=20, choices=VerdictValue.choices, blank=True, help_text="empty when an undo takes the first one back"
+    )
     reason = models.TextField()
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField(default=timezone.now)
     job_id = models.UUIDField(null=True, help_text="the bulk decision this belongs to")
+    supersedes = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="superseded_by")
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(value__in=VerdictValue.values), name="verdict_is_known"),
+            models.CheckConstraint(condition=models.Q(value__in=["", *VerdictValue.values]), name="verdict_is_known"),
             models.UniqueConstraint(fields=["job_id", "account"], name="a_bulk_decision_meets_an_account_once"),
+            models.UniqueConstraint(
+                fields=["case", "account"], condition=models.Q(supersedes=None), name="one_first_verdict_per_account"
+            ),
         ]
 
 
 class CaseAccount(models.Model):
-    """An account in a case, through a held cluster. `verdict` points at the newest verdict, as an index over those rows."""
+    """An account in a case, through a held cluster; an index over protected rows, nothing is judged here.
+
+    `member` is its membership in the held cluster of the newest run, `verdict` its newest verdict.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="accounts")
@@ -83,7 +95,17 @@ class CaseAccount(models.Model):
     member = models.ForeignKey(ClusterMember, on_delete=models.PROTECT, related_name="+")
     verdict = models.ForeignKey(Verdict, null=True, on_delete=models.PROTECT, related_name="+")
     value = models.CharField(max_length=20, choices=VerdictValue.choices, blank=True, help_text="of the newest verdict")
+    exchanges = models.BigIntegerField(help_text="of `member`, to order and filter by")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["case", "account"], name="an_account_is_in_a_case_once")]
-        indexes = [models.Index(fields=["case", "value", "id"], name="case_accounts_by_verdict")]
+        constraints = [
+            models.UniqueConstraint(fields=["case", "account"], name="an_account_is_in_a_case_once"),
+            models.CheckConstraint(
+                condition=models.Q(value="") | models.Q(value__in=VerdictValue.values, verdict__isnull=False),
+                name="a_value_comes_from_a_verdict",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["case", "value", "-exchanges", "-id"], name="case_accounts_by_verdict"),
+            models.Index(fields=["case", "-exchanges", "-id"], name="case_accounts_by_volume"),
+        ]

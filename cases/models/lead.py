@@ -27,6 +27,9 @@ class Lead(models.Model):
     assignee = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="assigned_leads"
     )
+    earlier = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="later", help_text="a rejected lead this one outgrew"
+    )
     why_now = models.CharField(max_length=300)
     raised_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
@@ -69,3 +72,13 @@ class LeadDecision(AppendOnly):
     case = models.ForeignKey("cases.Case", null=True, on_delete=models.PROTECT, related_name="lead_decisions")
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind="rejected", reason__in=RejectReason.values)
+                | models.Q(kind__in=["opened", "joined"], reason="", case__isnull=False)
+                | models.Q(kind="reopened", reason="", case=None),
+                name="a_lead_decision_is_whole",
+            )
+        ]

@@ -34,4 +34,12 @@ class TimelineNote(AppendOnly):
                 condition=models.Q(ends_at=None) | models.Q(ends_at__gte=models.F("starts_at")),
                 name="a_span_ends_after_it_starts",
             ),
+            models.CheckConstraint(condition=models.Q(lane__in=Lane.values), name="lane_is_known"),
+            models.CheckConstraint(
+                condition=models.Q(confidence__in=Confidence.values), name="timeline_confidence_is_known"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(withdrawn=False) | models.Q(supersedes__isnull=False),
+                name="what_is_withdrawn_was_there",
+            ),
         ]

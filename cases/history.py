@@ -1,0 +1,159 @@
+"""A case as it stood at a cut: rows by their entry's place in the log, changed fields put back from the log's old values.
+
+Every query takes a cut or None; None is the present, with what the sequencer has not numbered yet.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from cases.models import (
+    AlternativeAnswer,
+    Case,
+    CaseCluster,
+    Citation,
+    CustodyEvent,
+    EvidenceItem,
+    Judgement,
+    TimelineNote,
+    Verdict,
+)
+from detection.models import Cluster, ClusterMember, Finding
+from spine.errors import Refused
+from spine.models import AppendOnly, LogEntry
+
+Row = TypeVar("Row", bound=AppendOnly)
+BUILDING = "dossier."  # acts that build dossiers are no part of what is built
+CHANGEABLE = ("title", "summary", "status", "closing_reason", "marking", "assignee")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Everything at an index below `log_size`; `at` is the time of the case's last act in it (decision 0005)."""
+
+    log_size: int
+    at: datetime
+    entry_id: UUID
+
+
+@dataclass(frozen=True)
+class Header:
+    """The fields of a case that change in place. `assignee` is a user name, empty for nobody."""
+
+    title: str
+    summary: str
+    status: str
+    closing_reason: str
+    marking: str
+    assignee: str
+
+
+def cut(case: Case, as_of: datetime | None = None) -> Cut:
+    """Where the case's last act stands, up to `as_of` when given; call the sequencer first for acts of this moment.
+
+    Raises Refused when the case has no act by then.
+    """
+    acts = LogEntry.objects.filter(scope=case.id, sequence__isnull=False).exclude(action__startswith=BUILDING)
+    if as_of is not None:
+        acts = acts.filter(at__lte=as_of)
+    last = acts.select_related("sequence").order_by("-sequence__index").first()
+    if last is None:
+        raise Refused(f"{case.ref} has no act in the log by then.", field="as_of")
+    return Cut(last.sequence.index + 1, last.at, last.id)
+
+
+def before(rows: QuerySet[Row], at: Cut | None) -> QuerySet[Row]:
+    """Those of the protected rows that stand before the cut."""
+    return rows if at is None else rows.filter(entry__sequence__index__lt=at.log_size)
+
+
+def newest(rows: QuerySet[Row], at: Cut | None) -> QuerySet[Row]:
+    """Those rows before the cut that no row before the cut supersedes."""
+    if at is None:
+        return rows.filter(superseded_by__isnull=True)
+    later = rows.model._default_manager.filter(supersedes=OuterRef("pk"), entry__sequence__index__lt=at.log_size)
+    return before(rows, at).filter(~Exists(later))
+
+
+def verdicts_at(case: Case, at: Cut | None = None) -> QuerySet[Verdict]:
+    """The newest verdict of each account that has one, by account id."""
+    return newest(Verdict.objects.filter(case=case), at).exclude(value="").order_by("account_id")
+
+
+def judgements_at(case: Case, at: Cut | None = None) -> QuerySet[Judgement]:
+    """The newest judgement of each claim that has one, (a) to (f); their citations come with `citations_of`."""
+    return newest(Judgement.objects.filter(case=case), at).select_related("author").order_by("claim")
+
+
+def citations_of(judgements: QuerySet[Judgement]) -> QuerySet[Citation]:
+    """What these judgements cite, in the order in which it was cited. A judgement's citations stand in its own entry."""
+    cited = ("finding__detector", "evidence", "cluster", "timeline_note")
+    chosen = judgements.order_by().values("pk")
+    return Citation.objects.filter(judgement__in=chosen).select_related(*cited).order_by("judgement__claim", "place")
+
+
+def answers_at(case: Case, at: Cut | None = None) -> QuerySet[AlternativeAnswer]:
+    """The newest answer to each innocent explanation that has one."""
+    answers = newest(AlternativeAnswer.objects.filter(case=case), at)
+    return answers.select_related("author").order_by("alternative")
+
+
+def evidence_at(case: Case, at: Cut | None = None) -> QuerySet[EvidenceItem]:
+    """The exhibits, by number."""
+    return before(EvidenceItem.objects.filter(case=case), at).select_related("added_by").order_by("number")
+
+
+def custody_at(case: Case, at: Cut | None = None) -> QuerySet[CustodyEvent]:
+    """The custody events of all exhibits, by exhibit and then in the order in which they were written."""
+    events = before(CustodyEvent.objects.filter(item__case=case), at).select_related("item")
+    return events.order_by("item__number", "entry__at", "entry_id", "place")
+
+
+def notes_at(case: Case, at: Cut | None = None) -> QuerySet[TimelineNote]:
+    """The manual timeline entries that stand: the newest version of each, without those taken back; by their time."""
+    notes = newest(TimelineNote.objects.filter(case=case), at).filter(withdrawn=False)
+    return notes.select_related("author").order_by("starts_at", "id")
+
+
+def clusters_at(case: Case, at: Cut | None = None) -> QuerySet[Cluster]:
+    """The clusters the case holds, in the order in which they came."""
+    held = before(CaseCluster.objects.filter(case=case), at).values("cluster_id")
+    return Cluster.objects.filter(id__in=held).select_related("run__source").order_by("run__finished_at", "id")
+
+
+def members_at(case: Case, at: Cut | None = None) -> QuerySet[ClusterMember]:
+    """One membership for each account of the case: in the held cluster of the newest run. By account id."""
+    held = before(CaseCluster.objects.filter(case=case), at).values("cluster_id")
+    members = ClusterMember.objects.filter(cluster__in=held)
+    return members.order_by("account_id", "-cluster__run__finished_at", "-id").distinct("account_id")
+
+
+def findings_at(case: Case, at: Cut | None = None) -> QuerySet[Finding]:
+    """The findings that held clusters rest on, oldest window first. Other findings are not in the case (decision 0005)."""
+    held = before(CaseCluster.objects.filter(case=case), at).values("cluster_id")
+    findings = Finding.objects.filter(id__in=Finding.objects.filter(clusters__cluster__in=held).values("id"))
+    return findings.select_related("detector", "detector_version").order_by("window_start", "id")
+
+
+def acts_at(case: Case, at: Cut | None = None) -> QuerySet[LogEntry]:
+    """The entries of the case, oldest first, with `sequence` where it has one; acts that build dossiers are left out."""
+    acts = LogEntry.objects.filter(scope=case.id).exclude(action__startswith=BUILDING)
+    if at is not None:
+        acts = acts.filter(sequence__index__lt=at.log_size)
+    return acts.select_related("sequence").order_by("sequence__index", "at", "id")
+
+
+def header_at(case: Case, at: Cut | None = None) -> Header:
+    """The fields that change in place, as they stood: later acts are undone, newest first, from `data.changes`."""
+    present = Case.objects.select_related("assignee").get(pk=case.pk)
+    values: dict[str, Any] = {name: getattr(present, name) for name in CHANGEABLE}
+    values["assignee"] = present.assignee.username if present.assignee else ""
+    if at is not None:
+        later = LogEntry.objects.filter(Q(sequence__isnull=True) | Q(sequence__index__gte=at.log_size), scope=case.id)
+        changes = later.filter(data__has_key="changes").order_by("-at", "-id").values_list("data__changes", flat=True)
+        for change in changes:
+            values.update({field: old for field, (old, _) in change.items() if field in CHANGEABLE})
+    return Header(**values)

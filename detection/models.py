@@ -1,7 +1,7 @@
 """Findings and what is made of them: detectors, accounts, attributes, telemetry files, runs and clusters.
 
-Findings, runs and clusters are append-only. Accounts and attributes are an index over findings: they may be filled in, never
-judged here. This app knows nothing of cases.
+Findings, runs and clusters are append-only. Accounts and attributes are an index over findings: they may be filled in,
+never judged here. This app knows nothing of cases.
 """
 
 from typing import ClassVar
@@ -47,7 +47,7 @@ class DetectorVersion(models.Model):
 
 
 class Account(models.Model):
-    """A customer identity at the provider. People see the pseudonym; the provider's id stays in exports for enforcement."""
+    """A customer identity at the provider. People see the pseudonym; the provider's id is for exports to enforcement."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     namespace = models.CharField(max_length=60, default="default")
@@ -85,6 +85,17 @@ class Confidence(models.TextChoices):
     HIGH = "high", "high"
 
 
+class FindingQuerySet(models.QuerySet["Finding"]):
+    """Words for questions about findings."""
+
+    def current(self) -> "FindingQuerySet":
+        """Leave out versions that a higher one of the same uid has superseded."""
+        higher = Finding.objects.filter(
+            detector=models.OuterRef("detector"), uid=models.OuterRef("uid"), version__gt=models.OuterRef("version")
+        )
+        return self.exclude(models.Exists(higher))
+
+
 class Finding(AppendOnly):
     """An immutable statement of a detector version about accounts in a window. The received bytes are the statement."""
 
@@ -106,6 +117,8 @@ class Finding(AppendOnly):
     account_count = models.PositiveIntegerField()
     payload = models.BinaryField()
     payload_sha256 = models.CharField(max_length=64)
+
+    objects = FindingQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -217,7 +230,7 @@ class ModelRelease(AppendOnly):
 
 
 class Run(AppendOnly):
-    """One finished run: detectors over a window of a source, then clustering. Written whole at its end, under its job's id."""
+    """One finished run: detectors over a window of a source, then clustering. Written whole at its end."""
 
     job_id = models.UUIDField(unique=True)
     source = models.ForeignKey(TelemetrySource, on_delete=models.PROTECT, related_name="runs")
@@ -256,7 +269,7 @@ class AssessmentLabel(models.TextChoices):
 
 
 class Cluster(AppendOnly):
-    """Accounts joined by links in one run. `key` is a hash of the members; `assessment_detail` holds the ranked reasons."""
+    """Accounts joined by links in one run. `key` is a hash of the members; `assessment_detail` has the ranked reasons."""
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="clusters")
     key = models.CharField(max_length=64)

@@ -75,8 +75,8 @@ def add_file(
 ) -> tuple[TelemetryFile, bool]:
     """Read a file into the source's dataset; gives its record and whether it is new. The same bytes add nothing.
 
-    Side effects in order: parts of the dataset, then in one transaction the record, its bad lines, new model releases, and one
-    log entry. A reader that is killed before the transaction leaves parts that the next try replaces by the same.
+    Side effects in order: parts of the dataset, then in one transaction the record, its bad lines, new model releases,
+    and one log entry. A reader killed before the transaction leaves parts that the next try replaces by the same.
     """
     sha256 = adapters.file_sha256(path)
     with _one_writer(source):
@@ -94,7 +94,12 @@ def add_file(
 
 
 def _read_exchanges(
-    source: TelemetrySource, kind: str, path: Path, sha256: str, bad: _BadLines, on_progress: Callable[[int, int, str], None]
+    source: TelemetrySource,
+    kind: str,
+    path: Path,
+    sha256: str,
+    bad: _BadLines,
+    on_progress: Callable[[int, int, str], None],
 ) -> Ingested:
     return adapters.add_telemetry(
         path,
@@ -106,7 +111,12 @@ def _read_exchanges(
 
 
 def _read_side_table(
-    source: TelemetrySource, kind: str, path: Path, sha256: str, bad: _BadLines, on_progress: Callable[[int, int, str], None]
+    source: TelemetrySource,
+    kind: str,
+    path: Path,
+    sha256: str,
+    bad: _BadLines,
+    on_progress: Callable[[int, int, str], None],
 ) -> Ingested:
     rows = adapters.add_side_table(kind, path, root_of(source), on_bad=bad)
     on_progress(1, 1, f"{rows:,} rows")

@@ -30,5 +30,3 @@ def run_detectors(job: Running) -> dict[str, Any]:
         actor=job.actor, source=source, window=window, job_id=job.id, on_progress=job.progress, confirm=job.confirm
     )
     return {"run": str(run.id), "clusters": run.clusters.count()}
-
-

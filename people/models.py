@@ -1,4 +1,4 @@
-"""People, their API tokens, and the keys of detectors. Secrets are stored as SHA-256 of high-entropy random keys, never as given."""
+"""People, their API tokens, and the keys of detectors. Of a key only the SHA-256 is stored, never what was given."""
 
 import hashlib
 import secrets

@@ -1,4 +1,4 @@
-"""Which role may do what: the table of contracts.md, one right a word. Pages, API and verbs ask it, nothing else decides."""
+"""Which role may do what, one right a word. Pages, API and verbs ask this table; nothing else decides."""
 
 from typing import Protocol
 

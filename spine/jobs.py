@@ -1,7 +1,7 @@
 """Jobs: PostgreSQL is the truth, a Celery message carries the id alone.
 
-A worker takes a job by a lease and renews it while it works. A worker that dies stops renewing; the sweeper hands the job to
-another. The last write of a job is fenced by the lease, so an attempt that lost it can finish nothing.
+A worker takes a job by a lease and renews it while it works. A worker that dies stops renewing; the sweeper hands the
+job to another. The last write of a job is fenced by the lease, so an attempt that lost it can finish nothing.
 """
 
 import threading
@@ -52,7 +52,7 @@ class Running:
             raise LeaseLost(f"job {self.id} is held by another attempt")
 
     def confirm(self) -> None:
-        """Lock the job row inside the transaction of an effect, so that the effect and the lease stand or fall together."""
+        """Lock the job row in the transaction of an effect, so that the effect and the lease stand or fall together."""
         held = Job.objects.select_for_update().filter(id=self.id, holder=self.holder, state=JobState.RUNNING)
         if not held.exists():
             raise LeaseLost(f"job {self.id} is held by another attempt")
@@ -154,7 +154,7 @@ def _heartbeat(job: Running) -> Iterator[None]:
 
 
 def sweep() -> int:
-    """Hand back jobs whose worker died, park those that killed three, and send again what nobody took; returns how many were sent."""
+    """Hand back jobs of dead workers, park what killed three, send what nobody took; returns how many were sent."""
     now = timezone.now()
     dead = Job.objects.filter(state=JobState.RUNNING, lease_until__lt=now)
     dead.filter(attempts__gte=MOST_ATTEMPTS).update(

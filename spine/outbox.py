@@ -28,7 +28,7 @@ def _nudge() -> None:
 
 
 def relay_all(limit: int = 100) -> int:
-    """Handle waiting messages, oldest first; returns how many. A handler that fails keeps its message, with the error."""
+    """Handle waiting messages, oldest first; returns how many. One whose handler fails stays, with the error."""
     handled = 0
     tried: list[Any] = []
     while handled + len(tried) < limit:

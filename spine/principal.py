@@ -1,4 +1,4 @@
-"""Who acts: `user:<username>`, `detector:<name>` or `system:<name>`, told to the database at the start of every transaction."""
+"""Who acts: `user:<username>`, `detector:<name>` or `system:<name>`, named to the database in every transaction."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ def acting_as(principal: str) -> Iterator[None]:
 
 
 def assume(principal: str) -> None:
-    """Take over as this principal until the surrounding `acting_as` ends; for authentication in the middle of a request."""
+    """Take over as this principal until the surrounding `acting_as` ends; for authentication inside a request."""
     _current.set(principal)
     _tell_open_transactions()
 

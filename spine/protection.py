@@ -1,4 +1,4 @@
-"""Grants and triggers that keep protected tables append-only: refused by right, and by trigger to whoever has the right."""
+"""Grants and triggers that keep protected tables append-only: refused by right, and by trigger to who has the right."""
 
 from django.apps import apps
 from django.db import connections, models

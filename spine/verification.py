@@ -126,7 +126,9 @@ def _check_entries(notes: dict[str, checkpoint.Checkpoint], report: Report) -> N
     report.root = tree.root()
     for size, left in sorted(by_size.items()):
         for name, _ in left:
-            report.add("spine_sequence", f"{tree.size}…{size - 1}", f"the tail is gone: {name} was signed at size {size}")
+            report.add(
+                "spine_sequence", f"{tree.size}…{size - 1}", f"the tail is gone: {name} was signed at size {size}"
+            )
 
 
 def _check_entry(row: Numbered, position: int, report: Report) -> None:

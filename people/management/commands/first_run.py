@@ -24,7 +24,7 @@ PEOPLE = [
 class Command(RetortCommand):
     """Create the first people."""
 
-    help = "Create the first five people with random passwords, written to first-run.txt. Does nothing when anybody exists."
+    help = "Create the first five people, with random passwords kept in first-run.txt, unless somebody is there."
     actor = "system:first-run"
 
     def perform(self, **options: Any) -> None:
@@ -33,7 +33,7 @@ class Command(RetortCommand):
             return
         lines = []
         known = _remembered(path)
-        for username, role, name in PEOPLE:
+        for username, role, _ in PEOPLE:
             password = known.get(username) or secrets.token_urlsafe(15)
             lines.append(f"{username} {password} {role}\n")
         _write_private(path, "".join(lines))

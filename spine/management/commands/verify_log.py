@@ -14,8 +14,8 @@ class Command(RetortCommand):
     """Verify the log."""
 
     help = (
-        "Re-read the whole log and every protected table and name what disagrees. Checkpoints kept in the data folder are "
-        "compared too; give others, for example from a dossier, with --checkpoint."
+        "Re-read the whole log and every protected table and name what disagrees. Checkpoints kept in the data folder "
+        "are compared too; give others, for example from a dossier, with --checkpoint."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -37,5 +37,7 @@ class Command(RetortCommand):
             f"{report.waiting} entries wait for their index"
         )
         if report.problems:
-            raise CommandError("\n".join(["The log does not verify:", *(f"  {problem}" for problem in report.problems)]))
+            raise CommandError(
+                "\n".join(["The log does not verify:", *(f"  {problem}" for problem in report.problems)])
+            )
         self.stdout.write(f"The log verifies. Root {report.root.hex()}")

@@ -1,0 +1,336 @@
+"""A run: every detector over a window of a source, findings stored, accounts clustered, all written down at once."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import ibis
+from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from detection import clustering, ingest
+from detection.detectors import DETECTORS
+from detection.facts import account_facts
+from detection.models import (
+    Account,
+    Answer,
+    Attribute,
+    Cluster,
+    ClusterFinding,
+    ClusterLink,
+    ClusterMember,
+    DetectorVersion,
+    Finding,
+    Run,
+    TelemetrySource,
+)
+from detection.records import Cluster as ClusterRecord
+from detection.records import Clustering, Edge, Hub, Outcome, Status, Window, finding_document
+from detection.sources import root_of
+from detection.telemetry.dataset import Dataset, open_dataset
+from spine import jobs, log, outbox
+from spine.errors import Refused
+from spine.models import AppendOnly, Job
+
+OnProgress = Callable[[int, int, str], None]
+KEPT_HUBS = 200
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """A detector's answer with the version row it was given under."""
+
+    outcome: Outcome
+    version: DetectorVersion
+    counts: dict[str, int]
+
+
+@transaction.atomic
+def request_run(*, actor: str, source: TelemetrySource, start: str | None = None, end: str | None = None) -> Job:
+    """Ask a worker for a run. Side effects: one job, unless the same run waits or goes on already."""
+    window_from(start, end)
+    args = {"source": str(source.id), "from": start, "to": end}
+    return jobs.enqueue("detectors.run", actor=actor, key=f"{source.id}:{start or ''}:{end or ''}", args=args)
+
+
+def window_from(start: str | None, end: str | None) -> Window | None:
+    """The window of two RFC 3339 times, None when neither is given: then the source's whole span is meant."""
+    if not start and not end:
+        return None
+    times = [_time(name, text) for name, text in (("from", start), ("to", end))]
+    try:
+        return Window(*times)
+    except ValueError as error:
+        raise Refused(f"That is no window: {error}.", field="to") from None
+
+
+def _time(name: str, text: str | None) -> datetime:
+    moment = parse_datetime(text or "")
+    if moment is None or moment.tzinfo is None:
+        raise Refused(f"{name}: a time such as 2026-05-04T00:00:00Z is accepted, for both ends.", field=name)
+    return moment.astimezone(UTC)
+
+
+def run_detectors(
+    *,
+    actor: str,
+    source: TelemetrySource,
+    job_id: UUID,
+    window: Window | None = None,
+    on_progress: OnProgress = lambda done, total, note: None,
+    confirm: Callable[[], None] = lambda: None,
+) -> Run:
+    """Run every detector over the window, then cluster; the same job gives the same run.
+
+    Side effects in order: findings stored batch by batch (a repeat adds none), then in one transaction the run with its
+    answers, clusters, members and links under one log entry, and the message "run.finished" in the outbox.
+    Refused when the source has no exchanges.
+    """
+    done = Run.objects.filter(job_id=job_id).first()
+    if done:
+        return done
+    started = timezone.now()
+    steps = len(DETECTORS) + 3
+    with open_dataset(root_of(source)) as dataset:
+        window = window or dataset.span()
+        if window is None:
+            raise Refused(f"The source {source.name} has no exchanges yet.")
+        answers = []
+        for step, detector in enumerate(DETECTORS.values()):
+            on_progress(step, steps, f"{detector.title}: reading {window.days:.0f} days")
+            answers.append(_answer(detector.detect(dataset, window), source))
+        on_progress(steps - 3, steps, "gathering what is known of the accounts")
+        facts = account_facts(dataset, window)
+        on_progress(steps - 2, steps, f"clustering {len(facts):,} accounts")
+        hubs = [hub for answered in answers for hub in answered.outcome.hubs]
+        found = clustering.cluster_accounts(list(_edges(source.namespace, window)), facts, hubs)
+        volumes = _volumes(dataset, window, found)
+    on_progress(steps - 1, steps, f"storing {len(found.clusters):,} clusters")
+    with transaction.atomic():
+        confirm()
+        run = _write(actor, source, window, job_id, started, answers, found, volumes)
+        outbox.put("run.finished", {"run": str(run.id)})
+    return run
+
+
+def _answer(outcome: Outcome, source: TelemetrySource) -> _Answered:
+    """Store an outcome's findings through the same door as everybody's, and note what came of them."""
+    documents = (finding_document(draft) for draft in outcome.findings)
+    counts = ingest.store(
+        documents, actor=f"detector:{outcome.detector}", detector=outcome.detector, namespace=source.namespace
+    )
+    if counts.rejected:
+        first = counts.errors[0]
+        raise ValueError(f"{outcome.detector} made a finding that is not accepted: {first.pointer} {first.detail}")
+    version = ingest.version_of(outcome.detector, outcome.version, outcome.config_sha256)
+    return _Answered(outcome, version, {"new": counts.created + counts.superseded, "known": counts.duplicate})
+
+
+EDGES = """
+SELECT a.provider_id, t.type, t.value, max(coalesce(s.count, 1)),
+       min(coalesce(s.first_seen, f.window_start)), max(coalesce(s.last_seen, f.window_end)),
+       min(f.signal), max(f.score), array_agg(DISTINCT f.uid)
+FROM detection_sighting s
+JOIN detection_finding f ON f.id = s.finding_id
+JOIN detection_account a ON a.id = s.account_id
+JOIN detection_attribute t ON t.id = s.attribute_id
+WHERE a.namespace = %s AND f.window_start < %s AND f.window_end > %s
+  AND NOT EXISTS (SELECT 1 FROM detection_finding n
+                  WHERE n.detector_id = f.detector_id AND n.uid = f.uid AND n.version > f.version)
+GROUP BY a.provider_id, t.type, t.value
+ORDER BY a.provider_id, t.type, t.value
+"""
+
+
+def _edges(namespace: str, window: Window) -> Iterator[Edge]:
+    """What current findings in the window say: which account has shown which attribute."""
+    labels = _template_labels(window)
+    with connection.cursor() as cursor:
+        cursor.execute(EDGES, [namespace, window.end, window.start])
+        while rows := cursor.fetchmany(10_000):
+            for account, kind, value, count, first, last, signal, weight, uids in rows:
+                findings = tuple(sorted(uids))
+                label = next((labels[uid] for uid in findings if uid in labels), "")
+                yield Edge(account, kind, value, count, first, last, signal, weight, label, findings)
+
+
+def _template_labels(window: Window) -> dict[str, str]:
+    """The readable frame of each template finding in the window, by uid."""
+    found = Finding.objects.current().filter(
+        window_start__lt=window.end, window_end__gt=window.start, sightings__attribute__type="template"
+    )
+    labels = {}
+    for uid, payload in found.distinct().values_list("uid", "payload").iterator(chunk_size=500):
+        label = (json.loads(bytes(payload)).get("support") or {}).get("template")
+        if isinstance(label, str):
+            labels[uid] = label
+    return labels
+
+
+def _volumes(dataset: Dataset, window: Window, found: Clustering) -> dict[str, list[dict[str, Any]]]:
+    """Exchanges of each cluster per UTC day and model, by cluster key."""
+    cluster_of = [(m.account_id, c.key) for c in found.clusters for m in c.members]
+    if not cluster_of:
+        return {}
+    members = ibis.memtable({"account_id": [a for a, _ in cluster_of], "cluster": [k for _, k in cluster_of]})
+    rows = dataset.within(window).join(members, "account_id")
+    counted = rows.group_by(["cluster", rows.ts.truncate("D").name("day"), "model"]).aggregate(exchanges=rows.count())
+    volumes: dict[str, list[dict[str, Any]]] = {}
+    for row in dataset.arrow(counted.order_by(["cluster", "day", "model"])).to_pylist():
+        entry = {"day": row["day"].strftime("%Y-%m-%d"), "model": row["model"], "exchanges": row["exchanges"]}
+        volumes.setdefault(row["cluster"], []).append(entry)
+    return volumes
+
+
+def _write(
+    actor: str,
+    source: TelemetrySource,
+    window: Window,
+    job_id: UUID,
+    started: datetime,
+    answers: Sequence[_Answered],
+    found: Clustering,
+    volumes: Mapping[str, list[dict[str, Any]]],
+) -> Run:
+    run = Run(
+        job_id=job_id,
+        source=source,
+        window_start=window.start,
+        window_end=window.end,
+        algorithm=found.algorithm,
+        algorithm_version=found.version,
+        parameters=dict(found.parameters),
+        input_sha256=found.input_sha256,
+        account_count=found.accounts,
+        edge_count=found.edges,
+        hubs=_hubs(found.hubs),
+        started_at=started,
+    )
+    rows: list[AppendOnly] = [run]
+    rows += [_answer_row(run, answered) for answered in answers]
+    stored = _Stored.of(source.namespace, found)
+    clusters = [(_cluster_row(run, record, volumes), record) for record in found.clusters]
+    rows += [row for row, _ in clusters]
+    for make in (_member_rows, _link_rows, _finding_rows):
+        rows += [row for cluster, record in clusters for row in make(cluster, record, stored)]
+    data = {
+        "source": source.name,
+        "window": [window.start.isoformat(), window.end.isoformat()],
+        "clusters": len(clusters),
+        "accounts": found.accounts,
+        "answers": {a.outcome.detector: a.outcome.status.value for a in answers},
+    }
+    log.record(actor=actor, action="run.finished", about=run, data=data, rows=rows)
+    return run
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Ids of what clusters refer to, fetched set-wise."""
+
+    accounts: Mapping[str, UUID]
+    attributes: Mapping[tuple[str, str], UUID]
+    findings: Mapping[str, list[UUID]]
+
+    @classmethod
+    def of(cls, namespace: str, found: Clustering) -> "_Stored":
+        ids = {m.account_id for c in found.clusters for m in c.members}
+        values = {(link.type, link.value) for c in found.clusters for link in c.links}
+        uids = {uid for c in found.clusters for uid in c.findings}
+        _make_missing_accounts(namespace, ids)
+        attributes = Attribute.objects.filter(type__in={t for t, _ in values}, value__in={v for _, v in values})
+        findings: dict[str, list[UUID]] = {}
+        for uid, pk in Finding.objects.filter(uid__in=uids).current().values_list("uid", "id"):
+            findings.setdefault(uid, []).append(pk)
+        return cls(
+            accounts=dict(
+                Account.objects.filter(namespace=namespace, provider_id__in=ids).values_list("provider_id", "id")
+            ),
+            attributes={(t, v): pk for t, v, pk in attributes.values_list("type", "value", "id")},
+            findings=findings,
+        )
+
+
+def _make_missing_accounts(namespace: str, provider_ids: set[str]) -> None:
+    """Accounts that no finding names yet, such as one carried by its own behaviour alone."""
+    ingest.ensure_accounts(namespace, sorted(provider_ids))
+
+
+def _answer_row(run: Run, answered: _Answered) -> Answer:
+    outcome = answered.outcome
+    return Answer(
+        run=run,
+        detector_version=answered.version,
+        status=Status(outcome.status).value,
+        reason=outcome.reason,
+        counts={**outcome.counts, **answered.counts},
+        hubs=_hubs(outcome.hubs),
+    )
+
+
+def _hubs(hubs: Sequence[Hub]) -> list[dict[str, Any]]:
+    """Hubs as they are stored: the largest two hundred, personal values by type and size alone stay in the findings."""
+    return [asdict(hub) for hub in sorted(hubs, key=lambda hub: -hub.accounts)[:KEPT_HUBS]]
+
+
+def _cluster_row(run: Run, record: ClusterRecord, volumes: Mapping[str, list[dict[str, Any]]]) -> Cluster:
+    detail = asdict(record.assessment)
+    return Cluster(
+        run=run,
+        key=record.key,
+        title=record.title,
+        assessment=record.assessment.label.value,
+        score=record.assessment.score,
+        assessment_detail={**detail, "label": record.assessment.label.value},
+        worth_a_look=record.assessment.worth_a_look,
+        signals=list(record.signals),
+        account_count=len(record.members),
+        exchanges=record.exchanges,
+        input_tokens=record.input_tokens,
+        output_tokens=record.output_tokens,
+        first_seen=record.first_seen,
+        last_seen=record.last_seen,
+        volume=volumes.get(record.key, []),
+    )
+
+
+def _member_rows(cluster: Cluster, record: ClusterRecord, stored: _Stored) -> Iterator[AppendOnly]:
+    for member in record.members:
+        yield ClusterMember(
+            cluster=cluster,
+            account_id=stored.accounts[member.account_id],
+            strength=member.strength,
+            reasons=list(member.reasons),
+            exchanges=member.exchanges,
+            input_tokens=member.input_tokens,
+            output_tokens=member.output_tokens,
+            first_seen=member.first_seen,
+            last_seen=member.last_seen,
+        )
+
+
+def _link_rows(cluster: Cluster, record: ClusterRecord, stored: _Stored) -> Iterator[AppendOnly]:
+    for link in record.links:
+        yield ClusterLink(
+            cluster=cluster,
+            account_id=stored.accounts[link.account_id],
+            attribute_id=stored.attributes[link.type, link.value],
+            signal=link.signal,
+            count=link.count,
+            holders=link.holders,
+            population=link.population,
+            strength=link.strength,
+            reason=link.reason,
+            first_seen=link.first_seen,
+            last_seen=link.last_seen,
+        )
+
+
+def _finding_rows(cluster: Cluster, record: ClusterRecord, stored: _Stored) -> Iterator[AppendOnly]:
+    for uid in record.findings:
+        for finding_id in stored.findings.get(uid, []):
+            yield ClusterFinding(cluster=cluster, finding_id=finding_id)

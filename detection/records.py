@@ -158,12 +158,18 @@ class Edge:
     first_seen: datetime
     last_seen: datetime
     signal: str
+    weight: float
+    label: str = ""
     findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class AccountFacts:
-    """What is known of an account apart from its links: registration facts and volume in the window."""
+    """What is known of an account apart from its links: registration facts, volume and shape of its use in the window.
+
+    `networks` counts distinct AS numbers, `prompts` and `fillings` exchanges with a prompt and distinct masked prompts,
+    `home` is the AS number most used and its kind, `new_model_share` the share on models released in the window.
+    """
 
     account_id: str
     exchanges: int
@@ -178,6 +184,16 @@ class AccountFacts:
     plan: str | None = None
     programme: str | None = None
     created_at: datetime | None = None
+    networks: int = 0
+    countries: int = 0
+    clients: tuple[str, ...] = ()
+    home_asn: int | None = None
+    home_kind: str | None = None
+    openings: int = 0
+    prompts: int = 0
+    fillings: int = 0
+    end_users: int = 0
+    new_model_share: float = 0.0
 
 
 @dataclass(frozen=True)

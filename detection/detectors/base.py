@@ -81,13 +81,13 @@ class Detector(ABC):
         reason = f"{len(findings):,} findings name {len(named):,} accounts." if findings else nothing
         ordered = tuple(sorted(hubs, key=lambda hub: (-hub.accounts, hub.type, hub.value)))
         counts = {**counts, "hubs_set_aside": len(ordered)}
-        return Outcome(
-            self.name, self.version, self.config_sha256, status, reason, counts, ordered, tuple(findings)
-        )
+        return Outcome(self.name, self.version, self.config_sha256, status, reason, counts, ordered, tuple(findings))
 
     def uid(self, window: Window, *parts: str) -> str:
         """Derive a finding's uid from what it is about, never from when it was made."""
-        text = "\x1f".join([self.name, self.version, self.config_sha256, rfc3339(window.start), rfc3339(window.end), *parts])
+        text = "\x1f".join(
+            [self.name, self.version, self.config_sha256, rfc3339(window.start), rfc3339(window.end), *parts]
+        )
         return f"{self.name}-{sha256(text.encode()).hexdigest()[:24]}"
 
     def drafts(

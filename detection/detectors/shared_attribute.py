@@ -41,8 +41,8 @@ WEIGHT: Mapping[str, float] = {
     "payment_fingerprint": 1.0,
     "org": 1.0,
     "api_key": 1.0,
-    "ip": 0.8,
-    "subnet": 0.6,
+    "ip": 1.0,
+    "subnet": 0.7,
     "email_domain": 0.8,
     "programme": 0.6,
     "phone_carrier": 0.4,
@@ -65,6 +65,14 @@ WORDS: Mapping[str, str] = {
     "template": "prompt template",
 }
 NETWORK = frozenset({"ip", "subnet", "asn", "user_agent", "ja4", "phone_carrier"})
+AT_KIND: Mapping[str, float] = {
+    "isp": 0.2,
+    "mobile": 0.1,
+    "vpn": 0.2,
+    "hosting": 0.25,
+    "education": 0.8,
+    "business": 0.8,
+}
 NEVER_A_HUB = frozenset({"payment_fingerprint", "org", "api_key"})
 SHARED_BY_NATURE = frozenset({"isp", "mobile"})
 PUBLIC_MAIL = frozenset(
@@ -81,7 +89,9 @@ class SharedAttribute(Detector):
     signal = "shared_attribute"
     version = "1.0.0"
     title = "Accounts that share an identity or network value"
-    idea = "A payment fingerprint, address or domain that only a few accounts show ties them; a common one says nothing."
+    idea = (
+        "A payment fingerprint, address or domain that only a few accounts show ties them; a common one says nothing."
+    )
     requires_any = tuple(dict.fromkeys([*FROM_EXCHANGES, *FROM_ACCOUNTS]))
     parameters: ClassVar[Mapping[str, Number]] = {
         "fewest_accounts": 2,
@@ -90,6 +100,7 @@ class SharedAttribute(Detector):
         "hub_floor": 20,
         "lowest_score": 0.2,
         **{f"weight_{kind}": weight for kind, weight in WEIGHT.items()},
+        **{f"weight_on_{kind}": weight for kind, weight in AT_KIND.items()},
     }
     minimum_support = 2
     innocent_explanations = (
@@ -112,7 +123,8 @@ class SharedAttribute(Detector):
         shared = {key: holders for key, holders in seen.items() if len(holders) >= self._fewest(key[0])}
         hubs = self._hubs(dataset, shared, len(accounts))
         kept = _without_echoes({key: holders for key, holders in shared.items() if key not in hubs})
-        findings = [draft for key in sorted(kept) for draft in self._finding(window, key, kept[key], accounts)]
+        at = self._address_kinds(dataset, window)
+        findings = [draft for key in sorted(kept) for draft in self._finding(window, key, kept[key], accounts, at)]
         counts |= {"values": len(seen), "candidates": len(shared)}
         return self.outcome(findings, counts, hubs.values(), "No rare value is shared by two accounts.")
 
@@ -157,6 +169,16 @@ class SharedAttribute(Detector):
                         AttributeSeen(FROM_ACCOUNTS[column], value, 1, account.first_seen, account.last_seen),
                     )
 
+    def _address_kinds(self, dataset: Dataset, window: Window) -> Mapping[str, str]:
+        """Give the kind of network of each address and subnet: on consumer networks strangers share them by nature."""
+        if not {"ip", "asn"} <= dataset.columns:
+            return {}
+        rows = dataset.within(window).select("ip", "asn").distinct()
+        pairs = rows.inner_join(dataset.networks, "asn").group_by("ip").aggregate(kind=lambda t: t.kind.min())
+        kinds = {row["ip"]: row["kind"] for row in as_rows(dataset.arrow(pairs))}
+        subnets = {subnet: kind for ip, kind in sorted(kinds.items()) if (subnet := subnet_of(ip))}
+        return kinds | subnets
+
     def _fewest(self, kind: str) -> Number:
         """Two accounts behind one address are a household: networks need three to be worth a finding."""
         return self.parameters["fewest_accounts_on_a_network" if kind in NETWORK else "fewest_accounts"]
@@ -183,11 +205,13 @@ class SharedAttribute(Detector):
         key: tuple[str, str],
         holders: Mapping[str, AttributeSeen],
         accounts: Mapping[str, AccountSeen],
+        at: Mapping[str, str],
     ) -> Sequence[FindingDraft]:
         kind, value = key
         together = overlap([(seen.first_seen, seen.last_seen) for seen in holders.values()])
         rare = rarity(len(holders), len(accounts))
-        score = self.parameters[f"weight_{kind}"] * rare * (0.6 + 0.4 * together)
+        nature = AT_KIND.get(at.get(value, ""), 0.6) if kind in ("ip", "subnet") else 1.0
+        score = self.parameters[f"weight_{kind}"] * nature * rare * (0.6 + 0.4 * together)
         if score < self.parameters["lowest_score"]:
             return []
         share = f"{plural(len(holders), 'accounts')} of {len(accounts):,}"
@@ -221,12 +245,16 @@ def _as(attribute: AttributeSeen, kind: str, value: str) -> AttributeSeen:
 def _merge(seen: dict[tuple[str, str], dict[str, AttributeSeen]], account_id: str, new: AttributeSeen) -> None:
     holders = seen[new.type, new.value]
     old = holders.get(account_id)
-    holders[account_id] = new if old is None else AttributeSeen(
-        new.type,
-        new.value,
-        old.count + new.count,
-        min(old.first_seen, new.first_seen),
-        max(old.last_seen, new.last_seen),
+    holders[account_id] = (
+        new
+        if old is None
+        else AttributeSeen(
+            new.type,
+            new.value,
+            old.count + new.count,
+            min(old.first_seen, new.first_seen),
+            max(old.last_seen, new.last_seen),
+        )
     )
 
 

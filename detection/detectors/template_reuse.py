@@ -29,14 +29,19 @@ class TemplateReuse(Detector):
     signal = "template_reuse"
     version = "1.0.0"
     title = "Accounts that fill the same rare prompt template"
-    idea = "A data set is collected by filling few frames many times; a pool spreads one frame thinly over its accounts."
+    idea = (
+        "A data set is collected by filling few frames many times; a pool spreads one frame thinly over its accounts."
+    )
     requires = ("prompt",)
     uses = ("account_id", "ts")
     parameters: ClassVar[Mapping[str, Number]] = {
         "fewest_accounts": 3,
         "fewest_exchanges": 12,
         "fewest_days": 2,
-        "lowest_filling_share": 0.5,
+        "often": 3,
+        "lowest_regular_share": 0.2,
+        "fewest_fillings": 8,
+        "lowest_filling_share": 0.1,
         "hub_share": 0.1,
         "hub_floor": 30,
         "full_accounts": 20,
@@ -65,11 +70,18 @@ class TemplateReuse(Detector):
         read = int(dataset.arrow(rows.aggregate(n=rows.count()))["n"][0].as_py())
         counts = {"exchanges_read": read, "accounts": len(accounts)}
         if read < self.minimum_support:
-            return self.could_not_tell(f"Only {read:,} exchanges carry a prompt; {self.minimum_support:,} are needed.", counts)
+            return self.could_not_tell(
+                f"Only {read:,} exchanges carry a prompt; {self.minimum_support:,} are needed.", counts
+            )
         frames = self._frames(dataset, rows)
         limit = max(self.parameters["hub_floor"], self.parameters["hub_share"] * len(accounts))
         hubs = [
-            Hub("template", template_id(row), row["accounts"], f"filled by more than {limit:,.0f} of {len(accounts):,} accounts")
+            Hub(
+                "template",
+                template_id(row),
+                row["accounts"],
+                f"filled by more than {limit:,.0f} of {len(accounts):,} accounts",
+            )
             for row in frames
             if row["accounts"] > limit
         ]
@@ -77,9 +89,7 @@ class TemplateReuse(Detector):
         holders = self._holders(dataset, rows, kept)
         examples = self._examples(dataset, rows, kept)
         findings = [
-            draft
-            for row in kept
-            for draft in self._finding(window, row, holders[template_id(row)], accounts, examples)
+            draft for row in kept for draft in self._finding(window, row, holders[template_id(row)], accounts, examples)
         ]
         counts |= {"candidates": len(frames)}
         return self.outcome(findings, counts, hubs, "No rare template is filled by three accounts.")
@@ -96,10 +106,17 @@ class TemplateReuse(Detector):
                 fillings=some.sketch_text.nunique(),
                 days=some.ts.truncate("D").nunique(),
             )
+            by_account = some.group_by([column, "account_id"]).aggregate(times=some.count())
+            often = by_account.filter(by_account.times >= self.parameters["often"])
+            regulars = often.group_by(column).aggregate(regulars=often.count())
+            frames = frames.inner_join(regulars, column)
             wanted = frames.filter(
                 (frames.accounts >= self.parameters["fewest_accounts"])
                 & (frames.exchanges >= self.parameters["fewest_exchanges"])
+                & (frames.regulars >= self.parameters["fewest_accounts"])
+                & (frames.regulars >= self.parameters["lowest_regular_share"] * frames.accounts)
                 & (frames.days >= self.parameters["fewest_days"])
+                & (frames.fillings >= self.parameters["fewest_fillings"])
                 & (frames.fillings >= self.parameters["lowest_filling_share"] * frames.exchanges)
             ).rename(value=column)
             chosen += [{"view": view, **row} for row in as_rows(dataset.arrow(wanted))]

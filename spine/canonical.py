@@ -1,7 +1,7 @@
 """The exact bytes that are hashed: canonical JSON (RFC 8785), rows, entries, commitments (docs/formats/log.md)."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -77,6 +77,31 @@ def entry_bytes(
     }
     if scope is not None:
         body["scope"] = str(scope)
+    return rfc8785.dumps(body)
+
+
+def proof_bytes(
+    *,
+    row: bytes,
+    place: int,
+    row_path: Sequence[bytes],
+    entry: bytes,
+    index: int,
+    entry_path: Sequence[bytes],
+    note: str,
+    public_key: bytes,
+) -> bytes:
+    """Canonical JSON of the proof that a row stands in an entry, and the entry in the log at a checkpoint (section 5).
+
+    `row` and `entry` are canonical bytes, the paths audit paths from the leaf upwards, `note` the checkpoint.
+    """
+    body: dict[str, Any] = {
+        "checkpoint": note,
+        "entry": {"canonical": entry.decode(), "index": index, "path": [step.hex() for step in entry_path]},
+        "key": public_key.hex(),
+        "row": {"canonical": row.decode(), "path": [step.hex() for step in row_path], "place": place},
+        "v": VERSION,
+    }
     return rfc8785.dumps(body)
 
 

@@ -1,4 +1,4 @@
-"""A case as it stood at a cut: rows by their entry's place in the log, changed fields put back from the log's old values.
+"""A case as it stood at a cut: rows by their entry's place in the log, changed fields put back from the log.
 
 Every query takes a cut or None; None is the present, with what the sequencer has not numbered yet.
 """
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from cases.models import (
     AlternativeAnswer,
@@ -89,7 +89,7 @@ def judgements_at(case: Case, at: Cut | None = None) -> QuerySet[Judgement]:
 
 
 def citations_of(judgements: QuerySet[Judgement]) -> QuerySet[Citation]:
-    """What these judgements cite, in the order in which it was cited. A judgement's citations stand in its own entry."""
+    """What these judgements cite, in the order in which it was cited; it stands in the judgement's own entry."""
     cited = ("finding__detector", "evidence", "cluster", "timeline_note")
     chosen = judgements.order_by().values("pk")
     return Citation.objects.filter(judgement__in=chosen).select_related(*cited).order_by("judgement__claim", "place")
@@ -132,14 +132,14 @@ def members_at(case: Case, at: Cut | None = None) -> QuerySet[ClusterMember]:
 
 
 def findings_at(case: Case, at: Cut | None = None) -> QuerySet[Finding]:
-    """The findings that held clusters rest on, oldest window first. Other findings are not in the case (decision 0005)."""
+    """The findings that held clusters rest on, oldest window first; no others are in the case (decision 0005)."""
     held = before(CaseCluster.objects.filter(case=case), at).values("cluster_id")
     findings = Finding.objects.filter(id__in=Finding.objects.filter(clusters__cluster__in=held).values("id"))
     return findings.select_related("detector", "detector_version").order_by("window_start", "id")
 
 
 def acts_at(case: Case, at: Cut | None = None) -> QuerySet[LogEntry]:
-    """The entries of the case, oldest first, with `sequence` where it has one; acts that build dossiers are left out."""
+    """The entries of the case, oldest first, with `sequence` where numbered; without acts that build dossiers."""
     acts = LogEntry.objects.filter(scope=case.id).exclude(action__startswith=BUILDING)
     if at is not None:
         acts = acts.filter(sequence__index__lt=at.log_size)
@@ -153,7 +153,7 @@ def header_at(case: Case, at: Cut | None = None) -> Header:
     values["assignee"] = present.assignee.username if present.assignee else ""
     if at is not None:
         later = LogEntry.objects.filter(Q(sequence__isnull=True) | Q(sequence__index__gte=at.log_size), scope=case.id)
-        changes = later.filter(data__has_key="changes").order_by("-at", "-id").values_list("data__changes", flat=True)
-        for change in changes:
-            values.update({field: old for field, (old, _) in change.items() if field in CHANGEABLE})
+        acts = later.filter(data__has_key="changes").order_by(F("sequence__index").desc(nulls_first=True), "-at", "-id")
+        for data in acts.values_list("data", flat=True):
+            values.update({field: old for field, (old, _) in data["changes"].items() if field in CHANGEABLE})
     return Header(**values)

@@ -1,7 +1,15 @@
-"""What the log says about leads, cases and dossiers."""
+"""What the log says about leads, cases and dossiers, and how an entry is told in words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cases import vocabulary
+from spine import log
+from spine.models import LogEntry
 
 SENTENCES = {
     "lead.raised": "raised a lead: {title}",
+    "lead.raised_anew": "raised a lead that outgrew a rejected one ({before} accounts then, {accounts} now): {title}",
     "lead.seen_again": "saw a lead again in a newer run: {title}",
     "lead.rejected": "rejected a lead: {reason}",
     "lead.reopened": "put a rejected lead back in the queue",
@@ -13,6 +21,7 @@ SENTENCES = {
     "case.moved": "moved {ref} from {old} to {new}",
     "verdict.set": "set the verdict on {account} from {old} to {new}",
     "verdicts.set": "set the verdict of {accounts} accounts to {new}",
+    "verdicts.undone": "took back a decision about {accounts} accounts: each has its earlier verdict again",
     "judgement.made": "judged claim ({claim}): {likelihood}",
     "alternative.answered": "answered the alternative {alternative}: {state}",
     "evidence.added": "added exhibit {number}",
@@ -25,3 +34,33 @@ SENTENCES = {
     "dossier.proved": "stored the proof of version {number} of the {edition} dossier",
     "dossier.downloaded": "downloaded version {number} of the {edition} dossier",
 }
+# Details that are codes, each with the words people read; anything else stands as it is.
+WORDS: dict[str, Mapping[Any, Any]] = {
+    "likelihood": dict(vocabulary.Likelihood.choices),
+    "confidence": dict(vocabulary.Confidence.choices),
+    "alternative": vocabulary.ALTERNATIVES,
+    "state": dict(vocabulary.AlternativeState.choices),
+    "reason": dict(vocabulary.RejectReason.choices),
+    "lane": dict(vocabulary.Lane.choices),
+}
+VERDICTS = {**dict(vocabulary.VerdictValue.choices), "": "no verdict"}
+BY_ACTION: dict[str, Mapping[Any, Any]] = {
+    "verdict.set": VERDICTS,
+    "verdicts.set": VERDICTS,
+    "lead.assigned": {"": "nobody"},
+    "case.assigned": {"": "nobody"},
+}
+
+
+class _Details(dict[str, object]):
+    def __missing__(self, key: str) -> str:
+        return "–"
+
+
+def tell(entry: LogEntry) -> str:
+    """What an entry says, in words, without its actor. Raises LookupError for an action nobody wrote a sentence for."""
+    worded = _Details()
+    for key, value in entry.data.items():
+        words = WORDS.get(key, {}) if key not in {"old", "new"} else BY_ACTION.get(entry.action, {})
+        worded[key] = words.get(value, value) if isinstance(value, str) else value
+    return log.sentence_of(entry.action).format_map(worded)

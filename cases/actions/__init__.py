@@ -1,0 +1,32 @@
+"""Everything a person decides about leads and cases: one verb is one transaction and one log entry."""
+
+from cases.actions.bulk import count_matching, set_verdicts_matching, undo_verdicts
+from cases.actions.cases import assign_case, edit_case, move_case
+from cases.actions.claims import Cited, answer_alternative, judge
+from cases.actions.evidence import add_evidence, record_view
+from cases.actions.leads import assign_lead, join_case, open_case, reject_lead, reopen_lead
+from cases.actions.timeline import add_timeline_note, withdraw_timeline_note
+from cases.actions.verdicts import set_verdict, set_verdicts_picked
+
+__all__ = [
+    "Cited",
+    "add_evidence",
+    "add_timeline_note",
+    "answer_alternative",
+    "assign_case",
+    "assign_lead",
+    "count_matching",
+    "edit_case",
+    "join_case",
+    "judge",
+    "move_case",
+    "open_case",
+    "record_view",
+    "reject_lead",
+    "reopen_lead",
+    "set_verdict",
+    "set_verdicts_matching",
+    "set_verdicts_picked",
+    "undo_verdicts",
+    "withdraw_timeline_note",
+]

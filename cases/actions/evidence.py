@@ -1,0 +1,164 @@
+"""Verbs on exhibits: add one, and give its content out."""
+
+import platform
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import IO
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from cases.actions import base
+from cases.media import HEAD, media_type
+from cases.models import Case, CustodyEvent, EvidenceItem
+from cases.vocabulary import CustodyAction
+from people.models import User
+from spine import log, vault
+from spine.errors import Conflict, Refused
+
+CHUNK = 1024 * 1024
+CLOCKS_APART = timedelta(minutes=5)
+# Characters that change how a name reads or where it leads: control, path separators, direction marks.
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def add_evidence(
+    case: Case,
+    *,
+    actor: User,
+    title: str,
+    source: str,
+    acquired_at: datetime,
+    file: IO[bytes],
+    file_name: str,
+    declared_type: str = "",
+    authority: str = "",
+) -> EvidenceItem:
+    """Take a file in as the case's next exhibit; it is streamed, hashed as it arrives, and never changed.
+
+    Side effects: the bytes in the vault, under their digest; the exhibit; the custody events acquired, received and
+    hashed; one log entry. Raises Conflict naming the exhibit that has these bytes already, Refused for a file that is
+    empty or too large.
+    """
+    base.require(actor, "cases.write")
+    title = base.clean(title, field="title", label="The title", limit=200)
+    source = base.clean(source, field="source", label="Where it comes from", limit=300)
+    authority = base.clean(authority, field="authority", label="The authority", limit=300, required=False)
+    _check_time(acquired_at)
+    head = file.read(HEAD)
+    if not head:
+        raise Refused("The file is empty.", field="file")
+    blob = vault.put(_capped(head, file))
+    item = EvidenceItem(
+        case=case,
+        title=title,
+        source=source,
+        file_name=safe_name(file_name),
+        media_type=media_type(head, declared_type),
+        size=blob.size,
+        sha256=blob.sha256,
+        acquired_at=acquired_at,
+        added_by=actor,
+    )
+    return _enter(item, actor=actor, authority=authority)
+
+
+@transaction.atomic
+def _enter(item: EvidenceItem, *, actor: User, authority: str) -> EvidenceItem:
+    row = base.locked_case(item.case)
+    same = row.evidence.select_related("entry").filter(sha256=item.sha256).first()
+    if same is not None:
+        entry = same.entry
+        raise Conflict(
+            f"These bytes are {same.exhibit} already: {same.title}, "
+            f"added by {base.name_of(entry.actor)} on {entry.at:%d %b %Y %H:%M} UTC."
+        )
+    item.case = row
+    item.number = (row.evidence.aggregate(last=Max("number"))["last"] or 0) + 1
+    purpose = authority or f"evidence in {row.ref}"
+    events = [
+        _event(item, CustodyAction.ACQUIRED, actor, at=item.acquired_at, where=item.source[:200], why=purpose),
+        _event(item, CustodyAction.RECEIVED, actor, why=purpose, how="uploaded and streamed into the vault"),
+        _event(item, CustodyAction.HASHED, actor, why=purpose, how=_hashing()),
+    ]
+    data = {"ref": row.ref, "number": item.number, "sha256": item.sha256, "size": item.size, "type": item.media_type}
+    rows = [item, *events]
+    log.record(actor=actor.principal, action="evidence.added", about=item, scope=row.id, data=data, rows=rows)
+    base.touch(row)
+    return item
+
+
+@transaction.atomic
+def record_view(item: EvidenceItem, *, actor: User, purpose: str = "") -> CustodyEvent:
+    """Note that somebody is given an exhibit's content; call it before the first byte leaves.
+
+    Side effects: the custody event viewed; one log entry. Each time is an event of its own. Raises vault.Missing when
+    the bytes are not there to be given.
+    """
+    base.require(actor, "cases.read")
+    purpose = base.clean(purpose, field="purpose", label="The purpose", limit=300, required=False)
+    vault.open_blob(item.sha256).close()
+    why = purpose or f"work on {item.case.ref}"
+    event = _event(item, CustodyAction.VIEWED, actor, why=why, how="downloaded through Retort")
+    data = {"ref": item.case.ref, "number": item.number, "sha256": item.sha256}
+    log.record(actor=actor.principal, action="evidence.viewed", about=item, scope=item.case_id, data=data, rows=[event])
+    return event
+
+
+def safe_name(name: str) -> str:
+    """The last part of a file's name without characters that mislead; never empty, at most 255 characters."""
+    last = PureWindowsPath(PurePosixPath(name.replace("\x00", "")).name).name
+    kept = _UNSAFE.sub("_", last).strip(" .")
+    if len(kept) > 255:
+        stem, suffix = PurePosixPath(kept).stem, PurePosixPath(kept).suffix[:20]
+        kept = stem[: 255 - len(suffix)] + suffix
+    return kept or "unnamed"
+
+
+def _check_time(acquired_at: datetime) -> None:
+    if acquired_at.tzinfo is None:
+        raise Refused("The time of acquisition needs a time zone.", field="acquired_at")
+    if acquired_at > timezone.now() + CLOCKS_APART:
+        raise Refused("The time of acquisition lies in the future.", field="acquired_at")
+
+
+def _capped(head: bytes, file: IO[bytes]) -> Iterator[bytes]:
+    size, chunk = 0, head
+    while chunk:
+        size += len(chunk)
+        if size > settings.MAX_EVIDENCE_BYTES:
+            limit = settings.MAX_EVIDENCE_BYTES
+            raise Refused(f"The file is larger than {limit:,} bytes, the most that is taken in.", field="file")
+        yield chunk
+        chunk = file.read(CHUNK)
+
+
+def _event(
+    item: EvidenceItem,
+    action: CustodyAction,
+    actor: User,
+    *,
+    why: str,
+    how: str = "as stated by who added it",
+    at: datetime | None = None,
+    where: str = "Retort vault",
+) -> CustodyEvent:
+    return CustodyEvent(
+        item=item,
+        action=action,
+        who=f"{actor} ({actor.username})" if actor.display_name else actor.username,
+        at=at or timezone.now(),
+        clock="as stated by who added it" if at else "server clock, UTC",
+        where_at=where,
+        why=why,
+        how=how,
+        sha256=item.sha256,
+    )
+
+
+def _hashing() -> str:
+    return f"SHA-256 over the bytes as they arrived; Retort {settings.VERSION}, Python {platform.python_version()}"

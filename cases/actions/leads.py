@@ -1,0 +1,233 @@
+"""Verbs on leads: open a case from one, join it to a case, reject it, put it back, assign it."""
+
+import secrets
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from cases import language
+from cases.actions import base
+from cases.models import Case, CaseAccount, CaseCluster, Lead, LeadDecision
+from cases.models.lead import LeadState
+from cases.vocabulary import RejectReason
+from detection.models import Cluster, ClusterMember
+from people.models import User
+from people.rights import may
+from spine import log
+from spine.errors import Conflict, Refused
+from spine.ids import new_id
+from spine.models import LogEntry
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+DECIDED = ("case.opened", "case.joined", "lead.rejected", "lead.reopened")
+
+
+@transaction.atomic
+def open_case(lead: Lead, *, actor: User, title: str, summary: str = "", cluster: UUID | None = None) -> Case:
+    """Open a case from a waiting lead.
+
+    Side effects: the case, assigned to the lead's assignee or else to the actor; the held cluster; one account row a
+    member; the lead is in the case; one log entry. `cluster` is the version its reader saw, when the page says so.
+    Raises Conflict when somebody decided about the lead before, or a newer run changed it.
+    """
+    base.require(actor, "leads.write", "cases.write")
+    row = _waiting(lead, cluster)
+    title = base.clean(title, field="title", label="The title", limit=200)
+    summary = base.clean(summary, field="summary", label="The summary", limit=4000, required=False)
+    for field, text in (("title", title), ("summary", summary)):
+        language.check(text, field=field, ladder=field == "summary")
+    case = _insert(Case(title=title, summary=summary, assignee=row.assignee or actor))
+    accounts = _hold(case, row.cluster)
+    decision = _decision(row, actor, LeadDecision.Kind.OPENED, case=case)
+    _move_lead(row, LeadState.IN_CASE)
+    log.record(
+        actor=actor.principal,
+        action="case.opened",
+        about=case,
+        scope=case.id,
+        data={
+            "ref": case.ref,
+            "title": title,
+            "accounts": accounts,
+            "lead": str(row.id),
+            "assignee": (row.assignee or actor).username,
+        },
+        rows=[CaseCluster(case=case, cluster=row.cluster), decision],
+    )
+    return case
+
+
+@transaction.atomic
+def join_case(lead: Lead, case: Case, *, actor: User, cluster: UUID | None = None) -> Case:
+    """Join a waiting lead to a case that is not closed.
+
+    Side effects: the held cluster; one account row for each member the case did not have; the lead is in the case; one
+    log entry. Raises Conflict as `open_case` does, Refused when the case is closed.
+    """
+    base.require(actor, "leads.write", "cases.write")
+    row = _waiting(lead, cluster)
+    held = base.locked_case(case)
+    accounts = _hold(held, row.cluster)
+    decision = _decision(row, actor, LeadDecision.Kind.JOINED, case=held)
+    _move_lead(row, LeadState.IN_CASE)
+    base.touch(held)
+    log.record(
+        actor=actor.principal,
+        action="case.joined",
+        about=held,
+        scope=held.id,
+        data={"ref": held.ref, "accounts": accounts, "lead": str(row.id), "cluster": row.cluster.title},
+        rows=[CaseCluster(case=held, cluster=row.cluster), decision],
+    )
+    return held
+
+
+@transaction.atomic
+def reject_lead(lead: Lead, *, actor: User, reason: str, note: str = "", cluster: UUID | None = None) -> Lead:
+    """Reject a waiting lead; later runs that find mostly the same accounts do not raise it again.
+
+    Side effects: the decision; the lead is rejected; one log entry. The reason `other` needs a note.
+    """
+    base.require(actor, "leads.write")
+    base.one_of(reason, RejectReason.values, field="reason", label="The reason")
+    needed = reason == RejectReason.OTHER
+    note = base.clean(note, field="note", label="A note on the reason", limit=2000, required=needed)
+    row = _waiting(lead, cluster)
+    decision = _decision(row, actor, LeadDecision.Kind.REJECTED, reason=reason, note=note)
+    _move_lead(row, LeadState.REJECTED)
+    data = {"reason": reason, "note": note, "title": row.cluster.title, "accounts": row.cluster.account_count}
+    log.record(actor=actor.principal, action="lead.rejected", about=row, data=data, rows=[decision])
+    return row
+
+
+@transaction.atomic
+def reopen_lead(lead: Lead, *, actor: User, note: str = "") -> Lead:
+    """Put a rejected lead back in the queue, as the newest run sees it.
+
+    Side effects: the decision; the lead waits and stands for its newest sighting; one log entry. Raises Conflict when
+    it is not rejected any more, Refused when a later lead already stands in for it.
+    """
+    base.require(actor, "leads.write")
+    note = base.clean(note, field="note", label="The note", limit=2000, required=False)
+    row = base.locked_lead(lead)
+    if row.state != LeadState.REJECTED:
+        raise base.lost(f"This lead is {row.get_state_display()}", _decided(row))
+    if row.later.exists():
+        raise Refused("A later lead of more accounts stands in for this one: decide about that one.")
+    newest = row.sightings.select_related("cluster").order_by("cluster__run__finished_at", "id").last()
+    if newest is not None:
+        row.cluster = newest.cluster
+    decision = _decision(row, actor, LeadDecision.Kind.REOPENED, note=note)
+    row.why_now = f"put back in the queue by {actor.username}"
+    row.save(update_fields=["cluster", "why_now"])
+    _move_lead(row, LeadState.WAITING)
+    data = {"note": note, "title": row.cluster.title}
+    log.record(actor=actor.principal, action="lead.reopened", about=row, data=data, rows=[decision])
+    return row
+
+
+@transaction.atomic
+def assign_lead(lead: Lead, *, actor: User, to: User | None, expected: User | None) -> Lead:
+    """Give a waiting lead to somebody, or to nobody.
+
+    Side effects: the assignee; one log entry. Raises Conflict when it is not `expected` who has it now.
+    """
+    base.require(actor, "leads.write")
+    row = base.locked_lead(lead)
+    if row.state != LeadState.WAITING:
+        raise base.lost(f"This lead is {row.get_state_display()}", _decided(row))
+    check_assignee(to, "leads.write")
+    if row.assignee_id != (expected.id if expected else None):
+        holder = row.assignee.username if row.assignee else "nobody"
+        raise base.lost(f"This lead is now assigned to {holder}", base.last_act(row, "lead.assigned"))
+    if to == expected:
+        raise Refused("That is who has it already.", field="assignee")
+    data = {"old": expected.username if expected else "", "new": to.username if to else "", "title": row.cluster.title}
+    row.assignee, row.changed_at = to, timezone.now()
+    row.save(update_fields=["assignee", "changed_at"])
+    log.record(actor=actor.principal, action="lead.assigned", about=row, data=data)
+    return row
+
+
+def check_assignee(person: User | None, right: str) -> None:
+    """Raise Refused when this person could not do the work."""
+    if person is not None and not (person.is_active and may(person, right)):
+        raise Refused(f"{person.username} may not do this work.", field="assignee")
+
+
+def fresh_reference() -> str:
+    """A case reference: the year and five random characters, so that no number shows how many cases there are."""
+    return f"RT-{timezone.now():%Y}-{''.join(secrets.choice(CROCKFORD) for _ in range(5))}"
+
+
+def _insert(case: Case) -> Case:
+    """Save a new case under a reference nobody has; 33 million a year make a second collision a fault, not chance."""
+    for _ in range(5):
+        case.ref = fresh_reference()
+        try:
+            with transaction.atomic():
+                case.save(force_insert=True)
+        except IntegrityError:
+            continue
+        return case
+    raise RuntimeError("no free case reference was found in five draws")
+
+
+def _waiting(lead: Lead, seen: UUID | None) -> Lead:
+    """The locked lead, if it still waits and is what its reader saw."""
+    row = base.locked_lead(lead)
+    if row.state != LeadState.WAITING:
+        raise base.lost(f"This lead is {row.get_state_display()}{_where(row)}", _decided(row))
+    if seen is not None and row.cluster_id != seen:
+        raise Conflict(
+            f"A newer run changed this lead: it has {row.cluster.account_count:,} accounts now. "
+            "Look again before you decide."
+        )
+    return row
+
+
+def _where(lead: Lead) -> str:
+    decision = lead.decisions.select_related("case").order_by("at", "id").last()
+    return f", {decision.case.ref}" if decision is not None and decision.case is not None else ""
+
+
+def _decided(lead: Lead) -> LogEntry | None:
+    decision = lead.decisions.select_related("entry").order_by("at", "id").last()
+    return decision.entry if decision is not None else None
+
+
+def _decision(lead: Lead, actor: User, kind: LeadDecision.Kind, **details: object) -> LeadDecision:
+    return LeadDecision(lead=lead, cluster=lead.cluster, kind=kind, decided_by=actor, **details)
+
+
+def _move_lead(lead: Lead, state: LeadState) -> None:
+    lead.state, lead.changed_at = state, timezone.now()
+    lead.save(update_fields=["state", "changed_at"])
+
+
+def _hold(case: Case, cluster: Cluster) -> int:
+    """One account row for each member, at its membership in the newest run; returns how many are new to the case."""
+    before = CaseAccount.objects.filter(case=case).count()
+    members = ClusterMember.objects.filter(cluster=cluster).values_list("id", "account_id", "exchanges")
+    rows = [
+        CaseAccount(id=new_id(), case=case, account_id=account, member_id=member, exchanges=exchanges)
+        for member, account, exchanges in members
+    ]
+    CaseAccount.objects.bulk_create(rows, batch_size=5000, ignore_conflicts=True)
+    with connection.cursor() as cursor:
+        cursor.execute(NEWEST_MEMBERSHIP, [case.pk, cluster.pk])
+    return CaseAccount.objects.filter(case=case).count() - before
+
+
+NEWEST_MEMBERSHIP = """
+UPDATE cases_caseaccount held SET member_id = fresh.id, exchanges = fresh.exchanges
+FROM detection_clustermember fresh
+JOIN detection_cluster fresh_cluster ON fresh_cluster.id = fresh.cluster_id
+JOIN detection_run fresh_run ON fresh_run.id = fresh_cluster.run_id,
+detection_clustermember old
+JOIN detection_cluster old_cluster ON old_cluster.id = old.cluster_id
+JOIN detection_run old_run ON old_run.id = old_cluster.run_id
+WHERE held.case_id = %s AND fresh.cluster_id = %s AND fresh.account_id = held.account_id AND old.id = held.member_id
+  AND (fresh_run.finished_at, fresh.id) > (old_run.finished_at, old.id)
+"""

@@ -140,7 +140,7 @@ def findings_at(case: Case, at: Cut | None = None) -> QuerySet[Finding]:
 
 def acts_at(case: Case, at: Cut | None = None) -> QuerySet[LogEntry]:
     """The entries of the case, oldest first, with `sequence` where numbered; without acts that build dossiers."""
-    acts = LogEntry.objects.filter(scope=case.id).exclude(action__startswith=BUILDING)
+    acts = LogEntry.objects.filter(scope=case.id).exclude(action__startswith=BUILDING).defer("row_digests")
     if at is not None:
         acts = acts.filter(sequence__index__lt=at.log_size)
     return acts.select_related("sequence").order_by("sequence__index", "at", "id")

@@ -63,11 +63,14 @@ def run(home: Home, port: int) -> None:
         variables = _variables(home, port, own_servers)
         _record(home, port, variables[RUN_MARK])
         with contextlib.ExitStack() as stack:
+            files = _begin(["collectstatic", "--noinput", "--verbosity", "0"], variables)
+            stack.callback(_end, files, 10.0)
             if own_servers:
                 say("Starting PostgreSQL and Valkey")
                 stack.enter_context(embedded.attach(home))
                 stack.callback(say, "Stopping PostgreSQL and Valkey")
             _prepare(home, variables)
+            _finish("collectstatic", files)
             with Supervisor(variables) as supervisor:
                 _wait_ready(home, port, supervisor)
                 _sample(home, variables, supervisor)
@@ -167,12 +170,12 @@ def _clear_leftovers(home: Home) -> None:
 
 
 def _kill_marked(mark: str) -> None:
-    """SIGTERM to every process with the mark, SIGKILL to those that are still there ten seconds later."""
+    """SIGTERM to every process with the mark, SIGKILL to those that are still there some seconds later."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in processes.marked(f"{RUN_MARK}={mark}"):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-        if processes.wait_until(lambda: not any(processes.marked(f"{RUN_MARK}={mark}")), 10.0):
+        if processes.wait_until(lambda: not any(processes.marked(f"{RUN_MARK}={mark}")), 5.0):
             return
 
 
@@ -206,7 +209,7 @@ def _variables(home: Home, port: int, own_servers: bool) -> dict[str, str]:
 
 
 def _prepare(home: Home, variables: dict[str, str]) -> None:
-    """Database up to date, static files in place, first users there."""
+    """Database up to date, first users there."""
     first = not home.first_run_file.exists()
     if "RETORT_OWNER_DATABASE_URL" in variables:
         say("Bringing the database up to date")
@@ -214,8 +217,6 @@ def _prepare(home: Home, variables: dict[str, str]) -> None:
     else:
         say("Leaving the database as it is: RETORT_OWNER_DATABASE_URL is not set")
     variables.pop("RETORT_OWNER_DATABASE_URL", None)  # the programs that follow are not to know the owner's password
-    say("Collecting the pages' static files")
-    _manage(["collectstatic", "--noinput", "--verbosity", "0"], variables)
     if first and not (home.path / "sample").exists():
         wanted = os.environ.get("RETORT_SAMPLE", "yes") != "no"
         write_private(home.path / "sample", "wanted\n" if wanted else "left out\n")
@@ -228,15 +229,23 @@ def _manage(arguments: list[str], variables: dict[str, str]) -> None:
     Raises:
         EmbeddedError: it failed; it has said why.
     """
-    argv = [sys.executable, "manage.py", *arguments]
-    process = subprocess.Popen(argv, cwd=CHECKOUT, env=variables, stdin=subprocess.DEVNULL, start_new_session=True)
+    process = _begin(arguments, variables)
     try:
-        code = process.wait()
-    except BaseException:
+        _finish(arguments[0], process)
+    finally:
         _end(process, 10.0)
-        raise
+
+
+def _begin(arguments: list[str], variables: dict[str, str]) -> "subprocess.Popen[bytes]":
+    """Start one management command, out of Ctrl-C's reach: this process ends it."""
+    argv = [sys.executable, "manage.py", *arguments]
+    return subprocess.Popen(argv, cwd=CHECKOUT, env=variables, stdin=subprocess.DEVNULL, start_new_session=True)
+
+
+def _finish(name: str, process: "subprocess.Popen[bytes]") -> None:
+    code = process.wait()
     if code != 0:
-        raise EmbeddedError(f"`manage.py {arguments[0]}` failed with {code}: see above")
+        raise EmbeddedError(f"`manage.py {name}` failed with {code}: see above")
 
 
 def _end(process: "subprocess.Popen[bytes]", seconds: float) -> None:

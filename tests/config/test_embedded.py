@@ -225,3 +225,40 @@ def test_killed_command_does_not_hinder_the_next(home):
 
 def test_valkey_settings_quote_what_a_path_may_hold():
     assert valkey._quoted('a "b" \\c') == '"a \\"b\\" \\\\c"'
+
+
+def as_ordinary_user() -> list[str]:
+    """For root a user namespace in which it is user 1000 without rights; nothing for an ordinary user."""
+    return ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if os.geteuid() == 0 else []
+
+
+def as_root() -> list[str]:
+    """Nothing for root; for an ordinary user a namespace in which it is root."""
+    return [] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user"]
+
+
+def test_ordinary_user_starts_and_stops_the_servers(home):
+    argv = [*as_ordinary_user(), sys.executable, "-c", COMMAND, str(home.path), "0"]
+    done = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "attached\n", "")
+    assert embedded.status(home) == embedded.Status(None, None)
+
+
+def test_root_without_user_namespaces_is_told_what_to_do(home):
+    code = COMMAND.replace("import sys, time", "import os, sys, time\nos.environ['PATH'] = '/nowhere'")
+    done = subprocess.run(
+        [*as_root(), sys.executable, "-c", code, str(home.path), "0"], cwd=CHECKOUT, capture_output=True, text=True
+    )
+    said = done.stderr.splitlines()[-1].removeprefix("config.home.EmbeddedError: ")
+    assert (done.returncode, said) == (
+        1,
+        "PostgreSQL does not run as root and this machine lets root make no user namespace (unshare --user): run "
+        "Retort as an ordinary user, or set DATABASE_URL, RETORT_OWNER_DATABASE_URL, RETORT_AUDIT_DATABASE_URL and "
+        "BROKER_URL to servers of your own",
+    )
+
+
+def test_full_or_missing_disk_is_told_in_one_sentence(tmp_path):
+    (tmp_path / "home").symlink_to(tmp_path / "unmounted" / "home")
+    with pytest.raises(EmbeddedError, match=r"RETORT_HOME=.* cannot be used: .*choose a folder that you may write to"):
+        Home(tmp_path / "home").create()

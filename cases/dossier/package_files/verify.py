@@ -263,7 +263,7 @@ class ZipPackage:
     def chunks(self, path: str) -> Iterator[bytes]:
         member = self.members[path]
         if self._bytes(member.start - len(member.header), len(member.header)) != member.header:
-            raise Refused(path, f"its header in the ZIP {ODD_ZIP}")
+            raise Refused(path, f"its header in the ZIP {ODD_ZIP}, or does not fit the directory")
         crc, left, position = 0, member.size, member.start
         while left:
             chunk = self._bytes(position, min(CHUNK, left))
@@ -404,7 +404,9 @@ def _compare(bag: Bag, report: Report, manifest: str, present: list[str]) -> Non
     for path, digest in listed.items():
         if path not in present:
             bad.append((path, f"is listed in {manifest} but is not there"))
-        elif path in bag.digests and bag.digests[path] != digest:
+        elif path not in bag.digests:
+            bad.append((path, f"cannot be compared with {manifest}"))
+        elif bag.digests[path] != digest:
             bad.append((path, f"its SHA-256 is not the one in {manifest}"))
     for path, reason in sorted(bad):
         report.fail(path, reason)
@@ -464,7 +466,7 @@ def check_proof(bag: Bag, report: Report) -> None:
     exactly(proof, ("v", "row", "entry", "checkpoint", "key"), PROOF)
     exactly(proof["row"], ("canonical", "place", "path"), PROOF, "row")
     exactly(proof["entry"], ("canonical", "index", "path"), PROOF, "entry")
-    if proof["v"] != 1 or not hexadecimal(proof["key"]):
+    if not is_version_1(proof) or not hexadecimal(proof["key"]):
         raise Refused(PROOF, "is of another version, or its key is not 64 hexadecimal digits")
     row, entry = _row(proof["row"]["canonical"]), _entry(proof["entry"]["canonical"])
     bag.seal_row = row["fields"]
@@ -478,10 +480,10 @@ def check_proof(bag: Bag, report: Report) -> None:
         raise Refused(PROOF, "the path of the entry does not lead to the checkpoint's root")
     key = bytes.fromhex(proof["key"])
     if signature[:4] != hashlib.sha256(origin.encode() + b"\n\x01" + key).digest()[:4]:
-        raise Refused(CHECKPOINT, "was signed by another key than the one in the proof")
+        raise Refused(CHECKPOINT, f"was signed by another key than the one in {PROOF}")
     text = proof["checkpoint"].partition("\n\n")[0] + "\n"
     if not ed25519_holds(key, text.encode("utf-8"), signature[4:]):
-        raise Refused(CHECKPOINT, "its signature does not hold")
+        raise Refused(CHECKPOINT, f"its signature does not hold by the key in {PROOF}")
     bag.row_is_proven = True
     report.fingerprint = hashlib.sha256(b"\x01" + key).hexdigest()
     report.ok(PROOF, f"entry {proof['entry']['index']} ({entry['action']} by {entry['actor']} at {entry['at']})")
@@ -491,7 +493,7 @@ def check_proof(bag: Bag, report: Report) -> None:
 def _row(text: Any) -> dict[str, Any]:
     row = canonical_text(text, "row")
     exactly(row, ("fields", "id", "table", "v"), PROOF, "the row")
-    if row["v"] != 1 or row["table"] != SEAL_TABLE or not isinstance(row["fields"], dict):
+    if not is_version_1(row) or row["table"] != SEAL_TABLE or not isinstance(row["fields"], dict):
         raise Refused(PROOF, f"the row is not a row of {SEAL_TABLE}")
     return dict(row)
 
@@ -499,9 +501,11 @@ def _row(text: Any) -> dict[str, Any]:
 def _entry(text: Any) -> dict[str, Any]:
     entry = canonical_text(text, "entry")
     names = {"action", "actor", "at", "data", "id", "object", "rows", "v"}
-    if not isinstance(entry, dict) or not names <= set(entry) <= names | {"scope"} or entry["v"] != 1:
+    if not isinstance(entry, dict) or not names <= set(entry) <= names | {"scope"}:
         raise Refused(PROOF, "the entry does not have the members of a log entry")
     exactly(entry["rows"], ("count", "root"), PROOF, "the entry's rows")
+    if not is_version_1(entry):
+        raise Refused(PROOF, "the entry is of another version")
     return dict(entry)
 
 
@@ -511,11 +515,11 @@ def check_statement(bag: Bag, report: Report) -> None:
     statement = canonical(raw, STATEMENT)
     exactly(statement, ("v", "bag", "snapshot", "files"), STATEMENT)
     exactly(statement["files"], SEALED, STATEMENT, "files")
-    if statement["v"] != 1 or not hexadecimal(statement["snapshot"]):
+    if not is_version_1(statement) or not hexadecimal(statement["snapshot"]):
         raise Refused(STATEMENT, "is of another version, or its snapshot is not 64 hexadecimal digits")
     if statement["bag"] != bag.package.bag:
         raise Refused(STATEMENT, f"is about {statement['bag']}, this folder is named {bag.package.bag}")
-    bad = [path for path in SEALED if path in bag.digests and bag.digests[path] != statement["files"][path]]
+    bad = [path for path in SEALED if bag.digests.get(path) != statement["files"][path]]
     for path in bad:
         report.fail(path, f"its SHA-256 is not the one sealed in {STATEMENT}")
     sealed = {
@@ -526,7 +530,7 @@ def check_statement(bag: Bag, report: Report) -> None:
     for column, (path, value) in sealed.items():
         if bag.row_is_proven and bag.seal_row.get(column) != value:
             bad.append(path)
-            report.fail(path, f"is not what the log's row has as {column}")
+            report.fail(path, f"is not what the row in {PROOF} has as {column}")
     if not bag.row_is_proven:
         raise Refused(STATEMENT, f"rests on a row that {PROOF} does not prove")
     report.bag = statement["bag"]
@@ -620,6 +624,11 @@ def _ordered(value: Any) -> Any:
 def exactly(value: Any, names: tuple[str, ...], subject: str, where: str = "the file") -> None:
     if not isinstance(value, dict) or set(value) != set(names):
         raise Refused(subject, f"{where} does not have exactly the members {', '.join(names)}")
+
+
+def is_version_1(value: dict[str, Any]) -> bool:
+    """Python takes `true` for 1; JSON does not."""
+    return type(value["v"]) is int and value["v"] == 1
 
 
 def hexadecimal(value: Any) -> bool:

@@ -57,6 +57,10 @@ class Run:
         same = set(processes.marked(f"{PROGRAM_MARK}={name}"))
         return same & set(processes.marked(f"RETORT_HOME={self.home.path}"))
 
+    def leaders(self, name: str) -> set[int]:
+        """Those of a program's processes that the supervisor, or the run itself, started."""
+        return {pid for pid in self.program(name) if os.getpgid(pid) == pid}
+
     def everything(self) -> list[int]:
         return [*processes.marked(f"RETORT_HOME={self.home.path}"), *self.servers()]
 
@@ -150,25 +154,21 @@ def test_killed_server_comes_back(running, home, name):
 @pytest.mark.parametrize("name", ["worker", "web", "beat"])
 def test_killed_program_comes_back_without_the_old_one(running, name):
     before = running.program(name)
-    for pid in before:
-        if os.getpgid(pid) == pid:
-            os.kill(pid, signal.SIGKILL)
-    assert processes.wait_until(lambda: running.program(name) and not running.program(name) & before, 15)
+    (leader,) = running.leaders(name)
+    os.kill(leader, signal.SIGKILL)
+    assert processes.wait_until(lambda: running.leaders(name) and not running.program(name) & before, 15)
     assert processes.wait_until(running.answers, 15)
 
 
 def test_killed_supervisor_comes_back(running):
-    before = {pid for pid in running.program("supervisor") if os.getsid(pid) == pid}
-    for pid in before:
-        os.kill(pid, signal.SIGKILL)
-    assert processes.wait_until(lambda: running.program("web") and not running.program("supervisor") & before, 30)
+    (before,) = running.leaders("supervisor")
+    os.kill(before, signal.SIGKILL)
+    assert processes.wait_until(lambda: running.leaders("web") and running.leaders("supervisor") != {before}, 30)
     assert processes.wait_until(running.answers, 20)
 
 
 def test_run_after_a_killed_one_clears_up_keeps_the_data_and_ends_whole(running, home, port, bystander):
-    leaders = {
-        pid for name in ("supervisor", "web", "worker") for pid in running.program(name) if os.getpgid(pid) == pid
-    }
+    leaders = [pid for name in ("supervisor", "web", "worker") for pid in running.leaders(name)]
     passwords, servers = home.first_run_file.read_bytes(), embedded.status(home)
     for pid in [running.process.pid, *leaders]:
         with contextlib.suppress(ProcessLookupError):

@@ -1,0 +1,100 @@
+"""What a dossier does not show: the limits of its method, and the gaps that were known at the cut. Never left out."""
+
+from collections.abc import Iterable
+
+from cases.dossier.reading import Row
+
+GENERAL = [
+    "A finding is a detector's statement about accounts in a window. It does not show who used an account, or why.",
+    "That accounts are run together does not show by whom. Resellers, shared tools and shared networks can look alike.",
+    "A score orders findings of one detector. It is a probability only where a measured rate stands beside it.",
+    "No error rates are published for signals of account networks. Where none was measured here, that is said.",
+    "Counts are of what the telemetry recorded. What it missed or has lost is not counted.",
+    "That nothing was found clears nobody, and that something was found accuses nobody.",
+    "Accounts stand under names made for this recipient. The provider's own identifiers are not in this package.",
+    "Prompts and responses are not in this package, apart from what an exhibit carries and a template's masked words.",
+]
+
+
+def limits(snapshot: Row) -> Row:
+    """The limits section, from the parts of the snapshot that are already there."""
+    return {
+        "general": GENERAL,
+        "known": [
+            _part("What detectors could not tell", "Every detector could answer.", _untold(snapshot)),
+            _part("Claims that are open", "All six claims were judged.", _open_claims(snapshot)),
+            _part("Innocent explanations that stand", "Every one was ruled out.", _standing(snapshot)),
+            _part("Accounts nobody has decided about", "Every account has a verdict.", _undecided(snapshot)),
+            _part("Error rates that are not known", "Every finding states a measured rate.", _unmeasured(snapshot)),
+            _part("Findings that were corrected", "No finding was superseded before the cut.", _corrected(snapshot)),
+            _part("Values set aside as too common", "No value was set aside.", _hubs(snapshot)),
+            _part("Telemetry that was not read", "Every line was read.", _unread(snapshot)),
+            _part("Telemetry that has no such column", "Every column was there.", _absent(snapshot)),
+        ],
+    }
+
+
+def _part(title: str, nothing: str, rows: Iterable[Row]) -> Row:
+    return {"title": title, "nothing": nothing, "rows": list(rows)}
+
+
+def _untold(snapshot: Row) -> Iterable[Row]:
+    for row in snapshot["answers"]["rows"]:
+        if row["status"] == "could not tell":
+            yield {"text": f"{row['detector']} {row['version']}: {row['reason']}", "item": row["item"]}
+
+
+def _open_claims(snapshot: Row) -> Iterable[Row]:
+    for row in snapshot["claims"]:
+        if row["judgement"] is None:
+            yield {"text": row["text"]}
+
+
+def _standing(snapshot: Row) -> Iterable[Row]:
+    for row in snapshot["alternatives"]:
+        if row["state"] != "ruled out":
+            yield {"text": f"{row['text']}: {row['state'] or 'not answered'}", "item": row.get("item", "")}
+
+
+def _undecided(snapshot: Row) -> Iterable[Row]:
+    for row in snapshot["verdicts"]["rows"]:
+        if row["verdict"] in {"", "unknown"} and row["accounts"]:
+            text = f"{row['accounts']:,} accounts: {row['meaning']}"
+            yield {"text": text, "source": snapshot["verdicts"]["source"]}
+
+
+def _unmeasured(snapshot: Row) -> Iterable[Row]:
+    rows = snapshot["findings"]["rows"]
+    without = sum(row["false_positive_rate"] is None for row in rows)
+    if without:
+        text = f"{without:,} of {len(rows):,} findings state no measured false-positive rate."
+        yield {"text": text, "source": snapshot["findings"]["source"]}
+
+
+def _corrected(snapshot: Row) -> Iterable[Row]:
+    for row in snapshot["findings"]["rows"]:
+        if row["superseded_by"] is not None:
+            newer = f"version {row['superseded_by']} came before the cut"
+            text = f"F{row['number']} is version {row['version']} of {row['uid']}; {newer}."
+            yield {"text": text, "item": row["item"]}
+
+
+def _hubs(snapshot: Row) -> Iterable[Row]:
+    for run in snapshot["runs"]["rows"]:
+        for hub in run["hubs"]:
+            kind = hub["type"].replace("_", " ")
+            yield {"text": f"{kind} {hub['value']}: {hub['accounts']:,} accounts, {hub['reason']}", "item": run["item"]}
+
+
+def _unread(snapshot: Row) -> Iterable[Row]:
+    for file in snapshot["telemetry"]["rows"]:
+        if file["bad_lines"] or file["truncated"]:
+            cut_short = f"; {file['truncated']}" if file["truncated"] else ""
+            text = f"{file['name']}: {file['bad_lines']:,} bad lines beside {file['rows']:,} that were kept{cut_short}"
+            yield {"text": text, "item": file["item"]}
+
+
+def _absent(snapshot: Row) -> Iterable[Row]:
+    for file in snapshot["telemetry"]["rows"]:
+        if file["columns_absent"]:
+            yield {"text": f"{file['name']}: {', '.join(file['columns_absent'])}", "item": file["item"]}

@@ -1,0 +1,104 @@
+"""Names under which a dossier speaks of accounts and personal values, and the removal of raw ones from free text.
+
+A pseudonym is keyed per recipient, so that two recipients cannot join what they hold. An internal copy, which has no
+recipient, uses the names the pages show.
+"""
+
+import base64
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from detection.models import Account
+
+# Types whose values point at nobody by themselves. All others, unknown ones too, are shown as a keyed pseudonym.
+SHOWN_TYPES = frozenset(
+    {"asn", "country", "user_agent", "ja4", "template", "reasoning_block", "programme", "phone_carrier"}
+)
+LETTERS = 12  # 60 bits: among 100,000 accounts, two alike are a matter of one in 200 million
+SHORTEST = 5  # a raw value shorter than this cannot be told from an ordinary word or number
+
+
+@dataclass(frozen=True)
+class Value:
+    """An attribute value as this recipient sees it; `shown` is false when `text` is a pseudonym."""
+
+    text: str
+    shown: bool
+
+
+@dataclass
+class Names:
+    """The names for one recipient; remembers every raw value it replaced, to take it out of free text too."""
+
+    recipient: str
+    raw: dict[str, str] = field(default_factory=dict)
+
+    def account(self, account: Account) -> str:
+        """What this recipient's dossier calls the account, such as `acc-k7m2qxa4npt3`."""
+        name = f"acc-{self._keyed('account', account.namespace, account.provider_id)}"
+        shown = name if self.recipient else account.pseudonym
+        self.raw[account.provider_id] = shown
+        self.raw.setdefault(account.pseudonym, shown)
+        return shown
+
+    def value(self, kind: str, value: str) -> Value:
+        """The attribute value itself where its type points at nobody, else a pseudonym such as `ip-3f…`."""
+        if kind in SHOWN_TYPES:
+            return Value(value, True)
+        name = f"{kind.replace('_', '-')}-{self._keyed('attribute', kind, value)}"
+        self.raw[value] = name
+        return Value(name, False)
+
+    def clean(self, text: str) -> str:
+        """The text with every raw value known so far replaced; values inside a longer word are not touched."""
+        return _replaced(text, self.raw)
+
+    def clean_all(self, value: Any) -> Any:
+        """A JSON value with every string in it cleaned, keys included."""
+        if isinstance(value, str):
+            return self.clean(value)
+        if isinstance(value, list):
+            return [self.clean_all(item) for item in value]
+        if isinstance(value, dict):
+            return {self.clean(key): self.clean_all(item) for key, item in value.items()}
+        return value
+
+    def _keyed(self, *parts: str) -> str:
+        message = "\x1f".join(["retort/dossier/1", self.recipient, *parts])
+        digest = hmac.digest(_key(settings.PSEUDONYM_KEY_FILE), message.encode(), "sha256")
+        return base64.b32encode(digest).decode().lower()[:LETTERS]
+
+
+@cache
+def _key(path: str) -> bytes:
+    return Path(path).read_text(encoding="ascii").strip().encode()
+
+
+def _replaced(text: str, raw: Mapping[str, str]) -> str:
+    """Longest match first, only where no letter or digit touches the match on either side."""
+    lengths = _lengths(raw)
+    out, at = [], 0
+    while at < len(text):
+        found = None
+        if at == 0 or not text[at - 1].isalnum():
+            found = next(
+                (text[at : at + n] for n in lengths if _is_whole(text, at, n) and text[at : at + n] in raw), None
+            )
+        out.append(raw[found] if found else text[at])
+        at += len(found) if found else 1
+    return "".join(out)
+
+
+def _lengths(raw: Iterable[str]) -> list[int]:
+    return sorted({len(value) for value in raw if len(value) >= SHORTEST}, reverse=True)
+
+
+def _is_whole(text: str, at: int, length: int) -> bool:
+    end = at + length
+    return end <= len(text) and (end == len(text) or not text[end].isalnum())

@@ -1,0 +1,108 @@
+"""The CSV schedules: the snapshot's lists as tables, for spreadsheets and for programs.
+
+RFC 4180: comma, CRLF, quotes where needed; UTF-8 without a mark. A text that a spreadsheet would take for a formula
+gets an apostrophe in front (OWASP, "CSV Injection"); numbers stay numbers. Nothing is an empty cell.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
+from typing import Any
+
+from cases.dossier.plain import visible
+from cases.dossier.reading import Row
+
+FORMULA = frozenset("=+-@\t\r＝＋－＠")
+Columns = Mapping[str, Callable[[Row], Any]]
+
+
+def _same(*names: str) -> Columns:
+    return {name: itemgetter(name) for name in names}
+
+
+SCHEDULES: dict[str, tuple[str, Columns]] = {
+    "accounts": (
+        "accounts",
+        {
+            **_same("account", "cluster", "strength"),
+            "verdict": lambda row: row["verdict"] and row["verdict"]["label"],
+            "verdict_reason": lambda row: row["verdict"] and row["verdict"]["reason"],
+            "decided_by": lambda row: row["verdict"] and row["verdict"]["by"],
+            "decided_at": lambda row: row["verdict"] and row["verdict"]["at"],
+            **_same("exchanges", "input_tokens", "output_tokens", "first_seen", "last_seen"),
+            "reasons": lambda row: "; ".join(row["reasons"]),
+            **_same("item"),
+        },
+    ),
+    "verdicts": ("verdict_history", _same("at", "account", "verdict", "reason", "by", "item")),
+    "shared_values": (
+        "shared_values",
+        _same(
+            *("number", "type", "value", "shown", "signal", "accounts", "holders", "population", "rarity", "strength"),
+            *("first_seen", "last_seen", "reason", "item"),
+        ),
+    ),
+    "links": (
+        "links",
+        _same(
+            *("account", "shared_value", "signal", "times", "strength", "first_seen", "last_seen", "reason", "item"),
+        ),
+    ),
+    "findings": (
+        "findings",
+        {
+            **_same("number", "detector", "detector_version", "config_sha256", "uid", "version", "superseded_by"),
+            **_same("signal", "title", "summary", "score", "confidence", "accounts", "false_positive_rate"),
+            **_same("measured_on"),
+            "window_start": lambda row: row["window"]["start"],
+            "window_end": lambda row: row["window"]["end"],
+            **_same("received_at", "payload_sha256", "item"),
+        },
+    ),
+    "timeline": ("timeline", _same("starts_at", "ends_at", "lane", "text", "source_words", "confidence", "item")),
+    "exhibits": (
+        "exhibits",
+        _same(
+            *("number", "title", "source", "file", "media_type", "size", "sha256", "acquired_at"),
+            *("added_by", "added_at", "item"),
+        ),
+    ),
+    "custody": ("custody", _same("exhibit", "at", "clock", "action", "who", "where", "why", "how", "sha256", "item")),
+    "volume": ("volume", _same("day", "model", "exchanges")),
+}
+
+
+def schedules(snapshot: Row) -> dict[str, bytes]:
+    """Every schedule by its path in the package."""
+    return {
+        f"data/schedules/{name}.csv": table(columns, snapshot[part]["rows"])
+        for name, (part, columns) in SCHEDULES.items()
+    }
+
+
+def table(columns: Columns, rows: Iterable[Row]) -> bytes:
+    """One table with its header."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(list(columns))
+    for row in rows:
+        writer.writerow([cell(value(row)) for value in columns.values()])
+    return out.getvalue().encode()
+
+
+def cell(value: Any) -> Any:
+    """A value as it stands in a cell: text visible and guarded, truth as yes or no, numbers as they are."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        text = visible(value)
+        return f"'{text}" if _is_formula(text) else text
+    return value
+
+
+def _is_formula(text: str) -> bool:
+    bare = text.lstrip(" \n\u00a0\u3000")
+    return text[:1] in FORMULA or bare[:1] in FORMULA

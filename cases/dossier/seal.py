@@ -1,0 +1,52 @@
+"""The seal: a package's digests as a row of the log, made once; and the proof that leads from it to a checkpoint."""
+
+from pathlib import Path
+
+from django.conf import settings
+
+from cases.dossier.bag import BagPlan
+from cases.models import DossierSeal
+from spine import canonical, checkpoint, log, merkle, sequencer
+from spine.errors import Refused
+from spine.models import Checkpoint, LogEntry
+
+DIGEST = 32
+
+
+def demand_same(seal: DossierSeal, plan: BagPlan) -> None:
+    """Refuse a rendering that is not the one that was sealed, with both digests: another release renders otherwise."""
+    if seal.manifest_sha256 != plan.manifest_sha256:
+        raise Refused(
+            "This release renders the version differently from the package that was sealed; render it with the release "
+            f"that sealed it. Manifest sealed: {seal.manifest_sha256}. Manifest now: {plan.manifest_sha256}."
+        )
+    if seal.statement_sha256 != plan.statement_sha256:
+        raise Refused(
+            "The files beside the payload differ from those that were sealed; render the version with the release that "
+            f"sealed it. Statement sealed: {seal.statement_sha256}. Statement now: {plan.statement_sha256}."
+        )
+
+
+def proof_of(seal: DossierSeal) -> bytes:
+    """The proof of the seal's row at the newest checkpoint, as it stands in `seal/log-proof.json`.
+
+    Numbers what waits for the log first, so that there is a checkpoint that covers the seal.
+    """
+    sequencer.sequence()
+    entry = LogEntry.objects.select_related("sequence").get(pk=seal.entry_id)
+    newest = Checkpoint.objects.order_by("-size").first()
+    if newest is None or newest.size <= entry.sequence.index:
+        raise RuntimeError("the log has no checkpoint that covers the seal")
+    digests = bytes(entry.row_digests)
+    leaves = [digests[start : start + DIGEST] for start in range(0, len(digests), DIGEST)]
+    key = checkpoint.load_private_key(Path(settings.LOG_KEY_FILE))
+    return canonical.proof_bytes(
+        row=log.row_bytes(seal),
+        place=seal.place,
+        row_path=merkle.inclusion_path(leaves, seal.place),
+        entry=log.entry_bytes(entry),
+        index=entry.sequence.index,
+        entry_path=merkle.path_at(entry.sequence.index, newest.size, sequencer.stored_node),
+        note=newest.note,
+        public_key=checkpoint.public_bytes(key),
+    )

@@ -262,3 +262,30 @@ def test_full_or_missing_disk_is_told_in_one_sentence(tmp_path):
     (tmp_path / "home").symlink_to(tmp_path / "unmounted" / "home")
     with pytest.raises(EmbeddedError, match=r"RETORT_HOME=.* cannot be used: .*choose a folder that you may write to"):
         Home(tmp_path / "home").create()
+
+
+def tool(home: Home, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "config.embedded", *arguments],
+        cwd=CHECKOUT,
+        env={**os.environ, "RETORT_HOME": str(home.path)},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_dump_of_a_running_database_restores_into_a_new_home(running, home, tmp_path):
+    with postgres.connect(running, "retort_owner") as connection:
+        connection.execute("CREATE TABLE thing AS SELECT 7 AS n")
+        connection.execute("GRANT SELECT ON thing TO retort_app")
+    dump = str(tmp_path / "retort.dump")
+    assert tool(running, "pg_dump", "--format=custom", f"--file={dump}").returncode == 0
+    home.create()
+    assert tool(home, "pg_restore", "--dbname=retort", "--exit-on-error", dump).stderr == ""
+    with embedded.attach(home):
+        assert ask(home, "retort_app", "SELECT n FROM thing") == [(7,)]
+
+
+def test_unknown_program_is_told_with_the_known_ones(running):
+    done = tool(running, "rm")
+    assert (done.returncode, done.stderr[:55]) == (1, "retort: name one of PostgreSQL's programs: clusterdb, c")

@@ -28,9 +28,11 @@
       linecolor: colour("--line-strong"),
       tickcolor: colour("--line-strong"),
       zeroline: false,
+      showgrid: true,
       automargin: true,
       nticks: narrow ? 5 : undefined,
       ...given,
+      title: given.title && { ...given.title, font: { size: 12 } },
     };
   }
 
@@ -44,7 +46,7 @@
       hovermode: "x unified",
       bargap: 0.15,
       showlegend: true,
-      legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", font: { size: 12 } },
+      legend: { traceorder: "normal", orientation: "h", x: 0, y: 1, yanchor: "bottom", font: { size: 12 } },
       ...given,
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("--ink-2"), ...given.font },
       hoverlabel: {

@@ -7,7 +7,7 @@
   function show(form) {
     const all = boxes(form);
     const picked = all.filter((box) => box.checked).length;
-    for (const place of form.querySelectorAll("[data-picked]")) place.textContent = String(picked);
+    for (const place of form.querySelectorAll("[data-picked]")) place.textContent = `(${picked})`;
     for (const button of form.querySelectorAll("[data-needs-picked]")) button.disabled = picked === 0;
     const head = form.querySelector("input[data-all]");
     if (head) {

@@ -18,13 +18,12 @@ def count(value: int | None) -> str:
 
 @register.filter
 def compact(value: int | None) -> str:
-    """A large number in three figures: `28.8 M`. For places where the exact figure stands elsewhere."""
+    """A number from a million on in three figures: `28.8 M`. For places where the exact figure stands elsewhere."""
     if value is None or value == "":
         return NOTHING
-    for size, unit in ((1e9, "bn"), (1e6, "M"), (1e4, "k")):
+    for size, unit in ((1e9, "bn"), (1e6, "M")):
         if abs(value) >= size:
-            scaled = value / (1e3 if unit == "k" else size)
-            return f"{scaled:.3g} {unit}" if scaled < 1000 else f"{scaled:,.0f} {unit}"
+            return f"{value / size:.3g} {unit}"
     return f"{int(value):,}"
 
 

@@ -99,7 +99,7 @@ class FindingQuerySet(models.QuerySet["Finding"]):
 class Finding(AppendOnly):
     """An immutable statement of a detector version about accounts in a window. The received bytes are the statement."""
 
-    PERSONAL: ClassVar[tuple[str, ...]] = ("title", "summary", "payload", "payload_sha256")
+    PERSONAL: ClassVar[tuple[str, ...]] = ("title", "summary", "payload", "payload_sha256", "content_sha256")
 
     detector = models.ForeignKey(Detector, on_delete=models.PROTECT, related_name="findings")
     detector_version = models.ForeignKey(DetectorVersion, on_delete=models.PROTECT, related_name="findings")
@@ -117,6 +117,9 @@ class Finding(AppendOnly):
     account_count = models.PositiveIntegerField()
     payload = models.BinaryField()
     payload_sha256 = models.CharField(max_length=64)
+    content_sha256 = models.CharField(
+        max_length=64, help_text="of the payload's canonical JSON: the same content however it was spaced"
+    )
 
     objects = FindingQuerySet.as_manager()
 

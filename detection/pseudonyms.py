@@ -1,0 +1,33 @@
+"""The name under which people see an account: keyed, so that without the key nobody can guess or test an id."""
+
+import hashlib
+import hmac
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+# Crockford's base 32 in lower case: no i, l, o, u, so that a name survives being read aloud or typed.
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+LENGTH = 12
+
+
+def pseudonym(namespace: str, provider_id: str) -> str:
+    """`acc-` and twelve characters (60 bits) of HMAC-SHA256 over namespace, NUL, id; always the same for one key."""
+    message = f"{namespace}\x00{provider_id}".encode()
+    number = int.from_bytes(hmac.digest(_key(settings.PSEUDONYM_KEY_FILE), message, hashlib.sha256)[:8], "big") >> 4
+    return "acc-" + "".join(ALPHABET[(number >> shift) & 31] for shift in range(5 * (LENGTH - 1), -1, -5))
+
+
+@cache
+def _key(path: str) -> bytes:
+    """The 32 bytes that stand in the file as 64 hexadecimal digits."""
+    text = Path(path).read_text(encoding="ascii").strip()
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != hashlib.sha256().digest_size:
+        raise ImproperlyConfigured(f"RETORT_PSEUDONYM_KEY_FILE={path}: 64 hexadecimal digits are accepted")
+    return key

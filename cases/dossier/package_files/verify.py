@@ -388,16 +388,16 @@ def check_declaration(bag: Bag, report: Report) -> None:
 
 
 def check_manifest(bag: Bag, report: Report) -> None:
-    listed = [path for path in bag.package.members if path.startswith("data/")]
-    _compare(bag, report, MANIFEST, listed)
+    present = {path for path in bag.package.members if path.startswith("data/")}
+    _compare(bag, report, MANIFEST, present)
 
 
 def check_tagmanifest(bag: Bag, report: Report) -> None:
-    listed = [path for path in bag.package.members if not path.startswith("data/") and path != TAGMANIFEST]
-    _compare(bag, report, TAGMANIFEST, listed)
+    present = {path for path in bag.package.members if not path.startswith("data/") and path != TAGMANIFEST}
+    _compare(bag, report, TAGMANIFEST, present)
 
 
-def _compare(bag: Bag, report: Report, manifest: str, present: list[str]) -> None:
+def _compare(bag: Bag, report: Report, manifest: str, present: set[str]) -> None:
     """A manifest must name every file it is for, and no other, each with its digest."""
     listed = read_manifest(bag.text(manifest, LARGE), manifest)
     bad = [(path, f"is not listed in {manifest}") for path in present if path not in listed]

@@ -1,0 +1,166 @@
+"""Exhibits over the API: list, upload, read with custody, and give the content out."""
+
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cases import access, history
+from cases.actions import evidence as verbs
+from cases.api.shared import (
+    AnyAccept,
+    Moment,
+    UnderCase,
+    Upload,
+    Username,
+    Words,
+    answers,
+    attachment,
+    checked,
+    person,
+)
+from cases.models import CustodyEvent, EvidenceItem
+from spine import vault
+from spine.errors import Refused
+
+TAGS = ["cases"]
+
+
+class CustodySerializer(serializers.ModelSerializer[CustodyEvent]):
+    """Who did what with an exhibit, when, where, why and how."""
+
+    class Meta:
+        model = CustodyEvent
+        fields = ["action", "who", "at", "clock", "where_at", "why", "how", "sha256"]
+        read_only_fields = fields
+
+
+class ExhibitSerializer(serializers.ModelSerializer[EvidenceItem]):
+    """An exhibit. `media_type` is read from its first bytes, not from what the sender said."""
+
+    added_by = Username()
+
+    class Meta:
+        model = EvidenceItem
+        fields = [
+            "id",
+            "number",
+            "title",
+            "source",
+            "file_name",
+            "media_type",
+            "size",
+            "sha256",
+            "acquired_at",
+            "added_by",
+            "added_at",
+        ]
+        read_only_fields = fields
+
+
+class WholeExhibitSerializer(ExhibitSerializer):
+    """An exhibit with its custody events, oldest first."""
+
+    custody = CustodySerializer(many=True)
+
+    class Meta(ExhibitSerializer.Meta):
+        fields = [*ExhibitSerializer.Meta.fields, "custody"]
+        read_only_fields = fields
+
+
+class UploadSerializer(serializers.Serializer[Any]):
+    """A file and what is known of it."""
+
+    file = serializers.FileField()
+    title = Words()
+    source = Words(help_text="where it comes from")  # type: ignore[assignment]
+    acquired_at = Moment(help_text="when the bytes were taken at the source")
+    authority = Words(required=False, allow_blank=True, default="", help_text="on what authority it was taken")
+
+
+class Evidence(UnderCase, generics.ListAPIView[EvidenceItem]):
+    """The exhibits of one case."""
+
+    parser_classes = [Upload]
+    serializer_class = ExhibitSerializer
+    queryset = EvidenceItem.objects.none()
+
+    @extend_schema(
+        summary="List the exhibits of a case",
+        description="Newest first.",
+        tags=TAGS,
+        responses=answers(200, ExhibitSerializer(many=True), 404),
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(
+        summary="Add an exhibit",
+        description="As `multipart/form-data`. Hashed as it arrives and never changed. 409 names the exhibit that has "
+        "these bytes already.",
+        tags=TAGS,
+        request={"multipart/form-data": UploadSerializer},
+        responses=answers(201, WholeExhibitSerializer, 400, 404, 409),
+    )
+    def post(self, request: Request, ref: str) -> Response:
+        case = self.case()
+        given = checked(UploadSerializer, request.data)
+        file = given.pop("file")
+        item = verbs.add_evidence(
+            case,
+            actor=person(request),
+            file=file,
+            file_name=file.name,
+            declared_type=file.content_type or "",
+            **given,
+        )
+        return Response(WholeExhibitSerializer(_with_custody(person(request), ref, item.number)).data, status=201)
+
+    def get_queryset(self) -> QuerySet[EvidenceItem]:
+        return history.evidence_at(self.case())
+
+
+class OneExhibit(UnderCase):
+    """One exhibit."""
+
+    @extend_schema(
+        summary="Read an exhibit's record",
+        description="With its custody events. Its content is another address, and giving that out is a custody event.",
+        tags=TAGS,
+        responses=answers(200, WholeExhibitSerializer, 404),
+    )
+    def get(self, request: Request, ref: str, number: int) -> Response:
+        return Response(WholeExhibitSerializer(_with_custody(person(request), ref, number)).data)
+
+
+class ExhibitContent(UnderCase):
+    """The bytes of one exhibit."""
+
+    content_negotiation_class = AnyAccept
+
+    @extend_schema(
+        summary="Download an exhibit",
+        description="The bytes as they were added, as an attachment. Each download is a custody event and a log entry.",
+        tags=TAGS,
+        responses=answers((200, "application/octet-stream"), OpenApiTypes.BINARY, 404, 409),
+    )
+    def get(self, request: Request, ref: str, number: int) -> FileResponse:
+        item = access.evidence_for(person(request), ref, number)
+        try:
+            verbs.record_view(item, actor=person(request))
+            stream = vault.open_blob(item.sha256)
+        except vault.Missing as missing:
+            raise Refused(f"{item.exhibit} cannot be given out: {missing}.") from None
+        return attachment(stream, name=item.file_name, media_type="application/octet-stream", size=item.size)
+
+
+def _with_custody(user: Any, ref: str, number: int) -> EvidenceItem:
+    """The exhibit with its custody events in the order in which they were written."""
+    item = access.evidence_for(user, ref, number)
+    events = CustodyEvent.objects.order_by("entry__at", "entry_id", "place")
+    return EvidenceItem.objects.select_related("added_by").prefetch_related(Prefetch("custody", events)).get(pk=item.pk)

@@ -1,0 +1,74 @@
+"""The findings of a case over the API: those its held clusters rest on."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cases import history
+from cases.api.shared import UnderCase, answers, checked
+from detection.models import Finding
+
+TAGS = ["cases"]
+
+
+class CaseFindingFilter(serializers.Serializer[Any]):
+    """What the list can be narrowed to."""
+
+    signal = serializers.CharField(required=False, max_length=60)
+    detector = serializers.CharField(required=False, max_length=120, help_text="the detector's name")
+
+
+class CaseFindingSerializer(serializers.ModelSerializer[Finding]):
+    """A finding in short; the whole of it stands at `GET /api/v1/findings/{id}/`."""
+
+    detector = serializers.CharField(source="detector.name")
+    detector_version = serializers.CharField(source="detector_version.version")
+
+    class Meta:
+        model = Finding
+        fields = [
+            "id",
+            "uid",
+            "version",
+            "detector",
+            "detector_version",
+            "signal",
+            "title",
+            "summary",
+            "score",
+            "confidence",
+            "window_start",
+            "window_end",
+            "observed_at",
+            "received_at",
+            "account_count",
+            "payload_sha256",
+        ]
+        read_only_fields = fields
+
+
+class Findings(UnderCase, generics.ListAPIView[Finding]):
+    """The findings of one case."""
+
+    serializer_class = CaseFindingSerializer
+    queryset = Finding.objects.none()
+
+    @extend_schema(
+        summary="List the findings of a case",
+        description="Newest first: those that the clusters of the case rest on, and no others.",
+        tags=TAGS,
+        parameters=[CaseFindingFilter],
+        responses=answers(200, CaseFindingSerializer(many=True), 400, 404),
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    def get_queryset(self) -> QuerySet[Finding]:
+        findings = history.findings_at(self.case()).defer("payload")
+        wanted = checked(CaseFindingFilter, self.request.query_params)
+        names = {"signal": "signal", "detector": "detector__name"}
+        return findings.filter(**{names[name]: value for name, value in wanted.items()})

@@ -1,0 +1,93 @@
+"""The log over the API: of one case, and of what belongs to no case; each entry in words and with its place."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cases import sentences
+from cases.api.shared import UnderCase, answers, checked
+from people.authentication import needs
+from people.rights import may
+from spine.models import LogEntry
+
+
+class LogFilter(serializers.Serializer[Any]):
+    """What the list can be narrowed to."""
+
+    action = serializers.CharField(required=False, max_length=80, help_text="the action's code, for example case.moved")
+    actor = serializers.CharField(required=False, max_length=200, help_text="for example user:analyst")
+
+
+class EntrySerializer(serializers.ModelSerializer[LogEntry]):
+    """An entry. `index` is its place in the log, null for the seconds until it is numbered."""
+
+    index = serializers.SerializerMethodField()
+    sentence = serializers.SerializerMethodField(help_text="what was done, in words, without who")
+
+    class Meta:
+        model = LogEntry
+        fields = ["id", "index", "at", "actor", "action", "sentence", "about", "data"]
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_index(self, entry: LogEntry) -> int | None:
+        sequence = getattr(entry, "sequence", None)
+        return sequence.index if sequence is not None else None
+
+    @extend_schema_field(serializers.CharField())
+    def get_sentence(self, entry: LogEntry) -> str:
+        return sentences.tell(entry)
+
+
+class CaseLog(UnderCase, generics.ListAPIView[LogEntry]):
+    """The log of one case."""
+
+    serializer_class = EntrySerializer
+    queryset = LogEntry.objects.none()
+
+    @extend_schema(
+        summary="Read the log of a case",
+        description="Newest first: every act, read and export under this case.",
+        tags=["cases", "log"],
+        parameters=[LogFilter],
+        responses=answers(200, EntrySerializer(many=True), 400, 404),
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    def get_queryset(self) -> QuerySet[LogEntry]:
+        case = self.case()
+        return _matching(LogEntry.objects.filter(scope=case.id), self.request)
+
+
+class Log(generics.ListAPIView[LogEntry]):
+    """The log of what belongs to no case."""
+
+    permission_classes = [needs("log.read")]
+    serializer_class = EntrySerializer
+    queryset = LogEntry.objects.none()
+
+    @extend_schema(
+        summary="Read the log",
+        description="Newest first: what belongs to no case. Acts under a case stand in that case's log.",
+        tags=["log"],
+        parameters=[LogFilter],
+        responses=answers(200, EntrySerializer(many=True), 400),
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    def get_queryset(self) -> QuerySet[LogEntry]:
+        entries = LogEntry.objects.filter(scope=None)
+        if not may(self.request.user, "leads.read"):
+            entries = entries.exclude(action__startswith="lead.")
+        return _matching(entries, self.request)
+
+
+def _matching(entries: QuerySet[LogEntry], request: Request) -> QuerySet[LogEntry]:
+    wanted = checked(LogFilter, request.query_params)
+    return entries.filter(**wanted).select_related("sequence").defer("row_digests")

@@ -1,0 +1,180 @@
+"""What the endpoints of judging share: the door to a case, times and people, documented answers, downloads."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import IO, Any
+
+from django.core.exceptions import SuspiciousOperation
+from django.http import FileResponse, Http404
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import exceptions, permissions, serializers
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from cases import access
+from cases.models import Case
+from people.models import User
+from people.rights import may
+from spine.problems import PROBLEM
+
+
+class CaseDoor(permissions.BasePermission):
+    """The door to everything under a case: a stranger finds nothing, a reader may not write."""
+
+    rights: tuple[str, str] = ("cases.read", "cases.write")
+    message = "Your role does not allow this."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if not request.user.is_authenticated:
+            return False
+        read, write = self.rights
+        if not may(request.user, read):
+            raise Http404
+        return request.method in permissions.SAFE_METHODS or may(request.user, write)
+
+
+class ApprovalDoor(CaseDoor):
+    """The same door; writing asks for the right to approve."""
+
+    rights = ("cases.read", "dossiers.approve")
+
+
+class UnderCase(APIView):
+    """A view of something under one case."""
+
+    permission_classes = [CaseDoor]
+
+    def case(self) -> Case:
+        """The case of the address, through the one door."""
+        write = self.request.method not in permissions.SAFE_METHODS
+        return access.case_for(person(self.request), str(self.kwargs["ref"]), write=write)
+
+
+def person(request: Request) -> User:
+    """Who asks: past the permissions of these views a person, since a detector's key holds none of their rights."""
+    if not isinstance(request.user, User):
+        raise exceptions.PermissionDenied
+    return request.user
+
+
+def checked(serializer: type[serializers.Serializer[Any]], given: Any) -> dict[str, Any]:
+    """What was sent, in the serializer's shape; raises ValidationError with the places."""
+    form = serializer(data=given)
+    form.is_valid(raise_exception=True)
+    return dict(form.validated_data)
+
+
+def person_named(username: str, field: str) -> User | None:
+    """The person of this name, None for the empty name; raises ValidationError at the field for an unknown one."""
+    if not username:
+        return None
+    found = User.objects.filter(username=username).first()
+    if found is None:
+        raise serializers.ValidationError({field: [f"Nobody is called {username}."]})
+    return found
+
+
+def whole(rows: Sequence[Any]) -> dict[str, Any]:
+    """A list that always fits one page, in the shape of every list."""
+    return {"next": None, "previous": None, "results": rows}
+
+
+class Moment(serializers.DateTimeField):
+    """A time with its offset (RFC 3339). One without is refused: whose midnight would it be?"""
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if timezone.is_naive(value):
+            raise serializers.ValidationError("A time needs its offset, for example 2026-05-04T00:00:00Z.")
+        return super().enforce_timezone(value)
+
+
+class Words(serializers.CharField):
+    """Text as it came: what is too long, empty or badly worded is for the verb to say."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+
+class Username(serializers.CharField):
+    """A person by user name; null in answers for nobody."""
+
+    def to_representation(self, value: Any) -> str:
+        return str(value.username)
+
+
+def answers(status: int | tuple[int, str], body: Any, *refusals: int) -> dict[Any, Any]:
+    """What an endpoint documents: its answer, its refusals, and the two that every endpoint has."""
+    codes = sorted({401, 403, *refusals})
+    return {status: body} | {(code, PROBLEM): OpenApiResponse(ProblemSerializer, MEANINGS[code]) for code in codes}
+
+
+MEANINGS = {
+    400: "The request is not acceptable as it is; `errors` names each place.",
+    401: "No key, or one that is not known.",
+    403: "The role does not allow it.",
+    404: "There is no such thing, or you may not know of it.",
+    409: "A rule refuses it now, or somebody was faster; `detail` says what it is now, `missing` what is still needed.",
+}
+
+
+class PlaceSerializer(serializers.Serializer[Any]):
+    """One bad place."""
+
+    pointer = serializers.CharField(help_text="JSON Pointer (RFC 6901)", allow_blank=True)
+    detail = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """A refusal (RFC 9457)."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    errors = PlaceSerializer(many=True, required=False)  # type: ignore[assignment]
+    missing = serializers.ListField(child=serializers.CharField(), required=False)
+
+
+class Upload(MultiPartParser):
+    """A file with its fields. What Django's own limits refuse is a bad request with a sentence."""
+
+    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> Any:
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except SuspiciousOperation as refused:
+            raise exceptions.ParseError(f"The form is too large or not well formed: {refused}") from None
+
+
+class AnyAccept(BaseContentNegotiation):
+    """For downloads: whatever the caller says it accepts, the file is what it is; refusals are problem documents."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
+        return None
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        renderer = next(iter(renderers))
+        return renderer, str(renderer.media_type)
+
+
+def attachment(stream: IO[bytes], *, name: str, media_type: str, size: int | None = None) -> FileResponse:
+    """A file to be saved, never shown: attachment, no sniffing, and a sandbox should something open it all the same."""
+    response = FileResponse(stream, as_attachment=True, filename=name, content_type=media_type)
+    if size is not None:
+        response["Content-Length"] = str(size)
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def accepted(request: Request, body: dict[str, Any], address: str) -> Response:
+    """202 with the address where the job's progress stands, in the body and as Location."""
+    status_url = request.build_absolute_uri(address)
+    return Response({**body, "status_url": status_url}, status=202, headers={"Location": status_url})

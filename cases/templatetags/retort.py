@@ -1,6 +1,7 @@
 """The few display filters of the templates: numbers, shares, hashes, markings and the likelihood ladder."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from django import template
 
@@ -11,13 +12,13 @@ NOTHING = "–"
 
 
 @register.filter
-def count(value: int | None) -> str:
+def count(value: int | Literal[""] | None) -> str:
     """A whole number with its thousands set apart: `28,800,000`; a dash for nothing known."""
     return NOTHING if value is None or value == "" else f"{int(value):,}"
 
 
 @register.filter
-def compact(value: int | None) -> str:
+def compact(value: int | Literal[""] | None) -> str:
     """A number from a million on in three figures: `28.8 M`. For places where the exact figure stands elsewhere."""
     if value is None or value == "":
         return NOTHING
@@ -28,7 +29,7 @@ def compact(value: int | None) -> str:
 
 
 @register.filter
-def percent(share: float | None) -> str:
+def percent(share: float | Literal[""] | None) -> str:
     """A share 0–1 as whole percent, never rounded up to 100 or down to 0."""
     if share is None or share == "":
         return NOTHING

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from detection import clustering, ingest
+from detection import clustering, index, ingest, registry
 from detection.detectors import DETECTORS
 from detection.facts import account_facts
 from detection.models import (
@@ -100,7 +100,7 @@ def run_detectors(
         if window is None:
             raise Refused(f"The source {source.name} has no exchanges yet.")
         answers = []
-        for step, detector in enumerate(DETECTORS.values()):
+        for step, detector in enumerate(DETECTORS):
             on_progress(step, steps, f"{detector.title}: reading {window.days:.0f} days")
             answers.append(_answer(detector.detect(dataset, window), source))
         on_progress(steps - 3, steps, "gathering what is known of the accounts")
@@ -126,7 +126,7 @@ def _answer(outcome: Outcome, source: TelemetrySource) -> _Answered:
     if counts.rejected:
         first = counts.errors[0]
         raise ValueError(f"{outcome.detector} made a finding that is not accepted: {first.pointer} {first.detail}")
-    version = ingest.version_of(outcome.detector, outcome.version, outcome.config_sha256)
+    version = registry.version_of(outcome.detector, outcome.version, outcome.config_sha256)
     return _Answered(outcome, version, {"new": counts.created + counts.superseded, "known": counts.duplicate})
 
 
@@ -257,7 +257,7 @@ class _Stored:
 
 def _make_missing_accounts(namespace: str, provider_ids: set[str]) -> None:
     """Accounts that no finding names yet, such as one carried by its own behaviour alone."""
-    ingest.ensure_accounts(namespace, sorted(provider_ids))
+    index.ensure_accounts(namespace, sorted(provider_ids))
 
 
 def _answer_row(run: Run, answered: _Answered) -> Answer:

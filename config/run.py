@@ -17,7 +17,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from urllib.parse import urlsplit
 
 from config import embedded
@@ -25,20 +24,15 @@ from config import home as homes
 from config.embedded import processes
 from config.home import CHECKOUT, EmbeddedError, Home, locked, write_private
 from config.launch import RUN_MARK, become_reaper
+from config.stopping import Stopped, listen
 
 READY_SECONDS = 180.0
 SAMPLE_ATTEMPTS = 5
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Stopped(BaseException):
-    """A person or the system asked this run to end."""
 
 
 def main() -> int:
     """Run until a signal asks for the end; 0 when everything was stopped in order, 1 with one sentence otherwise."""
-    for number in STOP_SIGNALS:
-        signal.signal(number, _on_signal)
+    listen()
     become_reaper()
     try:
         run(homes.current(), _port())
@@ -121,13 +115,6 @@ class Supervisor:
         return subprocess.Popen(
             argv, cwd=CHECKOUT, env=self.variables, stdin=subprocess.DEVNULL, start_new_session=True
         )
-
-
-def _on_signal(number: int, frame: FrameType | None) -> None:
-    """The first signal ends the run; more of them do not disturb the end."""
-    for other in STOP_SIGNALS:
-        signal.signal(other, signal.SIG_IGN)
-    raise Stopped
 
 
 def _port() -> int:

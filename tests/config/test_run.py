@@ -187,6 +187,30 @@ def test_run_after_a_killed_one_clears_up_keeps_the_data_and_ends_whole(running,
     assert (again.everything(), bystander.poll()) == ([], None)
 
 
+WAITING = """
+import sys, time
+from config.stopping import Stopped, listen
+listen()
+try:
+    print("listening", flush=True)
+    time.sleep(30)
+except Stopped:
+    print("stopped", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_to_make_alone_reaches_the_run(tmp_path, number):
+    (tmp_path / "waiting.py").write_text(WAITING)
+    (tmp_path / "Makefile").write_text(f"run:\n\t@exec '{sys.executable}' '{tmp_path}/waiting.py'\n")
+    argv = ["make", "--no-print-directory", "-f", str(tmp_path / "Makefile"), "run"]
+    variables = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=variables) as make:
+        assert make.stdout.readline() == "listening\n"
+        make.send_signal(number)
+        assert make.communicate(timeout=15)[0] == "stopped\n"
+
+
 def test_malformed_port_is_told_in_one_sentence(tmp_path):
     variables = {**os.environ, "RETORT_HOME": str(tmp_path / "h"), "PORT": "80a"}
     done = subprocess.run(

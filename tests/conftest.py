@@ -1,0 +1,33 @@
+"""Fixtures every test may ask for; servers and the database come from the plugins tests.servers and tests.database."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.factories import Cast, make_cast
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    """One person of each role: admin, lead, analyst, counsel, reader."""
+    return make_cast()
+
+
+@pytest.fixture
+def committed_cast(transactional_db: None) -> Cast:
+    """The same people in a test that commits: threads, workers and browsers see them."""
+    return make_cast()
+
+
+@pytest.fixture
+def no_broker(settings: Any) -> None:
+    """Leave messages unsent: the test runs jobs itself."""
+    settings.SEND_TASKS = False
+
+
+@pytest.fixture
+def checkpoints_apart(settings: Any, tmp_path: Path) -> Path:
+    """Checkpoints kept outside the database go to a folder of this test, which knows no earlier log."""
+    settings.CHECKPOINT_FOLDER = tmp_path / "checkpoints"
+    return tmp_path / "checkpoints"

@@ -8,10 +8,11 @@ from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cases.api.shared import UnderCase, Username, answers, checked
+from cases.api.shared import UnderCase, Username
 from cases.filters import NO_VERDICT, AccountFilter, matching
 from cases.models import CaseAccount, Verdict
 from cases.vocabulary import VerdictValue
+from spine.answers import answers, checked
 
 TAGS = ["cases"]
 
@@ -21,7 +22,10 @@ class AccountFilterSerializer(serializers.Serializer[Any]):
 
     verdict = serializers.ChoiceField([*VerdictValue.choices, (NO_VERDICT, "no verdict")], required=False)
     text = serializers.CharField(
-        required=False, allow_blank=True, help_text="part of a pseudonym or of a shared attribute's value"
+        required=False,
+        allow_blank=True,
+        max_length=200,
+        help_text="part of a pseudonym or of a shared attribute's value",
     )
     cluster = serializers.UUIDField(required=False, allow_null=True, help_text="a cluster the case holds")
     min_exchanges = serializers.IntegerField(required=False, min_value=0, max_value=2**53 - 1)

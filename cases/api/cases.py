@@ -10,11 +10,12 @@ from rest_framework.response import Response
 
 from cases import access, figures, lifecycle
 from cases.actions import cases as verbs
-from cases.api.shared import UnderCase, Username, Words, answers, checked, person, person_named
+from cases.api.shared import UnderCase, Username, Words, person, person_named, sent_as
 from cases.models import Case
 from cases.models.case import CaseStatus
 from cases.vocabulary import Marking
 from people.authentication import needs
+from spine.answers import answers, checked
 
 TAGS = ["cases"]
 
@@ -226,5 +227,6 @@ class AssignCase(UnderCase):
         case = self.case()
         given = checked(AssignCaseSerializer, request.data)
         to, expected = (person_named(given[name] or "", name) for name in ("to", "expected"))
-        verbs.assign_case(case, actor=person(request), to=to, expected=expected)
+        with sent_as(assignee="to"):
+            verbs.assign_case(case, actor=person(request), to=to, expected=expected)
         return Response(WholeCaseSerializer(self.case()).data)

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from cases import history
 from cases.actions import claims as verbs
-from cases.api.shared import UnderCase, Username, Words, answers, checked, person, whole
+from cases.api.shared import UnderCase, Username, Words, person, whole
 from cases.models import AlternativeAnswer, Case, Citation, Judgement
 from cases.models.claims import CITABLE
 from cases.vocabulary import (
@@ -22,6 +22,7 @@ from cases.vocabulary import (
     Likelihood,
     Side,
 )
+from spine.answers import answers, checked
 
 TAGS = ["cases"]
 SEEN = "id of the one you saw; null when there was none"

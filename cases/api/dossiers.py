@@ -26,15 +26,14 @@ from cases.api.shared import (
     Username,
     Words,
     accepted,
-    answers,
     attachment,
-    checked,
     person,
 )
 from cases.dossier.build import rendered
 from cases.models import DossierApproval, DossierProof, DossierSeal, DossierVersion
 from cases.models.dossier import Edition
 from people.models import User
+from spine.answers import answers, checked
 from spine.errors import Refused
 from spine.models import Job
 

@@ -12,20 +12,10 @@ from rest_framework.response import Response
 
 from cases import access, history
 from cases.actions import evidence as verbs
-from cases.api.shared import (
-    AnyAccept,
-    Moment,
-    UnderCase,
-    Upload,
-    Username,
-    Words,
-    answers,
-    attachment,
-    checked,
-    person,
-)
+from cases.api.shared import AnyAccept, Moment, UnderCase, Upload, Username, Words, attachment, person
 from cases.models import CustodyEvent, EvidenceItem
 from spine import vault
+from spine.answers import answers, checked
 from spine.errors import Refused
 
 TAGS = ["cases"]

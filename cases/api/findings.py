@@ -9,8 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cases import history
-from cases.api.shared import UnderCase, answers, checked
+from cases.api.shared import UnderCase
 from detection.models import Finding
+from spine.answers import answers, checked
 
 TAGS = ["cases"]
 

@@ -11,9 +11,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cases import access
-from cases.api.shared import answers, person
+from cases.api.shared import person
 from people.models import User
 from people.rights import may
+from spine.answers import answers
 from spine.models import Job
 
 UNSCOPED = "detectors.read"  # jobs of no case: telemetry that is read in, detectors that run

@@ -12,12 +12,13 @@ from rest_framework.views import APIView
 
 from cases import access
 from cases.actions import leads as verbs
-from cases.api.shared import Username, Words, answers, checked, person, person_named
+from cases.api.shared import Username, Words, person, person_named, sent_as
 from cases.models import Case, Lead, LeadDecision, LeadSighting
 from cases.models.lead import LeadState
 from cases.vocabulary import RejectReason
 from detection.models import AssessmentLabel
 from people.authentication import needs
+from spine.answers import answers, checked
 
 TAGS = ["leads"]
 SEEN = "the lead's `cluster` as you read it; when a newer run changed it, that is told instead of decided"
@@ -66,7 +67,7 @@ class LeadSerializer(serializers.ModelSerializer[Lead]):
         read_only_fields = fields
 
 
-class DecisionSerializer(serializers.ModelSerializer[LeadDecision]):
+class LeadDecisionSerializer(serializers.ModelSerializer[LeadDecision]):
     """What a person decided about a lead, on which version of it."""
 
     case = serializers.CharField(source="case.ref", allow_null=True, default=None, help_text="reference of the case")
@@ -93,7 +94,7 @@ class WholeLeadSerializer(LeadSerializer):
     source = serializers.CharField(source="cluster.run.source.name")  # type: ignore[assignment]
     reasons = serializers.JSONField(source="cluster.assessment_detail", help_text="for and against, and look-alikes")
     earlier = serializers.UUIDField(source="earlier_id", allow_null=True, help_text="a rejected lead this one outgrew")
-    decisions = DecisionSerializer(many=True)
+    decisions = LeadDecisionSerializer(many=True)
     sightings = LeadSightingSerializer(many=True)
 
     class Meta(LeadSerializer.Meta):
@@ -101,7 +102,7 @@ class WholeLeadSerializer(LeadSerializer):
         read_only_fields = fields
 
 
-class OpenSerializer(serializers.Serializer[Any]):
+class OpenCaseSerializer(serializers.Serializer[Any]):
     """The case to open."""
 
     title = Words()
@@ -109,14 +110,14 @@ class OpenSerializer(serializers.Serializer[Any]):
     cluster = serializers.UUIDField(required=False, allow_null=True, default=None, help_text=SEEN)
 
 
-class JoinSerializer(serializers.Serializer[Any]):
+class JoinCaseSerializer(serializers.Serializer[Any]):
     """The case to join."""
 
     case = serializers.CharField(help_text="reference, for example RT-2026-K7Q4M")
     cluster = serializers.UUIDField(required=False, allow_null=True, default=None, help_text=SEEN)
 
 
-class RejectSerializer(serializers.Serializer[Any]):
+class RejectLeadSerializer(serializers.Serializer[Any]):
     """Why the lead is not pursued."""
 
     reason = serializers.ChoiceField(RejectReason.choices)
@@ -124,13 +125,13 @@ class RejectSerializer(serializers.Serializer[Any]):
     cluster = serializers.UUIDField(required=False, allow_null=True, default=None, help_text=SEEN)
 
 
-class NoteSerializer(serializers.Serializer[Any]):
+class LeadNoteSerializer(serializers.Serializer[Any]):
     """A note for the log."""
 
     note = Words(required=False, allow_blank=True, default="")
 
 
-class AssignSerializer(serializers.Serializer[Any]):
+class AssignLeadSerializer(serializers.Serializer[Any]):
     """Who has it next, and who had it when you looked."""
 
     to = serializers.CharField(allow_null=True, help_text="user name; null for nobody")
@@ -202,12 +203,12 @@ class OpenCase(LeadVerb):
         summary="Open a case from a waiting lead",
         description="The case holds the lead's cluster as it is now. 409 when somebody decided before.",
         tags=TAGS,
-        request=OpenSerializer,
+        request=OpenCaseSerializer,
         responses=answers(201, CaseReferenceSerializer, 400, 404, 409),
     )
     def post(self, request: Request, lead_id: UUID) -> Response:
         lead = self.lead(lead_id)
-        case = verbs.open_case(lead, actor=person(request), **checked(OpenSerializer, request.data))
+        case = verbs.open_case(lead, actor=person(request), **checked(OpenCaseSerializer, request.data))
         return Response(CaseReferenceSerializer(case).data, status=201)
 
 
@@ -218,12 +219,12 @@ class JoinCase(LeadVerb):
         summary="Join a waiting lead to a case",
         description="The case gets the cluster and the accounts it did not have. 409 when somebody decided before.",
         tags=TAGS,
-        request=JoinSerializer,
+        request=JoinCaseSerializer,
         responses=answers(200, CaseReferenceSerializer, 400, 404, 409),
     )
     def post(self, request: Request, lead_id: UUID) -> Response:
         lead = self.lead(lead_id)
-        given = checked(JoinSerializer, request.data)
+        given = checked(JoinCaseSerializer, request.data)
         case = access.visible_cases(person(request)).filter(ref=given["case"]).first()
         if case is None:
             raise serializers.ValidationError({"case": ["There is no such case."]})
@@ -238,11 +239,11 @@ class RejectLead(LeadVerb):
         summary="Reject a waiting lead",
         description="Remembered: later runs that find mostly the same accounts do not raise it again.",
         tags=TAGS,
-        request=RejectSerializer,
+        request=RejectLeadSerializer,
         responses=answers(200, WholeLeadSerializer, 400, 404, 409),
     )
     def post(self, request: Request, lead_id: UUID) -> Response:
-        verbs.reject_lead(self.lead(lead_id), actor=person(request), **checked(RejectSerializer, request.data))
+        verbs.reject_lead(self.lead(lead_id), actor=person(request), **checked(RejectLeadSerializer, request.data))
         return Response(_whole(self.lead(lead_id)))
 
 
@@ -253,11 +254,11 @@ class ReopenLead(LeadVerb):
         summary="Put a rejected lead back in the queue",
         description="It stands for what the newest run saw. 409 when it is not rejected any more.",
         tags=TAGS,
-        request=NoteSerializer,
+        request=LeadNoteSerializer,
         responses=answers(200, WholeLeadSerializer, 400, 404, 409),
     )
     def post(self, request: Request, lead_id: UUID) -> Response:
-        verbs.reopen_lead(self.lead(lead_id), actor=person(request), **checked(NoteSerializer, request.data))
+        verbs.reopen_lead(self.lead(lead_id), actor=person(request), **checked(LeadNoteSerializer, request.data))
         return Response(_whole(self.lead(lead_id)))
 
 
@@ -268,14 +269,15 @@ class AssignLead(LeadVerb):
         summary="Assign a waiting lead",
         description="409 when it is not `expected` who has it now; `detail` says who has.",
         tags=TAGS,
-        request=AssignSerializer,
+        request=AssignLeadSerializer,
         responses=answers(200, WholeLeadSerializer, 400, 404, 409),
     )
     def post(self, request: Request, lead_id: UUID) -> Response:
         lead = self.lead(lead_id)
-        given = checked(AssignSerializer, request.data)
+        given = checked(AssignLeadSerializer, request.data)
         to, expected = (person_named(given[name] or "", name) for name in ("to", "expected"))
-        verbs.assign_lead(lead, actor=person(request), to=to, expected=expected)
+        with sent_as(assignee="to"):
+            verbs.assign_lead(lead, actor=person(request), to=to, expected=expected)
         return Response(_whole(self.lead(lead_id)))
 
 

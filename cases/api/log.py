@@ -9,9 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cases import sentences
-from cases.api.shared import UnderCase, answers, checked
+from cases.api.shared import UnderCase
 from people.authentication import needs
 from people.rights import may
+from spine.answers import answers, checked
 from spine.models import LogEntry
 
 
@@ -22,7 +23,7 @@ class LogFilter(serializers.Serializer[Any]):
     actor = serializers.CharField(required=False, max_length=200, help_text="for example user:analyst")
 
 
-class EntrySerializer(serializers.ModelSerializer[LogEntry]):
+class LogEntrySerializer(serializers.ModelSerializer[LogEntry]):
     """An entry. `index` is its place in the log, null for the seconds until it is numbered."""
 
     index = serializers.SerializerMethodField()
@@ -46,7 +47,7 @@ class EntrySerializer(serializers.ModelSerializer[LogEntry]):
 class CaseLog(UnderCase, generics.ListAPIView[LogEntry]):
     """The log of one case."""
 
-    serializer_class = EntrySerializer
+    serializer_class = LogEntrySerializer
     queryset = LogEntry.objects.none()
 
     @extend_schema(
@@ -54,7 +55,7 @@ class CaseLog(UnderCase, generics.ListAPIView[LogEntry]):
         description="Newest first: every act, read and export under this case.",
         tags=["cases", "log"],
         parameters=[LogFilter],
-        responses=answers(200, EntrySerializer(many=True), 400, 404),
+        responses=answers(200, LogEntrySerializer(many=True), 400, 404),
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
@@ -68,7 +69,7 @@ class Log(generics.ListAPIView[LogEntry]):
     """The log of what belongs to no case."""
 
     permission_classes = [needs("log.read")]
-    serializer_class = EntrySerializer
+    serializer_class = LogEntrySerializer
     queryset = LogEntry.objects.none()
 
     @extend_schema(
@@ -76,7 +77,7 @@ class Log(generics.ListAPIView[LogEntry]):
         description="Newest first: what belongs to no case. Acts under a case stand in that case's log.",
         tags=["log"],
         parameters=[LogFilter],
-        responses=answers(200, EntrySerializer(many=True), 400),
+        responses=answers(200, LogEntrySerializer(many=True), 400),
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)

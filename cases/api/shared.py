@@ -1,13 +1,13 @@
-"""What the endpoints of judging share: the door to a case, times and people, documented answers, downloads."""
+"""What the endpoints of judging share: the door to a case, times and people, uploads and downloads."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import IO, Any
 
 from django.core.exceptions import SuspiciousOperation
 from django.http import FileResponse, Http404
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiResponse
 from rest_framework import exceptions, permissions, serializers
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser, MultiPartParser
@@ -20,7 +20,7 @@ from cases import access
 from cases.models import Case
 from people.models import User
 from people.rights import may
-from spine.problems import PROBLEM
+from spine.errors import Refused
 
 
 class CaseDoor(permissions.BasePermission):
@@ -62,13 +62,6 @@ def person(request: Request) -> User:
     return request.user
 
 
-def checked(serializer: type[serializers.Serializer[Any]], given: Any) -> dict[str, Any]:
-    """What was sent, in the serializer's shape; raises ValidationError with the places."""
-    form = serializer(data=given)
-    form.is_valid(raise_exception=True)
-    return dict(form.validated_data)
-
-
 def person_named(username: str, field: str) -> User | None:
     """The person of this name, None for the empty name; raises ValidationError at the field for an unknown one."""
     if not username:
@@ -77,6 +70,16 @@ def person_named(username: str, field: str) -> User | None:
     if found is None:
         raise serializers.ValidationError({field: [f"Nobody is called {username}."]})
     return found
+
+
+@contextmanager
+def sent_as(**names: str) -> Iterator[None]:
+    """Name a refused field as the caller sent it: `sent_as(assignee="to")`."""
+    try:
+        yield
+    except Refused as refused:
+        refused.field = names.get(refused.field, refused.field)
+        raise
 
 
 def whole(rows: Sequence[Any]) -> dict[str, Any]:
@@ -105,39 +108,6 @@ class Username(serializers.CharField):
 
     def to_representation(self, value: Any) -> str:
         return str(value.username)
-
-
-def answers(status: int | tuple[int, str], body: Any, *refusals: int) -> dict[Any, Any]:
-    """What an endpoint documents: its answer, its refusals, and the two that every endpoint has."""
-    codes = sorted({401, 403, *refusals})
-    return {status: body} | {(code, PROBLEM): OpenApiResponse(ProblemSerializer, MEANINGS[code]) for code in codes}
-
-
-MEANINGS = {
-    400: "The request is not acceptable as it is; `errors` names each place.",
-    401: "No key, or one that is not known.",
-    403: "The role does not allow it.",
-    404: "There is no such thing, or you may not know of it.",
-    409: "A rule refuses it now, or somebody was faster; `detail` says what it is now, `missing` what is still needed.",
-}
-
-
-class PlaceSerializer(serializers.Serializer[Any]):
-    """One bad place."""
-
-    pointer = serializers.CharField(help_text="JSON Pointer (RFC 6901)", allow_blank=True)
-    detail = serializers.CharField()
-
-
-class ProblemSerializer(serializers.Serializer[Any]):
-    """A refusal (RFC 9457)."""
-
-    type = serializers.CharField()
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    detail = serializers.CharField()
-    errors = PlaceSerializer(many=True, required=False)  # type: ignore[assignment]
-    missing = serializers.ListField(child=serializers.CharField(), required=False)
 
 
 class Upload(MultiPartParser):

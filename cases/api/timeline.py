@@ -11,9 +11,10 @@ from rest_framework.utils.urls import replace_query_param
 
 from cases import access, timeline
 from cases.actions import timeline as verbs
-from cases.api.shared import Moment, UnderCase, Username, Words, answers, checked, person
+from cases.api.shared import Moment, UnderCase, Username, Words, person
 from cases.models import TimelineNote
 from cases.vocabulary import Confidence, Lane
+from spine.answers import answers, checked
 
 TAGS = ["cases"]
 MOST = 500
@@ -27,7 +28,7 @@ class TimelineFilter(serializers.Serializer[Any]):
     page_size = serializers.IntegerField(required=False, default=timeline.PAGE, min_value=1, max_value=MOST)
 
 
-class EntrySerializer(serializers.Serializer[Any]):
+class TimelineEntrySerializer(serializers.Serializer[Any]):
     """One line of the timeline. `kind` and `item_id` say what it comes from; a note can be corrected or taken back."""
 
     at = serializers.DateTimeField()
@@ -46,10 +47,10 @@ class TimelinePageSerializer(serializers.Serializer[Any]):
 
     next = serializers.URLField(allow_null=True)
     previous = serializers.URLField(allow_null=True)
-    results = EntrySerializer(many=True)
+    results = TimelineEntrySerializer(many=True)
 
 
-class NoteSerializer(serializers.ModelSerializer[TimelineNote]):
+class TimelineNoteSerializer(serializers.ModelSerializer[TimelineNote]):
     """A manual entry; a row that takes one back has `withdrawn` set."""
 
     author = Username()
@@ -73,7 +74,7 @@ class NoteSerializer(serializers.ModelSerializer[TimelineNote]):
         read_only_fields = fields
 
 
-class AddNoteSerializer(serializers.Serializer[Any]):
+class AddTimelineNoteSerializer(serializers.Serializer[Any]):
     """An entry to add: an instant, or a span when it ends."""
 
     lane = serializers.ChoiceField(Lane.choices)
@@ -87,7 +88,7 @@ class AddNoteSerializer(serializers.Serializer[Any]):
     )
 
 
-class WithdrawSerializer(serializers.Serializer[Any]):
+class WithdrawTimelineNoteSerializer(serializers.Serializer[Any]):
     """Why it is taken back."""
 
     reason = Words(required=False, allow_blank=True, default="")
@@ -118,19 +119,19 @@ class Timeline(UnderCase):
         summary="Add or correct a timeline entry",
         description="With `supersedes` it corrects that entry, which is kept. 409 when the same entry is there.",
         tags=TAGS,
-        request=AddNoteSerializer,
-        responses=answers(201, NoteSerializer, 400, 404, 409),
+        request=AddTimelineNoteSerializer,
+        responses=answers(201, TimelineNoteSerializer, 400, 404, 409),
     )
     def post(self, request: Request, ref: str) -> Response:
         case = self.case()
-        given = checked(AddNoteSerializer, request.data)
+        given = checked(AddTimelineNoteSerializer, request.data)
         corrected = None
         if given["supersedes"] is not None:
             corrected = case.timeline_notes.filter(pk=given["supersedes"]).first()
             if corrected is None:
                 raise serializers.ValidationError({"supersedes": [f"No entry of {case.ref} has this id."]})
         note = verbs.add_timeline_note(case, actor=person(request), **{**given, "supersedes": corrected})
-        return Response(NoteSerializer(note).data, status=201)
+        return Response(TimelineNoteSerializer(note).data, status=201)
 
 
 class WithdrawNote(UnderCase):
@@ -140,14 +141,14 @@ class WithdrawNote(UnderCase):
         summary="Take a manual timeline entry back",
         description="It stays in the history. 409 when it was corrected or taken back before.",
         tags=TAGS,
-        request=WithdrawSerializer,
-        responses=answers(201, NoteSerializer, 400, 404, 409),
+        request=WithdrawTimelineNoteSerializer,
+        responses=answers(201, TimelineNoteSerializer, 400, 404, 409),
     )
     def post(self, request: Request, ref: str, note_id: UUID) -> Response:
         note = access.note_for(person(request), ref, note_id, write=True)
-        given = checked(WithdrawSerializer, request.data)
+        given = checked(WithdrawTimelineNoteSerializer, request.data)
         taken_back = verbs.withdraw_timeline_note(note, actor=person(request), **given)
-        return Response(NoteSerializer(taken_back).data, status=201)
+        return Response(TimelineNoteSerializer(taken_back).data, status=201)
 
 
 def _address(request: Request, cursor: str) -> str | None:

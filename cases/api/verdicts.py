@@ -14,9 +14,10 @@ from cases.actions import bulk
 from cases.actions import verdicts as verbs
 from cases.api.accounts import AccountFilterSerializer, VerdictSerializer, filter_of
 from cases.api.jobs import AcceptedSerializer, JobSerializer
-from cases.api.shared import UnderCase, Words, accepted, answers, checked, person
+from cases.api.shared import UnderCase, Words, accepted, person
 from cases.models import CaseAccount
 from cases.vocabulary import VerdictValue
+from spine.answers import answers, checked
 from spine.models import Job
 
 TAGS = ["cases"]

@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 
 from cases.dossier.package_files import verify
@@ -26,21 +25,22 @@ def main() -> int:
     """Print the figures; 1 when a mutant was accepted, or refused without its file's name."""
     # The same signature over the same text is checked again and again; this changes the speed alone.
     verify.ed25519_holds = lru_cache(maxsize=1 << 16)(verify.ed25519_holds)
-    tried, accepted, unnamed, begun = 0, [], [], time.monotonic()
+    tried, shapes, accepted, unnamed, begun = 0, 0, [], [], time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name) / mutants.ZIP
-        for mutant in chain.from_iterable(_mutants(Path(name), shape) for shape in range(SHAPES)):
+        for shape, mutant in ((shape, mutant) for shape in range(SHAPES) for mutant in _mutants(Path(name), shape)):
+            place.unlink(missing_ok=True)  # to write over a file can wait for the disk
             place.write_bytes(mutant.content)
             report = verify.verify(str(place), FINGERPRINT)
             named = " ".join(f"{line.subject} {line.text}" for line in report.failures)
-            tried += 1
+            tried, shapes = tried + 1, shape + 1
             if report.accepted:
                 accepted.append(mutant.what)
             elif mutant.named not in named and mutant.instead not in named:
                 unnamed.append(mutant.what)
             if time.monotonic() - begun > SECONDS:
                 break
-    size = f"{tried} mutants of packages of {SHAPES} shapes"
+    size = f"{tried} mutants of packages of {shapes} shapes"
     print(f"package_mutants_accepted {len(accepted)} count {size}")
     print(f"package_mutants_refused_without_the_file {len(unnamed)} count {size}")
     print(f"package_mutants_checked {tried / (time.monotonic() - begun):.0f} 1/s {size}")

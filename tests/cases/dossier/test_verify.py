@@ -185,6 +185,7 @@ def test_what_is_no_package_is_refused(tmp_path):
 
 def refusal_names(mutant, place):
     """Whether the mutant is refused, with a line that names the file."""
+    place.unlink(missing_ok=True)  # to write over a file can wait for the disk
     place.write_bytes(mutant.content)
     report = verify_package(place, FINGERPRINT)
     named = " ".join(f"{line.subject} {line.text}" for line in report.failures)

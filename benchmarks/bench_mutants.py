@@ -28,7 +28,7 @@ def main() -> int:
     tried, shapes, accepted, unnamed, begun = 0, 0, [], [], time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name) / mutants.ZIP
-        for shape, mutant in ((shape, mutant) for shape in range(SHAPES) for mutant in _mutants(Path(name), shape)):
+        for shape, mutant in ((n, m) for n in range(SHAPES) for m in _mutants(Path(name), n)):
             place.unlink(missing_ok=True)  # to write over a file can wait for the disk
             place.write_bytes(mutant.content)
             report = verify.verify(str(place), FINGERPRINT)

@@ -1,10 +1,13 @@
-"""What every page's frame shows: the sample banner and background work that failed."""
+"""What every page's frame shows: the sample banner, and background work that failed to whoever can act on it."""
 
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
+from cases.sample_story import SOURCE
+from detection.models import TelemetrySource
 from people.rights import may
 from spine.models import Job, JobState, Outbox
 
@@ -14,11 +17,21 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     person = getattr(request, "user", None)
     if person is None or not person.is_authenticated:
         return {"product_version": settings.VERSION}
-    return {
+    context: dict[str, Any] = {
         "product_version": settings.VERSION,
+        "sample_data": TelemetrySource.objects.filter(name=SOURCE).exists(),
         "may_read_cases": may(person, "cases.read"),
         "may_write_cases": may(person, "cases.write"),
         "may_write_leads": may(person, "leads.write"),
-        "failed_jobs": Job.objects.filter(state__in=[JobState.FAILED, JobState.PARKED]).count(),
-        "failed_followups": Outbox.objects.filter(handled_at=None, attempts__gt=0).count(),
     }
+    if may(person, "cases.write") or may(person, "detectors.write"):
+        context["failed_jobs"] = failed_jobs().count()
+        context["failed_followups"] = Outbox.objects.filter(handled_at=None, attempts__gt=0).count()
+    return context
+
+
+def failed_jobs() -> QuerySet[Job]:
+    """Jobs that wait for a person: failed or set aside, and the same work not done since."""
+    failed = Job.objects.filter(state__in=[JobState.FAILED, JobState.PARKED])
+    newer = Job.objects.filter(kind=OuterRef("kind"), key=OuterRef("key"), created_at__gt=OuterRef("created_at"))
+    return failed.exclude(Exists(newer)).order_by("-created_at")

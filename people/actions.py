@@ -64,6 +64,18 @@ def create_detector_key(*, actor: str, detector: str, name: str = "") -> str:
     return value
 
 
+@transaction.atomic
+def note_sign_in(*, actor: User) -> None:
+    """Write down that somebody signed in. Side effects: one log entry."""
+    log.record(actor=actor.principal, action="person.signed_in", about=actor)
+
+
+@transaction.atomic
+def note_sign_out(*, actor: User) -> None:
+    """Write down that somebody signed out. Side effects: one log entry."""
+    log.record(actor=actor.principal, action="person.signed_out", about=actor)
+
+
 def _set_checked_password(person: User, password: str) -> None:
     try:
         validate_password(password, person)

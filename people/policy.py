@@ -39,3 +39,9 @@ def public(reason: str) -> Callable[[View], View]:
         return opened
 
     return decorate
+
+
+def signed_in(view: View) -> View:
+    """A page for everybody who is signed in, whatever their role."""
+    view.policy = ("signed in",)  # type: ignore[attr-defined]
+    return view

@@ -123,7 +123,13 @@ def _take(job_id: uuid.UUID) -> Running | None:
 
 def _finish(job: Running, state: JobState, *, result: dict[str, Any] | None = None, error: str = "") -> None:
     now = timezone.now()
-    changed = {"state": state, "result": result, "error": error, "finished_at": now, "lease_until": None}
+    changed: dict[str, Any] = {
+        "state": state,
+        "result": result,
+        "error": error,
+        "finished_at": now,
+        "lease_until": None,
+    }
     if state == JobState.DONE:
         changed["done"] = F("total")
     Job.objects.filter(id=job.id, holder=job.holder, state=JobState.RUNNING).update(**changed)

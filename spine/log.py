@@ -68,7 +68,8 @@ def _placed(row: AppendOnly, entry: LogEntry, place: int) -> bytes:
 
 def row_bytes(row: AppendOnly) -> bytes:
     """The canonical bytes of a protected row, as docs/formats/log.md section 1 has them."""
-    fields, personal = {}, {}
+    fields: dict[str, object] = {}
+    personal: dict[str, object] = {}
     for name, column in _columns(type(row)):
         (personal if name in row.PERSONAL else fields)[column] = getattr(row, name)
     return canonical.row_bytes(
@@ -82,7 +83,8 @@ def row_bytes(row: AppendOnly) -> bytes:
 
 @cache
 def _columns(model: type[AppendOnly]) -> tuple[tuple[str, str], ...]:
-    return tuple((f.attname, f.column) for f in model._meta.concrete_fields if f.column not in OUTSIDE_FIELDS)
+    fields = model._meta.concrete_fields
+    return tuple((f.attname, f.column) for f in fields if f.column and f.column not in OUTSIDE_FIELDS)
 
 
 def entry_bytes(entry: LogEntry) -> bytes:

@@ -40,6 +40,7 @@ def relay_all(limit: int = 100) -> int:
 
 
 def _relay_one(tried: list[Any]) -> int | None:
+    message: Outbox | None = None
     with acting_as("system:outbox"):
         try:
             with transaction.atomic():
@@ -51,7 +52,9 @@ def _relay_one(tried: list[Any]) -> int | None:
                 handler(message.payload)
                 Outbox.objects.filter(id=message.id).update(handled_at=timezone.now(), error="")
                 return 1
-        except Exception as error:  # noqa: BLE001 - kept with the message and shown as a banner
+        except Exception as error:
+            if message is None:  # no message was met: the database itself did not answer
+                raise
             tried.append(message.id)
             Outbox.objects.filter(id=message.id).update(
                 attempts=F("attempts") + 1, error=f"{type(error).__name__}: {error}"[:2000]

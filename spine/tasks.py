@@ -14,7 +14,7 @@ from spine.principal import acting_as
 logger = logging.getLogger(__name__)
 
 
-def nudge(task: Task, *args: str) -> None:
+def nudge(task: "Task[..., Any]", *args: str) -> None:
     """Send a task now if the broker answers; if not, the sweeper sends it within seconds, so nothing is lost."""
     if not settings.SEND_TASKS:
         return

@@ -76,7 +76,7 @@ def _check_rows(model: type[AppendOnly], report: Report) -> None:
     rows = model._default_manager.using(AUDIT).annotate(expected_digest=expected).order_by("pk")
     for row in rows.iterator(chunk_size=CHUNK):
         report.rows += 1
-        if _digest(row) != bytes(row.expected_digest or b""):  # type: ignore[attr-defined]
+        if _digest(row) != bytes(row.expected_digest or b""):
             report.add(model._meta.db_table, row.pk, f"the row is not the one entry {row.entry_id} covers")
 
 

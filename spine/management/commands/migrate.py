@@ -1,10 +1,9 @@
 """`migrate` as the owner role, followed by the grants and triggers of the application and audit roles."""
 
-from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
 from django.db import connections
 
@@ -19,7 +18,7 @@ class Command(migrate.Command):
         "audit roles exactly what they may do."
     )
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.set_defaults(database="owner")
 

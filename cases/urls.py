@@ -1,0 +1,25 @@
+"""The addresses of the pages."""
+
+from django.urls import path
+
+from cases.views import case_list, frame, jobs, lead, log, queue
+from cases.views.urls_case import urlpatterns as case_pages
+from people import views as people
+
+urlpatterns = [
+    path("", queue.queue, name="queue"),
+    path("sign-in/", people.sign_in, name="sign_in"),
+    path("sign-out/", people.sign_out, name="sign_out"),
+    path("colours/", frame.set_scheme, name="set_scheme"),
+    path("leads/<uuid:pk>/", lead.lead, name="lead"),
+    path("leads/<uuid:pk>/open/", lead.open_case, name="open_case"),
+    path("leads/<uuid:pk>/join/", lead.join_case, name="join_case"),
+    path("leads/<uuid:pk>/reject/", lead.reject_lead, name="reject_lead"),
+    path("leads/<uuid:pk>/reopen/", lead.reopen_lead, name="reopen_lead"),
+    path("cases/", case_list.cases, name="cases"),
+    *case_pages,
+    path("log/", log.log, name="log"),
+    path("log/checkpoint/", log.download_checkpoint, name="download_checkpoint"),
+    path("jobs/<uuid:pk>/", jobs.job, name="job"),
+    path("jobs/<uuid:pk>/start-again/", log.start_again, name="start_again"),
+]

@@ -1,0 +1,48 @@
+"""A job's progress: asked for every two seconds by the page that waits, or opened as a page without JavaScript."""
+
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from cases.models import Case
+from people.policy import requires
+from people.rights import may
+from spine.models import Job
+
+# What each kind of work is called while one waits for it.
+TITLES = {
+    "telemetry.add": "Reading telemetry",
+    "detectors.run": "Running detectors and clustering accounts",
+    "verdicts.set": "Setting verdicts",
+    "dossier.freeze": "Freezing the dossier",
+    "dossier.render": "Rendering the dossier",
+}
+
+
+@requires("detectors.read")
+def job(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """One job: the fragment for htmx, a page otherwise. A job of a case is only there for those who may read it."""
+    found = Job.objects.filter(pk=pk).first()
+    if found is None or (found.scope and not may(request.user, "cases.read")):
+        raise Http404("There is no such job.")
+    context = {"job": found, **progress(found)}
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(request, "partials/job_progress.html", context)
+    return render(request, "spine/job.html", {"section": "log", "page_title": context["job_title"], **context})
+
+
+def progress(found: Job) -> dict[str, str]:
+    """What partials/job_progress.html needs beside the job: its title and where its result stands."""
+    return {"job_title": TITLES.get(found.kind, found.kind), "done_url": _result(found)}
+
+
+def _result(found: Job) -> str:
+    ref = Case.objects.filter(pk=found.scope).values_list("ref", flat=True).first() if found.scope else None
+    version = (found.result or {}).get("version") or found.args.get("version")
+    if version and found.kind.startswith("dossier."):
+        return reverse("dossier", args=[version])
+    if ref:
+        return reverse("case_accounts" if found.kind == "verdicts.set" else "case", args=[ref])
+    return reverse("queue") if found.kind == "detectors.run" else ""

@@ -1,0 +1,168 @@
+"""A lead: why these accounts, what they could be instead, and the decision about it."""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from cases import actions, charts, queries
+from cases.access import case_for, lead_for
+from cases.forms_lead import JoinForm, OpenForm, RejectForm, ReopenForm
+from cases.models import Lead
+from cases.models.case import CaseStatus
+from cases.models.lead import LeadState
+from cases.views import shared
+from people.policy import requires
+from people.rights import may
+from spine.errors import Refused
+
+Forms = dict[str, forms.Form]
+
+
+@requires("leads.read")
+@shared.chart_page
+@shared.refused_page
+def lead(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The lead's page."""
+    return _page(request, lead_for(request.user, pk), {})
+
+
+@require_POST
+@requires("leads.read", "leads.write")
+@shared.chart_page
+def open_case(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Open a case from the lead."""
+    found = lead_for(request.user, pk, write=True)
+    form = OpenForm(request.POST)
+    if form.is_valid():
+        try:
+            case = actions.open_case(found, actor=shared.person(request), **form.cleaned_data)
+        except Refused as refusal:
+            return _refused(request, found, "open_form", form, refusal)
+        messages.success(request, f"Opened {case.ref}.")
+        return redirect("case", case.ref)
+    return _page(request, found, {"open_form": form}, status=422)
+
+
+@require_POST
+@requires("leads.read", "leads.write")
+@shared.chart_page
+def join_case(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Join the lead to a case."""
+    found = lead_for(request.user, pk, write=True)
+    form = _join_form(request, request.POST)
+    if form.is_valid():
+        case = case_for(request.user, form.cleaned_data["case"].ref, write=True)
+        try:
+            actions.join_case(found, case, actor=shared.person(request), cluster=form.cleaned_data["cluster"])
+        except Refused as refusal:
+            return _refused(request, found, "join_form", form, refusal)
+        messages.success(request, f"Joined to {case.ref}.")
+        return redirect("case", case.ref)
+    return _page(request, found, {"join_form": form}, status=422)
+
+
+@require_POST
+@requires("leads.read", "leads.write")
+@shared.chart_page
+def reject_lead(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Reject the lead with a reason."""
+    found = lead_for(request.user, pk, write=True)
+    form = RejectForm(request.POST)
+    if form.is_valid():
+        try:
+            actions.reject_lead(found, actor=shared.person(request), **form.cleaned_data)
+        except Refused as refusal:
+            return _refused(request, found, "reject_form", form, refusal)
+        messages.success(
+            request, "Rejected. The reason is remembered: the same accounts do not come back as a new lead."
+        )
+        return redirect("lead", found.pk)
+    return _page(request, found, {"reject_form": form}, status=422)
+
+
+@require_POST
+@requires("leads.read", "leads.write")
+@shared.chart_page
+def reopen_lead(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Put a rejected lead back in the queue."""
+    found = lead_for(request.user, pk, write=True)
+    form = ReopenForm(request.POST)
+    if form.is_valid():
+        try:
+            actions.reopen_lead(found, actor=shared.person(request), **form.cleaned_data)
+        except Refused as refusal:
+            return _refused(request, found, "reopen_form", form, refusal)
+        messages.success(request, "Back in the queue.")
+        return redirect("lead", found.pk)
+    return _page(request, found, {"reopen_form": form}, status=422)
+
+
+def _refused(request: HttpRequest, found: Lead, name: str, form: forms.Form, refusal: Refused) -> HttpResponse:
+    """The page again with the sentence, the input, and the lead as it is now."""
+    if refusal.field in form.fields:
+        form.add_error(refusal.field, refusal.message)
+    else:
+        form.add_error(None, refusal.message)
+    now = lead_for(request.user, found.pk)
+    return _page(request, now, {name: form}, status=shared.status_of(refusal), refusal=refusal)
+
+
+def _page(
+    request: HttpRequest, found: Lead, bound: Forms, status: int = 200, refusal: Refused | None = None
+) -> HttpResponse:
+    cluster = found.cluster
+    page = queries.member_page(cluster, cursor=request.GET.get("cursor", ""))
+    context: dict[str, Any] = {
+        "section": "queue",
+        "page_title": cluster.title,
+        "crumbs": [("Queue", "/"), ("Lead", "")],
+        "lead": found,
+        "detail": _detail(cluster.assessment_detail),
+        "links": [{**vars(value), "share": value.strength} for value in queries.shared_values(cluster)],
+        "members": page.rows,
+        "pages": shared.pages(request, page, "accounts", total=cluster.account_count),
+        "chart": charts.cluster_chart(cluster),
+        "hubs": cluster.run.hubs,
+        "decisions": found.decisions.select_related("decided_by", "case").order_by("-at", "-pk"),
+        "refusal": refusal,
+        **(_offered(request, found, bound) if may(request.user, "leads.write") else {}),
+    }
+    return render(request, "cases/lead.html", context, status=status)
+
+
+def _offered(request: HttpRequest, found: Lead, bound: Forms) -> Forms:
+    """The forms for what can be decided now, and whichever was just refused."""
+    seen = {"cluster": found.cluster_id}
+    offered: Forms = {}
+    if found.state == LeadState.WAITING:
+        offered = {
+            "open_form": OpenForm(initial={**seen, "title": found.cluster.title}, auto_id="open_%s"),
+            "join_form": _join_form(request, None, seen),
+            "reject_form": RejectForm(initial=seen, auto_id="reject_%s"),
+        }
+    elif found.state == LeadState.REJECTED:
+        offered = {"reopen_form": ReopenForm(auto_id="reopen_%s")}
+    return {**offered, **bound}
+
+
+def _join_form(request: HttpRequest, data: Any, seen: dict[str, Any] | None = None) -> JoinForm:
+    form = JoinForm(data, initial=seen, auto_id="join_%s")
+    open_cases = queries.cases(request.user).exclude(status=CaseStatus.CLOSED).order_by("-updated_at")
+    form.fields["case"].queryset = open_cases  # type: ignore[attr-defined]
+    return form
+
+
+def _detail(detail: dict[str, Any]) -> dict[str, Any]:
+    """The stored assessment with each reason's weight as a share of the weightiest."""
+    reasons = [*detail.get("reasons_for", []), *detail.get("reasons_against", [])]
+    most = max((abs(reason["weight"]) for reason in reasons), default=0) or 1
+    shared_out = {
+        side: [{**reason, "share": abs(reason["weight"]) / most} for reason in detail.get(side, [])]
+        for side in ("reasons_for", "reasons_against")
+    }
+    return {**detail, **shared_out}

@@ -1,0 +1,82 @@
+"""The queue: what needs a person now, and why now."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from cases import lifecycle, queries
+from cases.models import Case
+from cases.models.case import CaseStatus
+from cases.models.lead import LeadState
+from cases.views import shared
+from detection.models import AssessmentLabel
+from people.policy import requires
+
+WAITING_CASES = 20
+
+
+@requires("leads.read")
+@shared.refused_page
+def queue(request: HttpRequest) -> HttpResponse:
+    """Leads first, newest on top; then cases that wait for somebody."""
+    state = _known(request.GET.get("state"), [*LeadState.values, "all"], LeadState.WAITING.value)
+    kind = _known(request.GET.get("kind"), AssessmentLabel.values, "")
+    words = shared.searched(request)
+    wanted = queries.leads(request.user, state="" if state == "all" else state, text=words)
+    rows = wanted.filter(cluster__assessment=kind) if kind else wanted
+    page = queries.lead_page(rows, cursor=request.GET.get("cursor", ""))
+    counts, kinds = queries.lead_counts(request.user), queries.assessment_counts(wanted)
+    first = not request.GET.get("cursor") and state == LeadState.WAITING
+    context: dict[str, Any] = {
+        "section": "queue",
+        "page_title": "Queue",
+        "leads": page.rows,
+        "pages": shared.pages(request, page, "leads", total=rows.count()),
+        "chips": shared.chips(
+            request,
+            "state",
+            [*LeadState.choices, ("all", "all")],
+            {**counts, "all": sum(counts.values())},
+            state,
+        ),
+        "kinds": shared.chips(
+            request,
+            "kind",
+            [("", "any"), *((v, label) for v, label in AssessmentLabel.choices if v in kinds)],
+            kinds,
+            kind,
+        ),
+        "q": words,
+        "keep": shared.kept(request, "state", "kind"),
+        "waiting_cases": _waiting_cases(request) if first and not words else [],
+        "newest": page.rows[0].raised_at if page.rows and not request.GET.get("cursor") else None,
+    }
+    return render(request, "cases/queue.html", context)
+
+
+def _waiting_cases(request: HttpRequest) -> list[dict[str, Any]]:
+    """Cases that are not closed, with the one thing each waits for."""
+    found = queries.cases(request.user).exclude(status=CaseStatus.CLOSED).select_related("assignee")
+    rows = []
+    for case in found.order_by("-updated_at", "-id")[:WAITING_CASES]:
+        missing = lifecycle.missing_for_escalation(case) if case.status != CaseStatus.ESCALATED else []
+        rows.append({"case": case, "why_now": why_now(case, len(missing)), "missing": len(missing)})
+    return rows
+
+
+def why_now(case: Case, missing: int) -> str:
+    """What a case waits for, in one sentence."""
+    if case.assignee_id is None:
+        return "Nobody has taken it."
+    if case.status == CaseStatus.OPEN:
+        return "Waits for somebody to start."
+    if case.status == CaseStatus.ESCALATED:
+        return "Escalated: a dossier, or closing, comes next."
+    if missing:
+        return f"{missing} thing{'' if missing == 1 else 's'} missing before it can be escalated."
+    return "Ready to be escalated."
+
+
+def _known(value: str | None, accepted: list[str], default: str) -> str:
+    return value if value in accepted else default

@@ -1,0 +1,5 @@
+"""The addresses of case and dossier pages."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -45,5 +45,5 @@ def _is_text(head: bytes) -> bool:
     try:
         head.decode("utf-8")
     except UnicodeDecodeError as error:
-        return error.start >= len(head) - 3  # the head may end inside a character
+        return error.reason == "unexpected end of data"  # the head ends inside a character
     return True

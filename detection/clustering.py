@@ -1,29 +1,34 @@
 """Groups accounts into clusters: an account–attribute graph weighted by rarity, joined by Leiden communities.
 
-Never pairwise: an account is tied to attribute values, and to the coincidences of behaviour and identity it takes part in
-(see `coincidence`). Communities by Leiden (Traag, Waltman, van Eck 2019) as in graspologic-native, seeded, so that the same
-input gives the same clusters in any row order.
+Never pairwise: an account is tied to attribute values, and to the coincidences of behaviour and identity it takes
+part in (see `coincidence`). Communities by Leiden (Traag, Waltman, van Eck 2019) as in graspologic-native, seeded, so
+that the same input gives the same clusters in any row order.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
+from itertools import combinations
 from math import prod
 
 import graspologic_native
 import rfc8785
 
-from detection.assessment import Evidence, assess, effective
+from detection.assessment import assess
 from detection.coincidence import Behaviour, Cell, Limits, behaviours, cells, ties
 from detection.describe import cluster_title, link_reason
+from detection.evidence import Evidence, effective
 from detection.records import AccountFacts, Cluster, Clustering, Edge, FindingDraft, Hub, Link, Member, rfc3339
 
 ALGORITHM = "coincidence-leiden"
 VERSION = "1.0.0"
 TIE_KINDS = frozenset({"payment_fingerprint", "org", "api_key", "email_domain", "programme", "ip", "subnet", "asn"})
+
+
+SPECIFIC = frozenset({"payment_fingerprint", "api_key", "email_domain", "programme", "asn"})
 
 
 @dataclass(frozen=True)
@@ -34,18 +39,17 @@ class Parameters:
     seed: int = 20260604
     iterations: int = 3
     smallest: int = 2
+    splinter: float = 0.25
     weight_coincidence: float = 1.0
     weight_behaviour: float = 0.3
     family_share: float = 0.25
     family_lift: float = 4.0
-    family_held: int = 2
+    family_held: tuple[int, ...] = (2, 3, 4)
     carrier_spread: float = 10.0
     carrier_behaviours: int = 8
     carrier_fillings: int = 5
-    highest_doubt: float = 0.05
-    doubt_one_behaviour: float = 1.0
-    doubt_two_behaviours: float = 0.3
-    doubt_more_behaviours: float = 0.1
+    carrier_relatedness: float = 0.35
+    highest_doubt: float = 0.02
     limits: Limits = field(default_factory=Limits)
 
 
@@ -80,10 +84,10 @@ def cluster_accounts(
     """Cluster the accounts that the edges name; accounts without facts (not active in the window) are left out."""
     parameters = parameters or Parameters()
     edges = sorted((e for e in edges if e.account_id in facts), key=lambda e: (e.account_id, e.type, e.value))
-    known = behaviours(edges, parameters.limits)
+    known = behaviours(edges)
     carriers = _carriers(known, parameters)
     found = _coincidences(edges, known, carriers, facts, parameters)
-    groups = _communities(edges, found, carriers, parameters)
+    groups = _gather(_communities(edges, found, carriers, parameters), found, parameters)
     build = _Builder(edges, facts, known, found, carriers, parameters)
     clusters = [build.cluster(group) for group in groups if len(group) >= parameters.smallest]
     clusters += [build.cluster(frozenset([account])) for account in sorted(carriers)]
@@ -100,17 +104,29 @@ def cluster_accounts(
 
 
 def _carriers(known: Sequence[Behaviour], parameters: Parameters) -> Mapping[str, int]:
-    """Find single accounts that carry many unrelated behaviours evenly, as a gateway does; gives how many each."""
-    held: dict[str, list[int]] = defaultdict(list)
+    """Find single accounts that carry many behaviours evenly that hardly anybody else combines, as a gateway does."""
+    held: dict[str, list[Behaviour]] = defaultdict(list)
     for behaviour in known:
-        for account, count in behaviour.holders.items():
-            held[account].append(count)
-    return {
-        account: len(counts)
-        for account, counts in sorted(held.items())
-        if effective(counts) >= parameters.carrier_spread
-        and sum(count >= parameters.carrier_fillings for count in counts) >= parameters.carrier_behaviours
-    }
+        for account in behaviour.holders:
+            held[account].append(behaviour)
+    found = {}
+    for account, own in sorted(held.items()):
+        counts = [behaviour.holders[account] for behaviour in own]
+        often = [b for b in own if b.holders[account] >= parameters.carrier_fillings]
+        wide = len(often) >= parameters.carrier_behaviours and effective(counts) >= parameters.carrier_spread
+        if wide and _relatedness(often) <= parameters.carrier_relatedness:
+            found[account] = len(own)
+    return found
+
+
+def _relatedness(own: Sequence[Behaviour]) -> float:
+    """Give how far behaviours go together elsewhere: the mean share of the rarer one's holders that show both."""
+    top = sorted(own, key=lambda b: (len(b.holders), b.key))[:12]
+    shares = [
+        len(one.holders.keys() & two.holders.keys()) / min(len(one.holders), len(two.holders))
+        for one, two in combinations(top, 2)
+    ]
+    return sum(shares) / len(shares)
 
 
 def _coincidences(
@@ -129,15 +145,15 @@ def _coincidences(
     families = [
         family
         for group in _communities((), first, carriers, parameters)
-        if (family := _family(group, own, len(plain), parameters)) is not None
+        for family in _families(group, own, len(plain), parameters)
     ]
     return _distinct([*first, *cells(families, tied, plain, limits)])
 
 
-def _family(
+def _families(
     group: frozenset[str], known: Sequence[Behaviour], population: int, parameters: Parameters
-) -> Behaviour | None:
-    """Give the accounts that hold at least two of the behaviours a community is marked by."""
+) -> Iterator[Behaviour]:
+    """Give the accounts that hold at least two, three, four of the behaviours a community is marked by."""
     marking = []
     for behaviour in known:
         inside = sum(account in group for account in behaviour.holders)
@@ -148,11 +164,12 @@ def _family(
     for behaviour in marking:
         for account in behaviour.holders:
             held[account] += 1
-    holders = {account: count for account, count in held.items() if count >= parameters.family_held}
-    if len(marking) < parameters.family_held or not holders:
-        return None
     templates = tuple(sorted(template for behaviour in marking for template in behaviour.templates))
-    return Behaviour("family:" + marking[0].key, templates, holders)
+    name = sha256(" ".join(templates).encode()).hexdigest()[:16]
+    for fewest in parameters.family_held:
+        holders = {account: count for account, count in held.items() if count >= fewest}
+        if holders and len(marking) >= fewest:
+            yield Behaviour(f"family:{fewest}-{name}", templates, holders)
 
 
 def _distinct(found: Iterable[Cell]) -> list[Cell]:
@@ -174,12 +191,14 @@ def _communities(
     weights: dict[tuple[str, str], float] = defaultdict(float)
     for edge in edges:
         if edge.type in TIE_KINDS and edge.account_id not in carriers:
-            weights[f"a:{edge.account_id}", f"t:{edge.type}:{edge.value}"] += edge.weight**2
+            weights[f"a:{edge.account_id}", f"t:{edge.type}:{edge.value}"] = edge.weight**2
     for cell in found:
         strength = min(1.0, -cell.log10_p / 20) * (1 - 1 / max(cell.lift, 1))
         for account in cell.members:
-            weights[f"a:{account}", f"t:{cell.tie.kind}:{cell.tie.value}"] += parameters.weight_coincidence * strength
-            weights[f"a:{account}", f"b:{cell.behaviour}"] += parameters.weight_behaviour * strength
+            tie, behaviour = f"t:{cell.tie.kind}:{cell.tie.value}", f"b:{cell.behaviour}"
+            for node, weight in ((tie, parameters.weight_coincidence), (behaviour, parameters.weight_behaviour)):
+                key = f"a:{account}", node
+                weights[key] = max(weights[key], weight * strength)
     if not weights:
         return []
     graph = [(source, target, weight) for (source, target), weight in sorted(weights.items())]
@@ -191,6 +210,30 @@ def _communities(
         if node.startswith("a:"):
             groups[community].add(node[2:])
     return sorted((frozenset(group) for group in groups.values()), key=lambda group: (-len(group), min(group)))
+
+
+def _gather(groups: Sequence[frozenset[str]], found: Sequence[Cell], parameters: Parameters) -> list[frozenset[str]]:
+    """Join communities that share two behaviours and a specific tie; of a splinter any tie is enough."""
+    marks = [_marks(group, found) for group in groups]
+    home = list(range(len(groups)))
+    for small in range(len(groups)):
+        for large in range(small):
+            ties_shared = marks[small][1] & marks[large][1]
+            if len(groups[small]) > parameters.splinter * len(groups[large]):
+                ties_shared = {tie for tie in ties_shared if tie[0] in SPECIFIC}
+            if ties_shared and len(marks[small][0] & marks[large][0]) >= 2:
+                home[small] = home[large]
+                break
+    gathered: dict[int, frozenset[str]] = {}
+    for place, group in enumerate(groups):
+        gathered[home[place]] = gathered.get(home[place], frozenset()) | group
+    return sorted(gathered.values(), key=lambda group: (-len(group), min(group)))
+
+
+def _marks(group: frozenset[str], found: Sequence[Cell]) -> tuple[set[str], set[tuple[str, str]]]:
+    """Give the behaviours and ties of the coincidences in which a fifth of a community takes part."""
+    own = [cell for cell in found if len(cell.members & group) >= max(2, 0.2 * len(group))]
+    return {cell.behaviour for cell in own}, {(cell.tie.kind, cell.tie.value) for cell in own}
 
 
 class _Builder:
@@ -250,28 +293,15 @@ class _Builder:
     def _firm(self, group: frozenset[str], inside: Sequence[Cell]) -> frozenset[str]:
         """Give the accounts that hardly stand in the coincidences by chance.
 
-        Of a cell's members, expected / found are there by chance; kinds of tie are taken as independent, and the doubt
-        shrinks with the number of the cluster's behaviours the account shows.
+        Of a cell's members, expected / found are there by chance; different kinds of tie are taken as independent.
         """
         doubt: dict[str, dict[str, float]] = defaultdict(dict)
-        shown: dict[str, set[str]] = defaultdict(set)
         for cell in inside:
             for account in cell.members & group:
                 by_kind = doubt[account]
                 by_kind[cell.tie.kind] = min(by_kind.get(cell.tie.kind, 1.0), min(1.0, 1 / max(cell.lift, 1e-9)))
-                if not cell.behaviour.startswith("family:"):
-                    shown[account].add(cell.behaviour)
-        for behaviour in self.known:
-            if any(behaviour.key == cell.behaviour for cell in inside):
-                for account in behaviour.holders.keys() & doubt.keys():
-                    shown[account].add(behaviour.key)
-        p = self.parameters
-        by_breadth = {0: p.doubt_one_behaviour, 1: p.doubt_one_behaviour, 2: p.doubt_two_behaviours}
-        return frozenset(
-            account
-            for account, by_kind in doubt.items()
-            if prod(by_kind.values()) * by_breadth.get(len(shown[account]), p.doubt_more_behaviours) <= p.highest_doubt
-        )
+        highest = self.parameters.highest_doubt
+        return frozenset(account for account, by_kind in doubt.items() if prod(by_kind.values()) <= highest)
 
     def _shared(self, accounts: frozenset[str]) -> list[tuple[Edge, int]]:
         """Give the edges to values that two members show, with how many do; a single account keeps all of its own."""

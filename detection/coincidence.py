@@ -1,9 +1,10 @@
 """Tests whether accounts tied by identity or infrastructure also behave alike more often than chance allows.
 
 A shared template alone says nothing (a popular product has one), a shared network alone says nothing either (so has a
-city). What unrelated customers do not show is both at once: of the accounts that fill a template, far more than expected
-stand in one payment ring, one registration burst, one proxy network. Each such coincidence is a `Cell` and keeps its
-figures, so that a page can print "19 of the 23 accounts registered on 4 May fill this template; 1.3 would be expected".
+city). What unrelated customers do not show is both at once: of the accounts that fill a template, far more than
+expected stand in one payment ring, one registration burst, one proxy network. Each such coincidence is a `Cell` and
+keeps its figures, so that a page can print "of 23 accounts registered on 4 May, 19 fill this template; 1.3 would be
+expected".
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from detection.records import AccountFacts, Edge
 
@@ -24,7 +25,7 @@ FEWEST = 3
 
 @dataclass(frozen=True)
 class Behaviour:
-    """A template and the accounts that fill it; heads and tails with nearly the same holders are one behaviour."""
+    """A template, or a family of templates, with the accounts that fill it and how often."""
 
     key: str
     templates: tuple[str, ...]
@@ -64,55 +65,16 @@ class Limits:
 
     log10_p: float = -3.0
     lowest_lift: float = 5.0
-    same_holders: float = 0.7
     most_networks: int = 4
 
 
-def behaviours(edges: Iterable[Edge], limits: Limits) -> list[Behaviour]:
-    """Group template edges into behaviours, joining templates whose holders nearly coincide."""
+def behaviours(edges: Iterable[Edge]) -> list[Behaviour]:
+    """Give each template with its holders, in a fixed order."""
     holders: dict[str, dict[str, int]] = defaultdict(dict)
     for edge in edges:
         if edge.type == "template":
             holders[edge.value][edge.account_id] = edge.count
-    by_size = sorted(holders, key=lambda key: (-len(holders[key]), key))
-    groups: list[list[str]] = []
-    leaders: dict[str, list[int]] = defaultdict(list)
-    for key in by_size:
-        place = _like(holders, key, groups, leaders, limits.same_holders)
-        if place is None:
-            groups.append([key])
-            for account in holders[key]:
-                leaders[account].append(len(groups) - 1)
-        else:
-            groups[place].append(key)
-    return [Behaviour(group[0], tuple(group), _joined(holders[key] for key in group)) for group in groups]
-
-
-def _like(
-    holders: Mapping[str, Mapping[str, int]],
-    key: str,
-    groups: Sequence[Sequence[str]],
-    leaders: Mapping[str, Sequence[int]],
-    same: float,
-) -> int | None:
-    """Give the first group whose leading template has nearly the same holders, found through the holders themselves."""
-    shared: dict[int, int] = defaultdict(int)
-    for account in holders[key]:
-        for place in leaders.get(account, ()):
-            shared[place] += 1
-    for place in sorted(shared):
-        union = len(holders[key]) + len(holders[groups[place][0]]) - shared[place]
-        if shared[place] >= same * union:
-            return place
-    return None
-
-
-def _joined(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    most: dict[str, int] = {}
-    for part in parts:
-        for account, count in part.items():
-            most[account] = max(most.get(account, 0), count)
-    return most
+    return [Behaviour(key, (key,), holders[key]) for key in sorted(holders)]
 
 
 def ties(edges: Iterable[Edge], facts: Mapping[str, AccountFacts], limits: Limits) -> list[Tie]:
@@ -233,7 +195,7 @@ def _payment_rings(
             yield Cell(behaviour, ring, both, len(ring.members), share, log10_p)
 
 
-def _bursts(holders: frozenset[str], calendar: Sequence[tuple[object, str]]) -> Iterator[Tie]:
+def _bursts(holders: frozenset[str], calendar: Sequence[tuple[datetime, str]]) -> Iterator[Tie]:
     """Give for each span length the registration span that holds most of the holders."""
     times = [at for at, _ in calendar]
     own = [(at, account) for at, account in calendar if account in holders]
@@ -241,16 +203,16 @@ def _bursts(holders: frozenset[str], calendar: Sequence[tuple[object, str]]) -> 
         best: tuple[int, int, int] | None = None
         end = 0
         for start in range(len(own)):
-            while end < len(own) and own[end][0] - own[start][0] <= timedelta(days=days):  # type: ignore[operator]
+            while end < len(own) and own[end][0] - own[start][0] <= timedelta(days=days):
                 end += 1
             if best is None or end - start > best[0]:
                 best = (end - start, start, end)
         if best is None or best[0] < FEWEST:
             continue
         first, last = own[best[1]][0], own[best[2] - 1][0]
-        inside = calendar[bisect_left(times, first) : bisect_right(times, last)]  # type: ignore[type-var]
+        inside = calendar[bisect_left(times, first) : bisect_right(times, last)]
         words = f"were registered between {first:%d %B %Y} and {last:%d %B %Y}"
-        if first.date() == last.date():  # type: ignore[attr-defined]
+        if first.date() == last.date():
             words = f"were registered on {first:%d %B %Y}"
         yield Tie("registration", f"{first:%Y-%m-%d}/{last:%Y-%m-%d}", words, frozenset(a for _, a in inside))
 

@@ -229,7 +229,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Reason:
-    """One ranked argument: a plain sentence, the figure it rests on, and its weight (log odds, positive = towards)."""
+    """One ranked argument: a plain sentence, the figure it rests on, and a weight that ranks it among the others."""
 
     text: str
     weight: float

@@ -31,8 +31,8 @@ MOST_ACCOUNTS = 10_000  # a finding carries no more (contracts, "Finding")
 class Detector(ABC):
     """One idea, pure: rows in, drafts out, the same for the same rows in any order.
 
-    `requires` names exchange or account columns without which the answer is "could not tell"; with `requires_any` one of
-    the named columns is enough. `uses` are read when present. `minimum_support` is in the units `support_unit` names.
+    `requires` names exchange or account columns without which the answer is "could not tell"; of `requires_any` one
+    column is enough. `uses` are read when present. `minimum_support` counts what `support_unit` names.
     """
 
     name: ClassVar[str]

@@ -76,8 +76,11 @@ AT_KIND: Mapping[str, float] = {
 NEVER_A_HUB = frozenset({"payment_fingerprint", "org", "api_key"})
 SHARED_BY_NATURE = frozenset({"isp", "mobile"})
 PUBLIC_MAIL = frozenset(
-    "gmail.com googlemail.com outlook.com hotmail.com live.com yahoo.com icloud.com proton.me protonmail.com gmx.de gmx.net "
-    "web.de mail.ru yandex.ru qq.com 163.com 126.com naver.com aol.com zoho.com fastmail.com".split()
+    {
+        *("gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "yahoo.com", "icloud.com"),
+        *("proton.me", "protonmail.com", "gmx.de", "gmx.net", "web.de", "mail.ru", "yandex.ru", "qq.com"),
+        *("163.com", "126.com", "naver.com", "aol.com", "zoho.com", "fastmail.com"),
+    }
 )
 Seen = Mapping[tuple[str, str], Mapping[str, AttributeSeen]]
 
@@ -171,13 +174,14 @@ class SharedAttribute(Detector):
 
     def _address_kinds(self, dataset: Dataset, window: Window) -> Mapping[str, str]:
         """Give the kind of network of each address and subnet: on consumer networks strangers share them by nature."""
+        named = {str(row["asn"]): row["kind"] for row in as_rows(dataset.arrow(dataset.networks.select("asn", "kind")))}
         if not {"ip", "asn"} <= dataset.columns:
-            return {}
+            return named
         rows = dataset.within(window).select("ip", "asn").distinct()
         pairs = rows.inner_join(dataset.networks, "asn").group_by("ip").aggregate(kind=lambda t: t.kind.min())
         kinds = {row["ip"]: row["kind"] for row in as_rows(dataset.arrow(pairs))}
         subnets = {subnet: kind for ip, kind in sorted(kinds.items()) if (subnet := subnet_of(ip))}
-        return kinds | subnets
+        return named | kinds | subnets
 
     def _fewest(self, kind: str) -> Number:
         """Two accounts behind one address are a household: networks need three to be worth a finding."""
@@ -210,7 +214,7 @@ class SharedAttribute(Detector):
         kind, value = key
         together = overlap([(seen.first_seen, seen.last_seen) for seen in holders.values()])
         rare = rarity(len(holders), len(accounts))
-        nature = AT_KIND.get(at.get(value, ""), 0.6) if kind in ("ip", "subnet") else 1.0
+        nature = AT_KIND.get(at.get(value, ""), 0.6) if kind in ("ip", "subnet", "asn") else 1.0
         score = self.parameters[f"weight_{kind}"] * nature * rare * (0.6 + 0.4 * together)
         if score < self.parameters["lowest_score"]:
             return []
@@ -221,7 +225,7 @@ class SharedAttribute(Detector):
                 (kind, value),
                 [with_attributes(accounts[account_id], [seen]) for account_id, seen in holders.items()],
                 title=f"{WORDS[kind].capitalize()} shared by {plural(len(holders), 'accounts')}",
-                summary=f"{share} active in the window show the same {WORDS[kind]}; {together:.0%} of them in the same span.",
+                summary=f"{share} active ones show the same {WORDS[kind]}; {together:.0%} of them in the same span.",
                 score=score,
                 confidence=confidence_word(score, len(holders)),
                 support={"accounts": len(holders), "population": len(accounts), "rarity": round(rare, 4)},

@@ -1,9 +1,10 @@
-"""Finds prompt templates: a fixed frame filled again and again, thinly, by many accounts that have nothing to do with it."""
+"""Finds prompt templates: a fixed frame filled again and again, thinly, by many accounts."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any, ClassVar
 
 import ibis
@@ -13,16 +14,16 @@ from detection.records import AccountSeen, AttributeSeen, FindingDraft, Hub, Num
 from detection.telemetry import sketch
 from detection.telemetry.dataset import Dataset
 
-VIEWS = ("head", "tail")
+VIEWS = ("head", "tail", "twin")
 EXAMPLE_WORDS = 24
 
 
 class TemplateReuse(Detector):
     """Score = distinct accounts × persistence in days × rarity in the rest of traffic, each scaled to 0–1.
 
-    A template is the head (up to the first colon or line break, else five words) or the tail (last line, else five words)
-    of the masked prompt, with many different fillings; or a group of near-identical prompts (MinHash bands, verified by a
-    second band) that several accounts sent.
+    A template is the head (up to the first colon or line break, else five words) or the tail (last line, else five
+    words) of the masked prompt, with many different fillings; or near-identical prompts as a whole (`twin`): candidates
+    share a band of their MinHash, and agreement in a second band verifies them.
     """
 
     name = "template-reuse"
@@ -38,6 +39,7 @@ class TemplateReuse(Detector):
         "fewest_accounts": 3,
         "fewest_exchanges": 12,
         "fewest_days": 2,
+        "fewest_words": 3,
         "often": 3,
         "lowest_regular_share": 0.2,
         "fewest_fillings": 8,
@@ -49,6 +51,7 @@ class TemplateReuse(Detector):
         "frame_words": sketch.FRAME_WORDS,
         "permutations": sketch.PERMUTATIONS,
         "bands": sketch.BANDS,
+        "part_share": 0.8,
         "twin_bands": 2,
     }
     minimum_support = 500
@@ -66,7 +69,7 @@ class TemplateReuse(Detector):
         if reason := self.missing(dataset):
             return self.could_not_tell(reason)
         accounts = volumes(dataset, window)
-        rows = dataset.within(window).filter(lambda t: t.sketch_text.notnull())
+        rows = self._with_twins(dataset, dataset.within(window).filter(lambda t: t.sketch_text.notnull()))
         read = int(dataset.arrow(rows.aggregate(n=rows.count()))["n"][0].as_py())
         counts = {"exchanges_read": read, "accounts": len(accounts)}
         if read < self.minimum_support:
@@ -85,14 +88,34 @@ class TemplateReuse(Detector):
             for row in frames
             if row["accounts"] > limit
         ]
-        kept = [row for row in frames if row["accounts"] <= limit]
-        holders = self._holders(dataset, rows, kept)
+        kept = self._without_parts(dataset, rows, [row for row in frames if row["accounts"] <= limit])
         examples = self._examples(dataset, rows, kept)
+        kept = [row for row in kept if self._says_something(examples[template_id(row)])]
+        holders = self._holders(dataset, rows, kept)
         findings = [
             draft for row in kept for draft in self._finding(window, row, holders[template_id(row)], accounts, examples)
         ]
         counts |= {"candidates": len(frames)}
         return self.outcome(findings, counts, hubs, "No rare template is filled by three accounts.")
+
+    def _with_twins(self, dataset: Dataset, rows: Any) -> Any:
+        """Add `sketch_twin`: the smallest prompt hash that agrees in two bands, null for a prompt without a twin.
+
+        Every prompt meets the leader of its bucket alone, so that the work stays in proportion to the prompts.
+        """
+        texts = rows.filter(rows.sketch_bands.notnull()).group_by("sketch_text")
+        texts = texts.aggregate(bands=rows.sketch_bands.arbitrary())
+        parts = ibis.union(
+            *(texts.select("sketch_text", band=ibis.literal(n), value=texts.bands[n]) for n in range(sketch.BANDS))
+        )
+        buckets = parts.group_by(["band", "value"]).aggregate(leader=parts.sketch_text.min(), texts=parts.count())
+        met = parts.inner_join(buckets.filter(buckets.texts >= 2), ["band", "value"])
+        agreed = met.group_by(["sketch_text", "leader"]).aggregate(bands=met.count())
+        agreed = agreed.filter(agreed.bands >= self.parameters["twin_bands"])
+        twins = agreed.group_by("sketch_text").aggregate(sketch_twin=agreed.leader.min())
+        twins = dataset.keep("template_twins", twins)
+        columns = ["account_id", "ts", "prompt", "sketch_text", "sketch_head", "sketch_tail"]
+        return rows.select(*columns).left_join(twins, "sketch_text").select(*columns, "sketch_twin")
 
     def _frames(self, dataset: Dataset, rows: Any) -> list[dict[str, Any]]:
         """Give every frame with enough accounts, exchanges, days and different fillings, in a fixed order."""
@@ -122,6 +145,33 @@ class TemplateReuse(Detector):
             chosen += [{"view": view, **row} for row in as_rows(dataset.arrow(wanted))]
         return sorted(chosen, key=lambda row: (row["view"], row["value"]))
 
+    def _without_parts(
+        self, dataset: Dataset, rows: Any, frames: Sequence[Mapping[str, Any]]
+    ) -> list[Mapping[str, Any]]:
+        """Drop a template that is mostly part of a larger one: head, tail and twin are views of the same prompts."""
+        left = list(frames)
+        for first, second in combinations(VIEWS, 2):
+            ones = {row["value"]: row["exchanges"] for row in left if row["view"] == first}
+            others = {row["value"]: row["exchanges"] for row in left if row["view"] == second}
+            parts = self._parts(dataset, rows, (first, ones), (second, others)) if ones and others else set()
+            left = [row for row in left if row["view"] != second or row["value"] not in parts]
+        return left
+
+    def _parts(
+        self, dataset: Dataset, rows: Any, one: tuple[str, Mapping[int, int]], other: tuple[str, Mapping[int, int]]
+    ) -> set[int]:
+        """Give the tails that nearly always go with one head, and the twins that lie within one head or tail."""
+        (first, ones), (second, others) = one, other
+        mine, yours = f"sketch_{first}", f"sketch_{second}"
+        pairs = rows.filter(rows[mine].isin(sorted(ones)) & rows[yours].isin(sorted(others)))
+        counted = pairs.group_by([mine, yours]).aggregate(together=pairs.count())
+        share = self.parameters["part_share"]
+        return {
+            row[yours]
+            for row in as_rows(dataset.arrow(counted))
+            if row["together"] >= share * max(others[row[yours]], 0 if second == "twin" else ones[row[mine]])
+        }
+
     def _holders(
         self, dataset: Dataset, rows: Any, frames: Sequence[Mapping[str, Any]]
     ) -> Mapping[str, Mapping[str, AttributeSeen]]:
@@ -149,9 +199,14 @@ class TemplateReuse(Detector):
             first = chosen.group_by("value").aggregate(prompt=chosen.prompt.min())
             for row in as_rows(dataset.arrow(first)):
                 tokens = sketch.masked(row["prompt"])
-                words = sketch.head(tokens) if view == "head" else sketch.tail(tokens)
+                words = sketch.head(tokens) if view == "head" else sketch.tail(tokens) if view == "tail" else tokens
                 shown[template_id({"view": view, "value": row["value"]})] = _shown(words, view)
         return shown
+
+    def _says_something(self, example: str) -> bool:
+        """Tell whether a template has words of its own; “… else” is a line of code, not a template."""
+        words = [word for word in example.split() if word[0].isalpha()]
+        return len(words) >= self.parameters["fewest_words"] or (bool(words) and example.endswith(": …"))
 
     def _finding(
         self,
@@ -174,7 +229,7 @@ class TemplateReuse(Detector):
                 [with_attributes(accounts[account_id], [seen]) for account_id, seen in holders.items()],
                 title=f"Prompt template filled by {plural(len(holders), 'accounts')}",
                 summary=(
-                    f"“{examples[key]}”: {row['exchanges']:,} exchanges with {row['fillings']:,} different fillings on "
+                    f"“{examples[key]}”: {row['exchanges']:,} exchanges, {row['fillings']:,} different fillings, on "
                     f"{plural(row['days'], 'days')}, by {len(holders):,} of {len(accounts):,} active accounts."
                 ),
                 score=score,
@@ -199,7 +254,7 @@ def template_id(row: Mapping[str, Any]) -> str:
 
 
 def _of(rows: Any, view: str, frames: Sequence[Mapping[str, Any]]) -> Any:
-    """Give the exchanges that fill one of the frames of a view, the frame in column `value`; None when there is none."""
+    """Give the exchanges that fill a frame of the view, the frame in column `value`; None when there is none."""
     values = sorted(row["value"] for row in frames if row["view"] == view)
     if not values:
         return None
@@ -208,5 +263,5 @@ def _of(rows: Any, view: str, frames: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _shown(words: Sequence[str], view: str) -> str:
-    text = " ".join(word for word in words if word != "\n")[: EXAMPLE_WORDS * 8]
-    return f"{text} …" if view == "head" else f"… {text}"
+    text = " ".join(word for word in words[:EXAMPLE_WORDS] if word != "\n")
+    return f"… {text}" if view == "tail" else f"{text} …"

@@ -49,9 +49,9 @@ def add_telemetry(
 ) -> Ingested:
     """Add one file of exchanges to the dataset under `root`; the same file again leaves the dataset as it was.
 
-    `sha256` is the file's digest (`file_sha256`) and names its parts. `on_progress` is told (bytes read, bytes in all, rows
-    read) and may raise to stop, in which case nothing is added. A request id already stored on the same UTC day, or
-    seen before in the file, is dropped and counted as repeated. Raises `OSError` when the file cannot be read.
+    `sha256` is the file's digest (`file_sha256`) and names its parts. `on_progress` is told (bytes read, bytes in all,
+    rows read) and may raise to stop, in which case nothing is added. A request id already stored on the same UTC day,
+    or seen before in the file, is dropped and counted as repeated. Raises `OSError` when the file cannot be read.
     """
     reader = ADAPTERS[adapter](path, EXCHANGES, REQUIRED, on_bad)
     tally = write_rows(reader, root, sha256, lambda rows: on_progress(reader.bytes_done, reader.bytes_total, rows))
@@ -77,7 +77,7 @@ def _ingested(reader: Reader, tally: Tally) -> Ingested:
 
 
 def add_side_table(kind: str, path: Path, root: Path, *, on_bad: OnBad = lambda line: None) -> int:
-    """Merge an NDJSON side table (`accounts`, `networks`, `models`) into `<root>/<kind>.parquet`; gives the rows it holds.
+    """Merge an NDJSON side table (`accounts`, `networks`, `models`) into `<root>/<kind>.parquet`; gives its rows.
 
     Rows are merged by key; of two with one key the later wins. These tables fit in memory (250,000 accounts: 100 MB).
     """

@@ -81,7 +81,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST = 2**63 - 1
 
 
-class BadValue(ValueError):
+class UnfitError(ValueError):
     """A value that does not fit its column; the message names the column and what was expected, not the value."""
 
 
@@ -90,21 +90,21 @@ def schema(columns: Mapping[str, pa.DataType]) -> pa.Schema:
 
 
 def microseconds(text: object, column: str) -> int:
-    """Read an RFC 3339 time with a zone as microseconds since 1970; anything else raises `BadValue`."""
+    """Read an RFC 3339 time with a zone as microseconds since 1970; anything else raises `UnfitError`."""
     if not isinstance(text, str) or not _RFC3339.fullmatch(text):
-        raise BadValue(f"{column} is not an RFC 3339 time with a zone")
+        raise UnfitError(f"{column} is not an RFC 3339 time with a zone")
     try:
         moment = datetime.fromisoformat(text.upper())
     except ValueError:
-        raise BadValue(f"{column} is not a time that exists") from None
+        raise UnfitError(f"{column} is not a time that exists") from None
     if not 2000 <= moment.year <= 2199:
-        raise BadValue(f"{column} lies outside the years 2000 to 2199")
+        raise UnfitError(f"{column} lies outside the years 2000 to 2199")
     passed = moment - _EPOCH
     return (passed.days * 86400 + passed.seconds) * 1_000_000 + passed.microseconds
 
 
 def fitted(row: Mapping[str, Any], columns: Mapping[str, pa.DataType], required: Sequence[str]) -> dict[str, Any]:
-    """Give the row with known columns only, each as its type wants it; raises `BadValue` on the first misfit."""
+    """Give the row with known columns only, each as its type wants it; raises `UnfitError` on the first misfit."""
     out: dict[str, Any] = {}
     for name, value in row.items():
         kind = columns.get(name)
@@ -122,7 +122,7 @@ def fitted(row: Mapping[str, Any], columns: Mapping[str, pa.DataType], required:
             out[name] = _texts(value, name)
     for name in required:
         if name not in out or out[name] == "":
-            raise BadValue(f"{name} is missing")
+            raise UnfitError(f"{name} is missing")
     return out
 
 
@@ -131,24 +131,24 @@ def _text(value: Any, name: str) -> str:
         return value
     if name in JSON_TEXT and isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    raise BadValue(f"{name} is not text")
+    raise UnfitError(f"{name} is not text")
 
 
 def _whole(value: Any, name: str) -> int:
     if type(value) is not int:
-        raise BadValue(f"{name} is not a whole number")
+        raise UnfitError(f"{name} is not a whole number")
     if not 0 <= value <= _LARGEST:
-        raise BadValue(f"{name} is out of range")
+        raise UnfitError(f"{name} is out of range")
     return value
 
 
 def _real(value: Any, name: str) -> float:
     if type(value) not in (int, float) or not math.isfinite(value):
-        raise BadValue(f"{name} is not a finite number")
+        raise UnfitError(f"{name} is not a finite number")
     return float(value)
 
 
 def _texts(value: Any, name: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise BadValue(f"{name} is not a list of text")
+        raise UnfitError(f"{name} is not a list of text")
     return value

@@ -57,6 +57,13 @@ class Dataset:
     def arrow(self, expression: Any) -> pa.Table:
         return self.backend.to_pyarrow(expression)
 
+    def keep(self, name: str, expression: Any) -> Any:
+        """Work an expression out once into a temporary table, for queries that would each work it out again."""
+        self.backend.con.register("worked_out", self.arrow(expression))
+        self.backend.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM worked_out")  # noqa: S608 - our own name
+        self.backend.con.unregister("worked_out")
+        return self.backend.table(name)
+
     def batches(self, expression: Any, rows: int = 50_000) -> Iterator[pa.RecordBatch]:
         """Stream the result of an expression without holding it whole."""
         yield from self.backend.to_pyarrow_batches(expression, chunk_size=rows)

@@ -13,7 +13,7 @@ from typing import IO, Any, NoReturn
 import pyarrow as pa
 
 from detection.records import BadLine
-from detection.telemetry.columns import BadValue, fitted
+from detection.telemetry.columns import UnfitError, fitted
 
 GZIP_MAGIC = b"\x1f\x8b"
 LONGEST_LINE = 1 << 20
@@ -45,7 +45,7 @@ class NdjsonReader:
                 self.bytes_done = raw.tell()
                 try:
                     row = self._row(line)
-                except BadValue as error:
+                except UnfitError as error:
                     self.bad += 1
                     self._on_bad(BadLine(number, str(error)))
                     continue
@@ -57,7 +57,7 @@ class NdjsonReader:
         """Yield each line, or None for one that is too long."""
         packed = raw.read(2) == GZIP_MAGIC
         raw.seek(0)
-        stream = io.BufferedReader(gzip.GzipFile(fileobj=raw) if packed else raw, LONGEST_LINE)  # type: ignore[arg-type, type-var]
+        stream = io.BufferedReader(gzip.GzipFile(fileobj=raw) if packed else raw, LONGEST_LINE)  # type: ignore[type-var]
         try:
             while line := stream.readline(LONGEST_LINE + 1):
                 if len(line) <= LONGEST_LINE:
@@ -85,23 +85,23 @@ class NdjsonReader:
 
 
 def decoded(line: bytes | None) -> dict[str, Any] | None:
-    """Decode one line as a JSON object; None for a blank line, `BadValue` for anything that is not one."""
+    """Decode one line as a JSON object; None for a blank line, `UnfitError` for anything that is not one."""
     if line is None:
-        raise BadValue("line is longer than 1 MiB")
+        raise UnfitError("line is longer than 1 MiB")
     if not line.strip():
         return None
     try:
         text = line.decode()
     except UnicodeDecodeError:
-        raise BadValue("line is not UTF-8") from None
+        raise UnfitError("line is not UTF-8") from None
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except RecursionError:
-        raise BadValue("line is nested too deeply") from None
+        raise UnfitError("line is nested too deeply") from None
     except ValueError as error:
-        raise BadValue(_why(error)) from None
+        raise UnfitError(_why(error)) from None
     if not isinstance(value, dict):
-        raise BadValue("line is not a JSON object")
+        raise UnfitError("line is not a JSON object")
     if "\x00" in text or "\\u0000" in text or "\\ud" in text or "\\uD" in text:
         _refuse_unstorable(value)
     return value
@@ -121,11 +121,11 @@ def _refuse_unstorable(value: object) -> None:
     """Refuse NUL and lone surrogates anywhere in the document: no column store keeps them faithfully."""
     text = json.dumps(value, ensure_ascii=False)
     if "\\u0000" in text and _has_nul(value):
-        raise BadValue("line holds a NUL character")
+        raise UnfitError("line holds a NUL character")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise BadValue("line holds a lone surrogate") from None
+        raise UnfitError("line holds a lone surrogate") from None
 
 
 def _has_nul(value: object) -> bool:

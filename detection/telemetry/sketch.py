@@ -1,7 +1,7 @@
-"""Reduces a prompt to a few numbers that survive changed fillings: its frame (head and tail) and a MinHash of its words.
+"""Reduces a prompt to a few numbers that survive changed fillings: its frame (head, tail) and a MinHash of its words.
 
-Numbers, quoted strings, code, links and names are masked first, so that a template filled a thousand times keeps one head
-and one tail. Shingling and min-wise hashing after Broder, "On the resemblance and containment of documents" (1997).
+Numbers, quoted strings, code, links and names are masked first, so that a template filled a thousand times keeps one
+head and one tail. Shingling and min-wise hashing after Broder, "On the resemblance and containment of documents", 1997.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -97,9 +98,9 @@ def sketch(text: str) -> Row:
 
 
 def bands(words: Sequence[str]) -> list[int]:
-    """Fold the MinHash of word pairs into eight bands of four; equal bands mean similar prompts (about 0.6 and more)."""
+    """Fold the MinHash of word pairs into eight bands of four; equal bands mean similar prompts (0.6 or so)."""
     minhash = RMinHash(num_perm=PERMUTATIONS, seed=42)
-    minhash.update([f"{first} {second}" for first, second in zip(words, words[1:], strict=False)])
+    minhash.update([f"{first} {second}" for first, second in pairwise(words)])
     digest = np.asarray(minhash.digest(), dtype=np.uint64).reshape(BANDS, _ROWS)
     return [int.from_bytes(blake2b(row.tobytes(), digest_size=8).digest(), "big", signed=True) for row in digest]
 

@@ -1,14 +1,14 @@
-"""Writes normalised rows to the Parquet dataset, one folder a UTC day, so that a killed or repeated write leaves one copy.
+"""Writes normalised rows to the Parquet dataset, one folder a UTC day; a killed or repeated write leaves one copy.
 
-Rows are staged under `incoming/`, request ids already stored are dropped, and parts are published under names derived from
-the source file's SHA-256. One writer a dataset at a time; the caller holds the lease.
+Rows are staged under `incoming/`, request ids already stored are dropped, and parts are published under names derived
+from the source file's SHA-256. One writer a dataset at a time; the caller holds the lease.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path

@@ -52,8 +52,9 @@ def record(
     entry.row_digests = b"".join(digests)
     entry.rows_root = merkle.root(digests)
     entry.save(force_insert=True)
-    for model, group in groupby(rows, key=type):
-        model._default_manager.bulk_create(list(group), batch_size=BATCH)
+    for _, group in groupby(rows, key=type):
+        chunk = list(group)
+        type(chunk[0])._default_manager.bulk_create(chunk, batch_size=BATCH)
     Pending.objects.create(entry=entry)
     return entry
 

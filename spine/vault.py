@@ -5,8 +5,8 @@ import os
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from django.conf import settings
 
@@ -62,7 +62,7 @@ def put_bytes(content: bytes) -> Blob:
     return put([content])
 
 
-def open_blob(sha256: str) -> BinaryIO:
+def open_blob(sha256: str) -> BufferedReader:
     """Open a stored file for reading; raises Missing."""
     try:
         return path_of(sha256).open("rb")

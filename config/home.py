@@ -202,8 +202,10 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
-    """Hold a lock on a file. The kernel lets go of it when the process ends, however it ends.
+def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[int]:
+    """Hold a lock on a file, and give the descriptor it hangs on: a child that inherits that holds the lock too.
+
+    The kernel lets go of it when the last of them ends, however it ends.
 
     Raises:
         BlockingIOError: somebody else holds it and `wait` is false.
@@ -211,7 +213,7 @@ def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[N
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         flock(descriptor, (LOCK_SH if shared else LOCK_EX) | (0 if wait else LOCK_NB))
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

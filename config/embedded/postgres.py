@@ -1,5 +1,6 @@
 """The embedded PostgreSQL: made with page checksums and passwords, started, found, stopped, its roles kept in order."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -9,13 +10,14 @@ import time
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
 from config.embedded import binaries, processes
-from config.home import DATABASE, POSTGRES_SOCKET, EmbeddedError, Home, sync_folder, write_private
+from config.home import DATABASE, POSTGRES_SOCKET, EmbeddedError, Home, locked, sync_folder, write_private
 
 MAJOR = "18"
 START_SECONDS = 60.0
+ROLE_ATTEMPTS = 10
 STOP_STEPS = [(signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0)]
 RECOVERY_SECONDS = 1800.0  # a database that replays its log after a crash says so and is given this long
 
@@ -57,6 +59,7 @@ def start(home: Home) -> None:
     Raises:
         EmbeddedError: the folder is not one of ours, the release differs, or the server does not come up.
     """
+    _await_stray(home)
     if running(home) is None:
         binaries.require_reachable(binaries.program("postgres"), home.path)
         _remove_remains(home)
@@ -125,19 +128,21 @@ def _pid_file(home: Home) -> list[str]:
         return []
 
 
+def _await_stray(home: Home) -> None:
+    """Give a server that a killed process has just started the time to write down its process id, or to leave."""
+    processes.wait_until(lambda: running(home) is not None or not processes.working_in(home.postgres, "postgres"), 5.0)
+
+
 def _remove_remains(home: Home) -> None:
     """Clear what a killed server left: its orphaned backends first, then the files that carry its process id.
 
     PostgreSQL looks at the process id alone, and refuses to start when another program (or a zombie) has it now.
     """
 
-    def orphans() -> list[int]:
-        return processes.working_in(home.postgres, "postgres")
-
-    if not processes.wait_until(lambda: not orphans(), 5.0):
-        for pid in orphans():
+    for pid in processes.working_in(home.postgres, "postgres"):
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        processes.wait_until(lambda: not orphans(), 5.0)
+    processes.wait_until(lambda: not processes.working_in(home.postgres, "postgres"), 5.0)
     for path in [
         home.postgres / "postmaster.pid",
         home.sockets / POSTGRES_SOCKET,
@@ -149,10 +154,21 @@ def _remove_remains(home: Home) -> None:
 def _make_data_folder(home: Home) -> None:
     """Run initdb beside the final place and rename, so that a data folder is there whole or not at all."""
     for left in home.path.glob("postgres.new-*"):
-        shutil.rmtree(left)
+        with locked(left / "lock"):  # an initdb that outlived whoever called it holds this to its end
+            shutil.rmtree(left)
     if home.postgres.exists() and any(home.postgres.iterdir()):
         return
     folder = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=home.path))
+    with locked(folder / "lock") as lock:
+        _initdb(home, folder, lock)
+        if home.postgres.exists():
+            home.postgres.rmdir()
+        (folder / "data").rename(home.postgres)
+        sync_folder(home.path)
+        shutil.rmtree(folder)
+
+
+def _initdb(home: Home, folder: Path, lock: int) -> None:
     password = folder / "password"
     write_private(password, home.password("postgres"))
     command = [
@@ -168,19 +184,18 @@ def _make_data_folder(home: Home) -> None:
         "--locale=C.UTF-8",
         "--no-instructions",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, env=_locale())
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+        env={**os.environ, "LC_ALL": "C"},
+        pass_fds=[lock],
+    )
     if done.returncode != 0:
         shutil.rmtree(folder)
         raise EmbeddedError(f"PostgreSQL could not make its data folder in {home.path}: {_last_line(done.stderr)}")
-    if home.postgres.exists():
-        home.postgres.rmdir()
-    (folder / "data").rename(home.postgres)
-    sync_folder(home.path)
-    shutil.rmtree(folder)
-
-
-def _locale() -> dict[str, str]:
-    return {**os.environ, "LC_ALL": "C"}
 
 
 def _check_release(home: Home) -> None:
@@ -219,25 +234,37 @@ def _last_line(text: str) -> str:
 
 
 def _keep_roles(home: Home) -> None:
-    """Make the database and its three roles, none of them a superuser or a member of another. Safe to repeat."""
-    try:
-        with connect(home, database="postgres") as connection:
-            for role in ("retort_owner", "retort_app", "retort_audit"):
-                _keep_role(connection, role, home.password(role))
-            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
-            if found is None:
-                connection.execute(
-                    f"CREATE DATABASE {DATABASE} OWNER retort_owner TEMPLATE template0 ENCODING 'UTF8' "
-                    "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'"
-                )
-        with connect(home) as connection:
-            for statement in ROLE_RULES:
-                connection.execute(statement)
-    except psycopg.OperationalError as error:
-        raise EmbeddedError(
-            f"PostgreSQL in {home.postgres} refuses Retort: {_last_line(str(error))}; "
-            f"{home.passwords_file.name} must be the one the database was made with"
-        ) from None
+    """Make the database and its three roles, none of them a superuser or a member of another. Safe to repeat.
+
+    What a killed command asked for may still be on its way in the server: then the statement is tried again.
+    """
+    for attempt in range(1, ROLE_ATTEMPTS + 1):
+        try:
+            _set_roles(home)
+            return
+        except psycopg.OperationalError as error:
+            raise EmbeddedError(
+                f"PostgreSQL in {home.postgres} refuses Retort: {_last_line(str(error))}; "
+                f"{home.passwords_file.name} must be the one the database was made with"
+            ) from None
+        except (errors.UniqueViolation, errors.DuplicateDatabase, errors.DuplicateObject, errors.InternalError_):
+            if attempt == ROLE_ATTEMPTS:
+                raise
+            time.sleep(0.2)
+
+
+def _set_roles(home: Home) -> None:
+    with connect(home, database="postgres") as connection:
+        for role in ("retort_owner", "retort_app", "retort_audit"):
+            _keep_role(connection, role, home.password(role))
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
+            connection.execute(
+                f"CREATE DATABASE {DATABASE} OWNER retort_owner TEMPLATE template0 ENCODING 'UTF8' "
+                "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C'"
+            )
+    with connect(home) as connection:
+        for statement in ROLE_RULES:
+            connection.execute(statement)
 
 
 # Tables are granted by `migrate`, which knows which of them are only ever added to.

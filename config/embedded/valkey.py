@@ -40,6 +40,7 @@ def start(home: Home) -> None:
     """
     if running(home) is None:
         home.valkey.mkdir(mode=0o700, exist_ok=True)
+        _end_stray(home)
         _pid_file(home).unlink(missing_ok=True)
         (home.sockets / VALKEY_SOCKET).unlink(missing_ok=True)
         configuration = home.run / "valkey.conf"
@@ -88,6 +89,12 @@ def _quoted(value: Path | str) -> str:
 
 def _pid_file(home: Home) -> Path:
     return home.run / "valkey.pid"
+
+
+def _end_stray(home: Home) -> None:
+    """Stop a server that a killed process has just started: two on one append-only file would damage it."""
+    for pid in processes.working_in(home.valkey, "valkey"):
+        processes.stop(pid, STOP_STEPS, lambda pid: pid in processes.working_in(home.valkey, "valkey"))
 
 
 def _wait_ready(home: Home, pid: int) -> None:

@@ -289,3 +289,23 @@ def test_dump_of_a_running_database_restores_into_a_new_home(running, home, tmp_
 def test_unknown_program_is_told_with_the_known_ones(running):
     done = tool(running, "rm")
     assert (done.returncode, done.stderr[:55]) == (1, "retort: name one of PostgreSQL's programs: clusterdb, c")
+
+
+def test_initdb_that_outlives_its_caller_is_waited_for(home):
+    home.create()
+    left = home.path / "postgres.new-abc"
+    left.mkdir()
+    held = "import fcntl, time; f = open('lock', 'w'); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); time.sleep(1)"
+    with subprocess.Popen([sys.executable, "-c", held], cwd=left, stdout=subprocess.PIPE) as outliving:
+        outliving.stdout.readline()
+        embedded.start(home)
+        assert outliving.poll() == 0
+    assert not left.exists()
+
+
+def test_valkey_without_a_pid_file_is_not_joined_by_a_second(home):
+    embedded.start(home)
+    first = embedded.status(home).valkey
+    (home.run / "valkey.pid").unlink()
+    embedded.start(home)
+    assert processes.working_in(home.valkey, "valkey") == [embedded.status(home).valkey] != [first]

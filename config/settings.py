@@ -216,6 +216,16 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "LeadState": "cases.models.lead.LeadState",
+        "LeadDecisionKind": "cases.models.lead.LeadDecision.Kind",
+        "AlternativeState": "cases.vocabulary.AlternativeState",
+        "CaseStatus": "cases.models.case.CaseStatus",
+        "JobState": "spine.models.JobState",
+        "TelemetryFileKind": "detection.models.FileKind",
+        "CitationKind": ["finding", "evidence", "cluster", "timeline_note"],
+        "DossierState": ["draft", "approved", "sealed"],
+    },
 }
 
 LOGGING = {

@@ -1,5 +1,14 @@
 """Every address of the product, in one visible table."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from config import health
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("api/v1/", include("config.api_urls")),
+    path("", include("cases.urls")),
+]
+handler400 = "config.errors.bad_request"
+handler500 = "config.errors.server_error"

@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 import zstandard
@@ -125,6 +126,24 @@ def _measured(line: bytes, dropped: int) -> Iterator[Line]:
         yield TOO_LONG
     elif line:
         yield line
+
+
+def guessed(chunks: Iterable[bytes], name: str = "") -> tuple[str, Iterator[bytes]]:
+    """Whether this is `json` (one document or one array) or `ndjson`, and the chunks again, none missing.
+
+    A name that ends in .jsonl or .ndjson (before .gz or .zst) decides; else the first line that is not blank.
+    """
+    waiting = iter(chunks)
+    head = b""
+    for chunk in waiting:
+        head += chunk
+        if b"\n" in head.lstrip() or len(head) > LONGEST_LINE:
+            break
+    again = chain([head], waiting)
+    if name.removesuffix(".gz").removesuffix(".zst").endswith((".jsonl", ".ndjson")):
+        return "ndjson", again
+    first, _, _ = head.lstrip().partition(b"\n")
+    return ("ndjson" if first.startswith(b"{") and first.rstrip().endswith(b"}") else "json"), again
 
 
 def whole(chunks: Iterable[bytes]) -> bytes:

@@ -1,0 +1,33 @@
+"""What Django itself refuses or fails at, in the API's form under /api/ and as a page elsewhere."""
+
+import http
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+
+from spine.problems import PROBLEM
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400."""
+    if _is_api(request):
+        return _problem(400, "The request is not well formed.")
+    return defaults.bad_request(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500, a mistake in the program; the request id finds it in the log."""
+    if _is_api(request):
+        named = getattr(request, "request_id", "")
+        return _problem(500, f"This is a mistake in Retort, not in the request; it is logged under {named}.")
+    return defaults.server_error(request)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
+def _problem(status: int, detail: str) -> JsonResponse:
+    title = http.HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JsonResponse(body, status=status, content_type=PROBLEM)

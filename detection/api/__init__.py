@@ -1,0 +1,1 @@
+"""The API of detection: findings in; findings, clusters, accounts, attributes, detectors and telemetry to read."""

@@ -1,0 +1,102 @@
+"""Detectors over the API: list with versions, read one, register one and get its key."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from detection import queries, registry
+from detection.models import Detector, DetectorVersion
+from people.authentication import needs
+from spine import principal
+from spine.answers import answers, checked
+
+TAGS = ["detectors"]
+
+
+class DetectorVersionSerializer(serializers.ModelSerializer[DetectorVersion]):
+    """A version that has spoken."""
+
+    class Meta:
+        model = DetectorVersion
+        fields = ("id", "version", "config_sha256", "first_seen_at")
+        read_only_fields = fields
+
+
+class DetectorSerializer(serializers.ModelSerializer[Detector]):
+    """A detector and its versions."""
+
+    versions = DetectorVersionSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Detector
+        fields: tuple[str, ...] = ("id", "name", "title", "built_in", "created_at", "versions")
+        read_only_fields = fields
+
+
+class RegistrationSerializer(serializers.Serializer[Any]):
+    """What a detector is registered with; the verb says which names are accepted."""
+
+    name = serializers.CharField(max_length=120, trim_whitespace=False, help_text="a–z, 0–9, dot, dash, underscore")
+    title = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
+
+
+class RegisteredSerializer(DetectorSerializer):
+    """The detector with its new key, which is shown once and not kept."""
+
+    key = serializers.SerializerMethodField(help_text="shown once, not kept")
+
+    class Meta(DetectorSerializer.Meta):
+        fields = (*DetectorSerializer.Meta.fields, "key")
+        read_only_fields = fields
+
+    def get_key(self, detector: Detector) -> str:
+        return str(self.context["key"])
+
+
+class Detectors(generics.ListAPIView[Detector]):
+    """The list, and registering."""
+
+    permission_classes = [needs("detectors.read", "detectors.write")]
+    serializer_class = DetectorSerializer
+
+    def get_queryset(self) -> QuerySet[Detector]:
+        return queries.detectors()
+
+    @extend_schema(
+        summary="List detectors with their versions", tags=TAGS, responses=answers(200, DetectorSerializer(many=True))
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.list(request, *args, **kwargs)
+
+    @extend_schema(
+        summary="Register a detector and get its key",
+        description="A detector that is known already gets another key. The key is shown once and not kept.",
+        tags=TAGS,
+        request=RegistrationSerializer,
+        responses=answers(201, RegisteredSerializer, 400),
+        examples=[
+            OpenApiExample("a detector", value={"name": "reasoning-elicitation", "title": "R"}, request_only=True)
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        given = checked(RegistrationSerializer, request.data)
+        detector, key = registry.create_detector(actor=principal.current(), **given)
+        body = RegisteredSerializer(queries.detectors().get(pk=detector.pk), context={"key": key}).data
+        return Response(body, status=201, headers={"Cache-Control": "no-store"})
+
+
+class OneDetector(APIView):
+    """One detector."""
+
+    permission_classes = [needs("detectors.read")]
+
+    @extend_schema(summary="Read a detector", tags=TAGS, responses=answers(200, DetectorSerializer, 404))
+    def get(self, request: Request, detector_id: UUID) -> Response:
+        return Response(DetectorSerializer(get_object_or_404(queries.detectors(), pk=detector_id)).data)

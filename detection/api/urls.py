@@ -1,0 +1,34 @@
+"""The addresses of detection, under /api/v1/."""
+
+from django.urls import path
+
+from detection.api import accounts, clusters, detectors, findings, intake, telemetry
+
+app_name = "detection-api"
+urlpatterns = [
+    path("findings/", findings.Findings.as_view(), name="findings"),
+    path("findings/bulk/", intake.BulkFindings.as_view(), name="findings-bulk"),
+    path("findings/<uuid:finding_id>/", findings.OneFinding.as_view(), name="finding"),
+    path("findings/<uuid:finding_id>/accounts/", findings.FindingAccounts.as_view(), name="finding-accounts"),
+    path("findings/<uuid:finding_id>/received/", findings.ReceivedBytes.as_view(), name="finding-received"),
+    path("clusters/", clusters.Clusters.as_view(), name="clusters"),
+    path("clusters/<uuid:cluster_id>/", clusters.OneCluster.as_view(), name="cluster"),
+    path("clusters/<uuid:cluster_id>/members/", clusters.ClusterMembers.as_view(), name="cluster-members"),
+    path("clusters/<uuid:cluster_id>/links/", clusters.ClusterLinks.as_view(), name="cluster-links"),
+    path("clusters/<uuid:cluster_id>/findings/", clusters.ClusterFindings.as_view(), name="cluster-findings"),
+    path("accounts/", accounts.Accounts.as_view(), name="accounts"),
+    path("accounts/lookup/", accounts.AccountLookup.as_view(), name="accounts-lookup"),
+    path("accounts/<uuid:account_id>/", accounts.OneAccount.as_view(), name="account"),
+    path("attributes/", accounts.Attributes.as_view(), name="attributes"),
+    path("attributes/<uuid:attribute_id>/", accounts.OneAttribute.as_view(), name="attribute"),
+    path("detectors/", detectors.Detectors.as_view(), name="detectors"),
+    path("detectors/<uuid:detector_id>/", detectors.OneDetector.as_view(), name="detector"),
+    path("telemetry/", telemetry.Sources.as_view(), name="sources"),
+    path("telemetry/<uuid:source_id>/", telemetry.OneSource.as_view(), name="source"),
+    path("telemetry/<uuid:source_id>/files/", telemetry.SourceFiles.as_view(), name="source-files"),
+    path(
+        "telemetry/<uuid:source_id>/files/<uuid:file_id>/bad-lines/",
+        telemetry.FileBadLines.as_view(),
+        name="file-bad-lines",
+    ),
+]

@@ -1,0 +1,25 @@
+"""`create_detector NAME`."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from detection import registry
+from spine.management.base import RetortCommand
+
+
+class Command(RetortCommand):
+    """Register a detector and make it a key."""
+
+    help = (
+        "Register a detector, unless it is known, and make a key that may send findings of this detector and nothing "
+        "else. The key is printed once, alone on standard output, and not kept."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="a–z, 0–9, dot, dash, underscore; findings carry it as detector.name")
+        parser.add_argument("--title", default="", help="what people read")
+
+    def perform(self, **options: Any) -> str:
+        detector, key = registry.create_detector(actor=self.actor, name=options["name"], title=options["title"])
+        self.say(f"Key of {detector.name}; keep it now, it cannot be shown again:")
+        return key

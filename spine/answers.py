@@ -1,0 +1,50 @@
+"""What endpoints of the API document and check alike: their refusals, and the shape of what they are sent."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
+
+from spine.problems import PROBLEM
+
+MEANINGS = {
+    400: "The request is not acceptable as it is; `errors` names each place.",
+    401: "No key, or one that is not known.",
+    403: "The role does not allow it.",
+    404: "There is no such thing, or you may not know of it.",
+    409: "A rule refuses it now, or somebody was faster; `detail` says what it is now, `missing` what is still needed.",
+    413: "More bytes than are accepted at this address.",
+    415: "A content type or content encoding that is not accepted at this address.",
+    503: "The database cannot be reached just now; `Retry-After` says when to try again.",
+}
+
+
+class PlaceSerializer(serializers.Serializer[Any]):
+    """One bad place."""
+
+    pointer = serializers.CharField(help_text="JSON Pointer (RFC 6901)", allow_blank=True)
+    detail = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """A refusal (RFC 9457)."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    errors = PlaceSerializer(many=True, required=False)  # type: ignore[assignment]
+    missing = serializers.ListField(child=serializers.CharField(), required=False)
+
+
+def answers(status: int | tuple[int, str], body: Any, *refusals: int) -> dict[Any, Any]:
+    """What an endpoint documents: its answer, its refusals, and the two that every endpoint has."""
+    codes = sorted({401, 403, *refusals})
+    return {status: body} | {(code, PROBLEM): OpenApiResponse(ProblemSerializer, MEANINGS[code]) for code in codes}
+
+
+def checked(serializer: type[serializers.Serializer[Any]], given: Any) -> dict[str, Any]:
+    """What was sent, in the serializer's shape; raises ValidationError with the places."""
+    form = serializer(data=given)
+    form.is_valid(raise_exception=True)
+    return dict(form.validated_data)

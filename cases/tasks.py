@@ -1,11 +1,41 @@
 """What the worker does for cases: each handler takes a job, calls one function and is safe to run twice."""
 
+from datetime import datetime
 from typing import Any
 
-from cases.actions import bulk
+from cases.actions import base, bulk, dossiers
+from cases.dossier import build
+from cases.models import Case, DossierVersion
+from people.models import User
 from spine import jobs
 
 
 def set_verdicts(job: jobs.Running) -> dict[str, Any]:
     """Carry out or take back a decision about many accounts (`cases.actions.bulk`)."""
     return bulk.carry_out(job)
+
+
+def freeze_dossier(job: jobs.Running) -> dict[str, Any]:
+    """Freeze a case, or find the version that was frozen at the same cut (`cases.actions.dossiers.freeze`)."""
+    case = Case.objects.get(pk=job.args["case"])
+    job.progress(0, 1, f"reading {case.ref} at the cut")
+    as_of = job.args["as_of"]
+    version = dossiers.freeze(
+        case,
+        actor=User.objects.get(username=base.name_of(job.actor)),
+        edition=job.args["edition"],
+        recipient=job.args["recipient"],
+        basis=job.args["basis"],
+        as_of=datetime.fromisoformat(as_of) if as_of else None,
+        confirm=job.confirm,
+    )
+    job.progress(1, 1, f"froze version {version.number}")
+    return {"version": str(version.id), "number": version.number, "snapshot_sha256": version.snapshot_sha256}
+
+
+def render_dossier(job: jobs.Running) -> dict[str, Any]:
+    """Build a version's package where the pages find it: a draft, or sealed and proved (`cases.dossier.build`)."""
+    version = DossierVersion.objects.select_related("case", "preparer").get(pk=job.args["version"])
+    package = build.build(version, build.folder_of(version), actor=job.actor, report=job.progress, confirm=job.confirm)
+    job.progress(build.STEPS, build.STEPS, "the package lies ready")
+    return {"version": str(version.id), "package": package.path.name, "sha256": package.sha256, "size": package.size}

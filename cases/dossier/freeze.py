@@ -48,6 +48,13 @@ def find(case: Case, *, edition: str, recipient: str, basis: str, cut: Cut) -> D
     return same.select_related("case", "preparer").filter(log_size=cut.log_size).first()
 
 
+def existing(case: Case, *, edition: str, recipient: str, basis: str, as_of: datetime | None) -> DossierVersion | None:
+    """The version a freeze would find now, if there is one. Raises Refused as `take_snapshot` does."""
+    sequencer.sequence()
+    cut = history.cut(case, as_of)
+    return find(case, edition=edition, recipient=recipient, basis=basis, cut=cut)
+
+
 @contextmanager
 def one_state() -> Iterator[None]:
     """A transaction in which every query sees the same state of the database.

@@ -1,5 +1,6 @@
 """What people judged, as it stands in a snapshot: claims, alternatives, verdicts, exhibits and their custody."""
 
+import re
 from collections import defaultdict
 from datetime import datetime
 from typing import Any
@@ -29,6 +30,7 @@ KINDS = {
     "decision": "spine.logentry",
     "note": "cases.timelinenote",
 }
+UNSAFE = re.compile(r"[^A-Za-z0-9._]+")
 VERDICT_RULE = "The newest verdict on each account at the cut; volumes are those of the run's window."
 
 
@@ -198,7 +200,7 @@ def exhibits(reading: Reading) -> Row:
 
 def file_name(exhibit: EvidenceItem) -> str:
     """`exhibit-007-<name>` in plain ASCII, so that every system unpacks it alike."""
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in exhibit.file_name)
+    plain = UNSAFE.sub("-", exhibit.file_name).replace("-.", ".")
     stem, dot, ending = plain.rpartition(".")
     short = f"{stem[:60]}.{ending[:12]}" if dot and stem else plain[:72]
     return f"exhibit-{exhibit.number:03d}-{short.strip('.-') or 'file'}"

@@ -11,15 +11,17 @@ GENERAL = [
     "No error rates are published for signals of account networks. Where none was measured here, that is said.",
     "Counts are of what the telemetry recorded. What it missed or has lost is not counted.",
     "That nothing was found clears nobody, and that something was found accuses nobody.",
-    "Accounts stand under names made for this recipient. The provider's own identifiers are not in this package.",
     "Prompts and responses are not in this package, apart from what an exhibit carries and a template's masked words.",
 ]
+NAMES = "The provider's own identifiers are not in this package. "
+INTERNAL_NAMES = f"{NAMES}In an internal copy accounts have the names the pages show."
+RECIPIENT_NAMES = f"{NAMES}Accounts have names made for this recipient, which match those in nobody else's copy."
 
 
 def limits(snapshot: Row) -> Row:
     """The limits section, from the parts of the snapshot that are already there."""
     return {
-        "general": GENERAL,
+        "general": [*GENERAL, INTERNAL_NAMES if snapshot["recipient"]["internal"] else RECIPIENT_NAMES],
         "known": [
             _part("What detectors could not tell", "Every detector could answer.", _untold(snapshot)),
             _part("Claims that are open", "All six claims were judged.", _open_claims(snapshot)),

@@ -6,7 +6,7 @@ recipient, uses the names the pages show.
 
 import base64
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -38,13 +38,18 @@ class Names:
 
     recipient: str
     raw: dict[str, str] = field(default_factory=dict)
+    lengths: list[int] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        for value, name in list(self.raw.items()):
+            self._remember(value, name)
 
     def account(self, account: Account) -> str:
         """What this recipient's dossier calls the account, such as `acc-k7m2qxa4npt3`."""
         name = f"acc-{self._keyed('account', account.namespace, account.provider_id)}"
         shown = name if self.recipient else account.pseudonym
-        self.raw[account.provider_id] = shown
-        self.raw.setdefault(account.pseudonym, shown)
+        self._remember(account.provider_id, shown)
+        self._remember(account.pseudonym, shown)
         return shown
 
     def value(self, kind: str, value: str) -> Value:
@@ -52,12 +57,12 @@ class Names:
         if kind in SHOWN_TYPES:
             return Value(value, True)
         name = f"{kind.replace('_', '-')}-{self._keyed('attribute', kind, value)}"
-        self.raw[value] = name
+        self._remember(value, name)
         return Value(name, False)
 
     def clean(self, text: str) -> str:
         """The text with every raw value known so far replaced; values inside a longer word are not touched."""
-        return _replaced(text, self.raw)
+        return _replaced(text, self.raw, self.lengths)
 
     def clean_all(self, value: Any) -> Any:
         """A JSON value with every string in it cleaned, keys included."""
@@ -68,6 +73,11 @@ class Names:
         if isinstance(value, dict):
             return {self.clean(key): self.clean_all(item) for key, item in value.items()}
         return value
+
+    def _remember(self, value: str, name: str) -> None:
+        self.raw[value] = name
+        if len(value) >= SHORTEST and len(value) not in self.lengths:
+            self.lengths = sorted([*self.lengths, len(value)], reverse=True)
 
     def _keyed(self, *parts: str) -> str:
         message = "\x1f".join(["retort/dossier/1", self.recipient, *parts])
@@ -80,23 +90,19 @@ def _key(path: str) -> bytes:
     return Path(path).read_text(encoding="ascii").strip().encode()
 
 
-def _replaced(text: str, raw: Mapping[str, str]) -> str:
+def _replaced(text: str, raw: Mapping[str, str], lengths: Sequence[int]) -> str:
     """Longest match first, only where no letter or digit touches the match on either side."""
-    lengths = _lengths(raw)
-    out, at = [], 0
+    out, at, done = [], 0, 0
     while at < len(text):
-        found = None
+        found = ""
         if at == 0 or not text[at - 1].isalnum():
-            found = next(
-                (text[at : at + n] for n in lengths if _is_whole(text, at, n) and text[at : at + n] in raw), None
-            )
-        out.append(raw[found] if found else text[at])
-        at += len(found) if found else 1
-    return "".join(out)
-
-
-def _lengths(raw: Iterable[str]) -> list[int]:
-    return sorted({len(value) for value in raw if len(value) >= SHORTEST}, reverse=True)
+            whole = (text[at : at + length] for length in lengths if _is_whole(text, at, length))
+            found = next((value for value in whole if value in raw), "")
+        if found:
+            out += [text[done:at], raw[found]]
+            done = at + len(found)
+        at += len(found) or 1
+    return "".join([*out, text[done:]])
 
 
 def _is_whole(text: str, at: int, length: int) -> bool:

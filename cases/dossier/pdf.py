@@ -22,7 +22,7 @@ MOST_BARS = 70
 
 def pdf(whole: Row) -> bytes:
     """The PDF of a document. Raises typst.TypstError when the template and the data do not fit."""
-    view = printable_all(_view(whole))
+    shown = view(whole)
     made = datetime.fromisoformat(whole["snapshot"]["cut"]["at"])
     return typst.compile(
         TEMPLATE.read_bytes(),
@@ -30,25 +30,28 @@ def pdf(whole: Row) -> bytes:
         pdf_standards=["a-2a", "ua-1"],
         ignore_system_fonts=True,
         timestamp=int(made.timestamp()),
-        sys_inputs={"data": json.dumps(view, ensure_ascii=False)},
+        sys_inputs={"data": json.dumps(shown, ensure_ascii=False)},
     )
 
 
-def _view(whole: Row) -> Row:
-    """What the template reads: the document without its long lists, and of these as much as paper bears."""
+def view(whole: Row) -> Row:
+    """What the template reads, printable: the document without its long lists, and of these what paper bears."""
     snapshot = whole["snapshot"]
     long = {"accounts", "links", "shared_values", "findings", "verdict_history", "timeline", "custody", "volume"}
     short = {key: value for key, value in snapshot.items() if key not in long}
     findings = _capped(snapshot["findings"]["rows"], "findings", "Findings, strongest first", "findings")
-    return {
+    parts = {
         "document": {**whole, "snapshot": short},
         "chart": _chart(snapshot),
+        "numbers": {row["item"]: f"F{row['number']}" for row in snapshot["findings"]["rows"]},
         "accounts": _capped(snapshot["accounts"]["rows"], "accounts", "Accounts, largest volume first", "accounts"),
         "findings": {**findings, "detail": findings["rows"][:IN_FULL]},
         "linkage": _linkage(snapshot["shared_values"]["rows"]),
         "timeline": _capped(snapshot["timeline"]["rows"], "timeline", "Timeline, oldest first", "entries"),
         "custody": _capped(snapshot["custody"]["rows"], "custody", "Custody events by exhibit", "events"),
     }
+    shown: Row = printable_all(parts)
+    return shown
 
 
 def _capped(rows: list[Row], name: str, title: str, noun: str, schedule: str = "") -> Row:
@@ -82,7 +85,7 @@ def _chart(snapshot: Row) -> Row:
     sums = [0] * -(-days // step)
     for day, exchanges in by_day.items():
         sums[(day - first).days // step] += exchanges
-    top = _round_up(max(sums))
+    top = round_up(max(sums))
     per = "day" if step == 1 else f"{step} days"
     total = sum(sums)
     bars = _bars(snapshot, sums, top, first, step)
@@ -126,7 +129,7 @@ def _releases(snapshot: Row, first: date, days: int) -> list[Row]:
     return rows
 
 
-def _round_up(value: int) -> int:
+def round_up(value: int) -> int:
     """The next number that four ticks divide evenly: 4, 8, 20 or 40 times a power of ten, and the like."""
     size = 1
     while True:

@@ -19,6 +19,7 @@ NOT_SHOWN = {0x2041, 0x2043, 0x2053}
 INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 LONGEST_WORD = 32  # a longer run of characters may be broken anywhere after as many
 WORD = re.compile(r"\w+")
+IDENTIFIER = re.compile(r"[0-9a-f]{64}|[a-z]+\.[a-z]+:[0-9a-f-]{36}")
 LONG_RUN = re.compile(rf"[^\s\u200b]{{{LONGEST_WORD}}}(?=\S)")
 
 
@@ -28,10 +29,10 @@ def printable(text: str) -> str:
     Line feeds stay, other white space becomes a space. Greek or Cyrillic letters inside a word with Latin ones are
     escaped; words wholly in one script stay as they are.
     """
-    seen = WORD.sub(lambda match: _one_script(match.group()), text.replace("\r\n", "\n").replace("\t", " "))
-    return "".join(
-        character if character == "\n" or _is_shown(character) else _escaped(character) for character in seen
-    )
+    composed = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\t", " "))
+    composed = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\t", " "))
+    seen = WORD.sub(lambda match: _one_script(match.group()), composed)
+    return "".join(c if c == "\n" or _is_shown(c) else _escaped(c) for c in seen)
 
 
 def visible(text: str) -> str:
@@ -40,8 +41,8 @@ def visible(text: str) -> str:
 
 
 def breakable(text: str) -> str:
-    """Very long words get places where a line may break (zero-width spaces, which hold no meaning here)."""
-    return LONG_RUN.sub(lambda match: match.group() + "\u200b", text)
+    """Very long words get places where a line may break (zero-width spaces); digests and item ids stay whole."""
+    return text if IDENTIFIER.fullmatch(text) else LONG_RUN.sub(lambda match: match.group() + "\u200b", text)
 
 
 def printable_all(value: Any) -> Any:

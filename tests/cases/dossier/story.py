@@ -1,10 +1,12 @@
-"""A small case for dossier tests: two clusters' worth of rows, written as detection writes them, then judged by the real verbs."""
+"""A small case for dossier tests: rows as detection writes them, judged by the real verbs, all a dossier shows."""
 
 import io
 import json
+import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
@@ -12,7 +14,8 @@ from django.db import transaction
 from cases.actions import claims, dossiers, evidence, leads, timeline, verdicts
 from cases.actions.claims import Cited
 from cases.dossier import build
-from cases.models import Case, DossierVersion, Lead
+from cases.dossier.bag import Package
+from cases.models import Case, DossierApproval, DossierVersion, Lead
 from cases.vocabulary import ALTERNATIVES
 from detection.models import (
     Account,
@@ -32,8 +35,8 @@ from detection.models import (
     TelemetryFile,
     TelemetrySource,
 )
-from people.models import User
 from spine import log
+from tests.factories import Cast, make_cast
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 DAYS = 30
@@ -47,38 +50,32 @@ class Story:
 
     case: Case
     accounts: list[Account]
-    analyst: User
-    lead: User
-    counsel: User
+    cast: Cast
 
     def freeze(self, **asked: Any) -> DossierVersion:
-        return dossiers.freeze(self.case, **{"actor": self.analyst, "edition": "counsel", **asked})
+        return dossiers.freeze(self.case, **{"actor": self.cast.analyst, "edition": "counsel", **asked})
 
-    def approve(self, version: DossierVersion) -> None:
-        dossiers.approve(version, actor=self.counsel, snapshot_sha256=version.snapshot_sha256)
+    def approve(self, version: DossierVersion) -> DossierApproval:
+        return dossiers.approve(version, actor=self.cast.counsel, snapshot_sha256=version.snapshot_sha256)
 
-    def decide(self, place: int, value: str = "actor_controlled", reason: str = "holds the shared payment card") -> None:
+    def decide(
+        self, place: int, value: str = "actor_controlled", reason: str = "holds the shared payment card"
+    ) -> None:
         """A verdict over the one that stands."""
         account = self.accounts[place]
         standing = self.case.verdicts.filter(account=account, superseded_by__isnull=True).first()
         expected = standing.id if standing else None
-        verdicts.set_verdict(self.case, account, actor=self.analyst, value=value, reason=reason, expected=expected)
-
-
-def person(username: str, role: str, name: str) -> User:
-    return User.objects.create(username=username, role=role, display_name=name)
+        verdicts.set_verdict(self.case, account, actor=self.cast.analyst, value=value, reason=reason, expected=expected)
 
 
 def make_story(accounts: int = 6, summary: str = "", title: str = "Shared payment ring on a new model") -> Story:
     """A case in which everything a dossier shows is there once at least."""
-    analyst = person("analyst", "analyst", "Ana Lyst")
-    lead = person("lead", "case_lead", "Lee Adler")
-    counsel = person("counsel", "counsel", "Con Sell")
+    cast = make_cast()
     cluster, found = make_cluster(accounts)
     with transaction.atomic():
         raised = Lead.objects.create(cluster=cluster, why_now="new")
-    opened = leads.open_case(raised, actor=lead, title=title, summary=summary or SUMMARY)
-    story = Story(opened, found, analyst, lead, counsel)
+    opened = leads.open_case(raised, actor=cast.lead, title=title, summary=summary or SUMMARY)
+    story = Story(opened, found, cast)
     _judge(story, cluster)
     return story
 
@@ -96,10 +93,9 @@ def make_cluster(count: int) -> tuple[Cluster, list[Account]]:
         source=source, kind="exchanges", name="exchanges.ndjson.gz", sha256="ab" * 32, size=9000, rows=4000, bad=3,
         repeated=0, columns_absent=["reasoning_tokens"], added_at=START + timedelta(days=31),
     )  # fmt: skip
-    found = [
-        Account.objects.create(provider_id=f"provider-account-{n:04d}", pseudonym=f"acc-page{n:08d}")
-        for n in range(count)
-    ]
+    found = Account.objects.bulk_create(
+        Account(provider_id=f"provider-account-{n:04d}", pseudonym=f"acc-page{n:08d}") for n in range(count)
+    )
     values = [
         Attribute.objects.create(type="payment_fingerprint", value=PAYMENT),
         Attribute.objects.create(type="ip", value=ADDRESS),
@@ -160,7 +156,11 @@ def _rows(source: TelemetrySource, found: list[Account], values: list[Attribute]
 
 def _cluster(run: Run, found: list[Account]) -> Cluster:
     volume = [
-        {"day": str((START + timedelta(days=n)).date()), "model": "aster-2" if n > 9 else "aster-1", "exchanges": 90 + 7 * n}
+        {
+            "day": str((START + timedelta(days=n)).date()),
+            "model": "aster-2" if n > 9 else "aster-1",
+            "exchanges": 90 + 7 * n,
+        }
         for n in range(DAYS)
     ]
     reason = {"text": "19 of them share three payment fingerprints", "weight": 2.1, "feature": "payers", "value": 3.0}
@@ -171,14 +171,19 @@ def _cluster(run: Run, found: list[Account]) -> Cluster:
         volume=volume, assessment_detail={
             "version": "1.0.0", "reasons_for": [reason],
             "reasons_against": [{**reason, "text": "all in one country", "weight": -0.3}],
-            "look_alikes": [{"name": "evaluation harness", "fits": False, "text": "prompts are not a public benchmark"}],
+            "look_alikes": [{"name": "evaluation harness", "fits": False, "text": "not a public benchmark"}],
             "would_settle": ["who pays: ask the payment provider"],
         },
     )  # fmt: skip
 
 
 def finding(
-    version: DetectorVersion, uid: str, accounts: list[Account], score: float, rate: float | None = None, number: int = 1
+    version: DetectorVersion,
+    uid: str,
+    accounts: list[Account],
+    score: float,
+    rate: float | None = None,
+    number: int = 1,
 ) -> Finding:
     """A finding as it is stored, its payload naming the provider's ids."""
     payload = json.dumps(
@@ -187,7 +192,10 @@ def finding(
             "version": number,
             "tlp": "AMBER",
             "accounts": [{"id": account.provider_id} for account in accounts],
-            "support": {"exchanges": 412, **({"false_positive_rate": rate, "measured_on": "benign 2026-04"} if rate else {})},
+            "support": {
+                "exchanges": 412,
+                **({"false_positive_rate": rate, "measured_on": "benign 2026-04"} if rate else {}),
+            },
             "reproduction": {"key": f"payment_fingerprint {PAYMENT}"},
             "innocent_explanations": ["one company that pays for many accounts"],
         }
@@ -202,7 +210,7 @@ def finding(
 
 
 def _judge(story: Story, cluster: Cluster) -> None:
-    case, analyst = story.case, story.analyst
+    case, analyst = story.case, story.cast.analyst
     story.decide(0)
     story.decide(1, "victim", "reported as taken over")
     exhibit = evidence.add_evidence(
@@ -211,7 +219,12 @@ def _judge(story: Story, cluster: Cluster) -> None:
     )  # fmt: skip
     cited = [
         Cited(kind="finding", id=cluster.findings.all()[0].finding_id, side="for", note="the ring"),
-        Cited(kind="evidence", id=exhibit.id, side="against", note="Two of the accounts stopped at once; we looked at both."),
+        Cited(
+            kind="evidence",
+            id=exhibit.id,
+            side="against",
+            note="Two of the accounts stopped at once; we looked at both.",
+        ),
     ]
     claims.judge(
         case, actor=analyst, claim="b", likelihood="very_likely", confidence="moderate", citations=cited,
@@ -228,5 +241,12 @@ def _judge(story: Story, cluster: Cluster) -> None:
     )  # fmt: skip
 
 
-def package(story: Story, version: DossierVersion, folder: Any) -> Any:
+def package_of(version: DossierVersion, folder: Path) -> Package:
+    """The version's package, built into the folder."""
     return build.build(version, folder, actor="system:test")
+
+
+def files_of(package: Package) -> dict[str, bytes]:
+    """The files of a package by their path in the bag."""
+    with zipfile.ZipFile(package.path) as archive:
+        return {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}

@@ -22,8 +22,8 @@ MAY_IMPORT = {
     "detection": {"spine", "people", "detection"},
     "cases": {"spine", "people", "detection", "cases"},
 }
-PURE = ["detection/telemetry", "detection/detectors"]
-PURE_FILES = ["records", "clustering", "coincidence", "assessment", "describe", "facts", "simulate"]
+PURE = ["detection/telemetry", "detection/detectors", "detection/simulation"]
+PURE_FILES = ["records", "clustering", "coincidence", "assessment", "evidence", "describe", "facts", "simulate"]
 # Addresses that belong to a library and need no policy of ours; the reason stands beside each.
 NO_POLICY: dict[str, str] = {}
 

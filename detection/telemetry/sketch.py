@@ -33,7 +33,7 @@ COLUMNS: Mapping[str, pa.DataType] = {
 _FENCED = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _TOKEN = re.compile(
     r"\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”|`[^`\n]{1,300}`"  # quoted text and code
-    r"|[\w'’]+(?:://\S+|@[\w.-]+|[.,/-]\d[\w.,/-]*)?"  # words; links, addresses and numbers as one token
+    r"|[\w'’]+(?:://\S+|[.+-]?[\w.+-]*@[\w.-]+|[.,/-]\d[\w.,/-]*)?"  # words; links, addresses and numbers as one token
     r"|\n\s*|:"
 )
 _MASKS = {'"': "‹text›", "“": "‹text›", "`": "‹text›", "\n": "\n", ":": ":"}

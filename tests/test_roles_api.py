@@ -1,0 +1,230 @@
+"""The ladder of roles on the API: who gets what answer at every address and method, written by hand.
+
+An address or a method that is not in the table fails the test. What callers may do is tried with a body in which every
+field is bad, so that 400 means: let through, and nothing done.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from cases import actions
+from cases.models import Case, DossierVersion, Lead
+from detection.models import Account, Attribute, Cluster, Detector, Finding, TelemetryFile, TelemetrySource
+from people.models import User
+from spine import jobs, log
+from tests.cases.api import client_of, client_of_detector
+from tests.factories import START, Cast, add_exhibit, make_case, make_lead, provider_ids
+
+# The doors for findings commit by themselves, so the tests do too.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+ROLES = ("anonymous", "administrator", "case_lead", "analyst", "counsel", "reader", "detector")
+LADDER = {
+    #                                                     anonymous admin lead analyst counsel reader detector
+    "GET schema/": "401 200 200 200 200 200 200",
+    # leads, clusters, findings, accounts, attributes
+    "GET leads/": "401 403 200 200 200 200 403",
+    "GET leads/<lead_id>/": "401 403 200 200 200 200 403",
+    "POST leads/<lead_id>/open/": "401 403 400 400 403 403 403",
+    "POST leads/<lead_id>/join/": "401 403 400 400 403 403 403",
+    "POST leads/<lead_id>/reject/": "401 403 400 400 403 403 403",
+    "POST leads/<lead_id>/reopen/": "401 403 400 400 403 403 403",
+    "POST leads/<lead_id>/assign/": "401 403 400 400 403 403 403",
+    "GET clusters/": "401 403 200 200 200 200 403",
+    "GET clusters/<cluster_id>/": "401 403 200 200 200 200 403",
+    "GET clusters/<cluster_id>/members/": "401 403 200 200 200 200 403",
+    "GET clusters/<cluster_id>/links/": "401 403 200 200 200 200 403",
+    "GET clusters/<cluster_id>/findings/": "401 403 200 200 200 200 403",
+    "GET findings/": "401 403 200 200 200 200 403",
+    "POST findings/": "401 403 403 403 403 403 400",
+    "POST findings/bulk/": "401 403 403 403 403 403 415",
+    "GET findings/<finding_id>/": "401 403 200 200 200 200 403",
+    "GET findings/<finding_id>/accounts/": "401 403 200 200 200 200 403",
+    "GET findings/<finding_id>/received/": "401 403 200 200 200 200 403",
+    "GET accounts/": "401 403 200 200 200 200 403",
+    "POST accounts/lookup/": "401 403 400 400 400 400 403",
+    "GET accounts/<account_id>/": "401 403 200 200 200 200 403",
+    "GET attributes/": "401 403 200 200 200 200 403",
+    "GET attributes/<attribute_id>/": "401 403 200 200 200 200 403",
+    # detectors and telemetry sources
+    "GET detectors/": "401 200 200 200 200 200 403",
+    "POST detectors/": "401 400 403 403 403 403 403",
+    "GET detectors/<detector_id>/": "401 200 200 200 200 200 403",
+    "GET telemetry/": "401 200 200 200 200 200 403",
+    "GET telemetry/<source_id>/": "401 200 200 200 200 200 403",
+    "GET telemetry/<source_id>/files/": "401 200 200 200 200 200 403",
+    "GET telemetry/<source_id>/files/<file_id>/bad-lines/": "401 200 200 200 200 200 403",
+    # cases and all under them: to a stranger, one case is as if it were missing
+    "GET cases/": "401 403 200 200 200 200 403",
+    "GET cases/<ref>/": "401 404 200 200 200 200 404",
+    "PATCH cases/<ref>/": "401 404 400 400 400 403 404",
+    "POST cases/<ref>/move/": "401 404 400 400 400 403 404",
+    "POST cases/<ref>/assign/": "401 404 400 400 400 403 404",
+    "GET cases/<ref>/accounts/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/verdicts/": "401 404 400 400 400 403 404",
+    "GET cases/<ref>/verdicts/bulk/": "401 404 400 400 400 400 404",
+    "POST cases/<ref>/verdicts/bulk/": "401 404 400 400 400 403 404",
+    "POST cases/<ref>/verdicts/bulk/<job_id>/undo/": "401 404 400 400 400 403 404",
+    "GET cases/<ref>/findings/": "401 404 200 200 200 200 404",
+    "GET cases/<ref>/claims/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/claims/": "401 404 400 400 400 403 404",
+    "GET cases/<ref>/alternatives/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/alternatives/": "401 404 400 400 400 403 404",
+    "GET cases/<ref>/timeline/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/timeline/": "401 404 400 400 400 403 404",
+    "POST cases/<ref>/timeline/<note_id>/withdraw/": "401 404 400 400 400 403 404",
+    "GET cases/<ref>/evidence/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/evidence/": "401 404 415 415 415 403 404",
+    "GET cases/<ref>/evidence/<number>/": "401 404 200 200 200 200 404",
+    "GET cases/<ref>/evidence/<number>/content/": "401 404 200 200 200 200 404",
+    "GET cases/<ref>/dossiers/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/dossiers/": "401 404 400 400 400 403 404",
+    "GET cases/<ref>/log/": "401 404 200 200 200 200 404",
+    "GET dossiers/<version_id>/": "401 404 200 200 200 200 404",
+    "POST dossiers/<version_id>/approve/": "401 404 400 403 400 403 404",
+    "POST dossiers/<version_id>/render/": "401 404 202 202 202 403 404",
+    "GET dossiers/<version_id>/download/": "401 404 409 409 409 409 404",
+    # jobs: this one is a case's
+    "GET jobs/<job_id>/": "401 404 200 200 200 200 403",
+    "GET log/": "401 200 200 200 200 200 403",
+}
+ELSEWHERE = {
+    "docs/": "a page; it stands in the ladder of pages",
+    "": "every other address: nothing there, see below",
+}
+FIELDS = (
+    *("title", "summary", "marking", "to", "expected", "expected_from", "case", "cluster", "reason", "note", "name"),
+    *("account", "value", "filter", "expected_count", "claim", "likelihood", "confidence", "rationale", "alternatives"),
+    *("alternative", "state", "lane", "starts_at", "text", "source", "edition", "recipient", "snapshot_sha256", "ids"),
+)
+BAD = {field: [{}] for field in FIELDS}
+
+
+def addresses(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Every address of the API with the methods it serves; parameters by name alone."""
+    for item in resolver.url_patterns:
+        if isinstance(item, URLResolver):
+            yield from addresses(item, prefix + str(item.pattern))
+        elif isinstance(item, URLPattern):
+            view = getattr(item.callback, "cls", None)
+            served = {method for method in METHODS if hasattr(view, method.lower())}
+            yield prefix + _names(str(item.pattern)), served
+
+
+def _names(pattern: str) -> str:
+    for kind in ("uuid:", "str:", "int:"):
+        pattern = pattern.replace(kind, "")
+    return pattern
+
+
+def every_address() -> dict[str, set[str]]:
+    return {path: served for path, served in addresses(get_resolver("config.api_urls")) if path not in ELSEWHERE}
+
+
+@pytest.fixture
+def callers(committed_cast: Cast) -> dict[str, APIClient]:
+    people = {person.role: client_of(person) for person in committed_cast.all()}
+    return {"anonymous": APIClient(), **people, "detector": client_of_detector()}
+
+
+@pytest.fixture
+def stage(committed_cast: Cast) -> dict[str, str]:
+    """One of everything an address can name, as text."""
+    cast = committed_cast
+    case = make_case(cast)
+    exhibit = add_exhibit(case, cast.analyst)
+    note = actions.add_timeline_note(
+        case, actor=cast.analyst, lane="decisions", starts_at=START, text="Told", source="Mail", confidence="high"
+    )
+    job = jobs.enqueue("verdicts.set", actor="user:analyst", key="ladder", scope=case.id)
+    source = TelemetrySource.objects.get()
+    file = TelemetryFile.objects.create(
+        source=source, kind="exchanges", name="a", sha256="a", size=1, rows=1, bad=0, repeated=0
+    )
+    rejected: Lead = actions.reject_lead(make_lead(provider_ids(3, "other")), actor=cast.analyst, reason="evaluation")
+    found: dict[str, Any] = {
+        "ref": case.ref,
+        "number": exhibit.number,
+        "note_id": note.id,
+        "job_id": job.id,
+        "version_id": frozen(case, cast.admin).id,
+        "lead_id": rejected.id,
+        "source_id": source.id,
+        "file_id": file.id,
+    }
+    models = {"cluster": Cluster, "finding": Finding, "account": Account, "attribute": Attribute, "detector": Detector}
+    first = {f"{name}_id": model.objects.values_list("id", flat=True)[0] for name, model in models.items()}
+    return {name: str(value) for name, value in (found | first).items()}
+
+
+def frozen(case: Case, preparer: User) -> DossierVersion:
+    """A version as it is written when it was frozen; nobody renders it."""
+    version = DossierVersion(
+        case=case,
+        edition="counsel",
+        number=1,
+        cut_at=timezone.now(),
+        log_size=1,
+        snapshot_sha256="ab" * 32,
+        release="0.1.0",
+        preparer=preparer,
+    )
+    with transaction.atomic():
+        log.record(actor=preparer.principal, action="dossier.frozen", scope=case.id, rows=[version])
+    return version
+
+
+def filled(path: str, stage: dict[str, str]) -> str:
+    for name, value in stage.items():
+        path = path.replace(f"<{name}>", value)
+    return f"/api/v1/{path}"
+
+
+def test_the_table_has_every_address_and_method_and_no_other() -> None:
+    served = {f"{method} {path}" for path, methods in every_address().items() for method in methods}
+    assert served == set(LADDER)
+
+
+def test_every_role_gets_the_answer_of_the_table(callers: dict[str, APIClient], stage: dict[str, str]) -> None:
+    wrong = []
+    for line, expected in LADDER.items():
+        method, path = line.split()
+        for role, status in zip(ROLES, expected.split(), strict=True):
+            body = None if method == "GET" else BAD
+            answer = getattr(callers[role], method.lower())(filled(path, stage), body)
+            answer.getvalue()  # reads a download to its end
+            if answer.status_code != int(status):
+                wrong.append(f"{line} as {role}: {answer.status_code}, not {status}")
+    assert wrong == []
+
+
+def test_a_method_no_address_serves_does_nothing_for_anybody(
+    callers: dict[str, APIClient], stage: dict[str, str]
+) -> None:
+    wrong = []
+    for path, served in {**every_address(), "nothing/here/": set()}.items():
+        for method in set(METHODS) - served:
+            for role in ("anonymous", "administrator", "case_lead"):
+                answer = getattr(callers[role], method.lower())(filled(path, stage), BAD)
+                accepted = {401} if role == "anonymous" else {403, 404, 405}
+                if answer.status_code not in accepted or answer["Content-Type"] != "application/problem+json":
+                    wrong.append(f"{method} {path} as {role}: {answer.status_code} {answer['Content-Type']}")
+    assert wrong == []
+
+
+def test_a_key_that_is_not_known_or_revoked_and_a_person_switched_off_are_nobody(committed_cast: Cast) -> None:
+    cast = committed_cast
+    stale = client_of(cast.reader)
+    User.objects.filter(pk=cast.reader.pk).update(is_active=False)
+    made_up = APIClient(HTTP_AUTHORIZATION="Bearer rt_tok_00000000_x")
+    revoked = client_of(cast.analyst)
+    cast.analyst.tokens.update(revoked_at=timezone.now())
+    for client in (stale, made_up, revoked):
+        answer = client.get("/api/v1/cases/")
+        assert (answer.status_code, answer["WWW-Authenticate"]) == (401, 'Bearer realm="Retort API"')

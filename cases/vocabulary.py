@@ -1,4 +1,4 @@
-"""The words of judging, each with the one sentence that pages and dossiers print beside it. No model imports this late; all may."""
+"""The words of judging, each with the one sentence that pages and dossiers print beside it."""
 
 from django.db.models import TextChoices
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from django import template
 
+from cases.dossier import plain
 from cases.vocabulary import LIKELIHOOD_RANGES
 
 register = template.Library()
@@ -83,3 +84,9 @@ def likelihood_range(likelihood: str) -> str:
 def at(row: Sequence[object], place: int) -> object:
     """The value of a row at a place counted from 0; tables of charts are lists of lists."""
     return row[place]
+
+
+@register.filter
+def visible(text: object) -> str:
+    """Text from outside with what is invisible or turns its neighbours round shown as `⟨U+202E⟩`."""
+    return plain.visible(str(text))

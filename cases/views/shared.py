@@ -8,14 +8,14 @@ from urllib.parse import urlencode
 from csp.constants import NONCE, SELF, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 
 from cases.paging import SIZE, Page
 from people.models import User
 from spine.errors import Conflict, Refused
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 # What plotly.js writes into its own style element; the element itself carries the page's nonce.
 PLOTLY_STYLE = "'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o='"
 
@@ -98,7 +98,7 @@ def refused_page(view: View) -> View:
     """
 
     @wraps(view)
-    def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             return view(request, *args, **kwargs)
         except Refused as refusal:

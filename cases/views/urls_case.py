@@ -1,5 +1,32 @@
 """The addresses of case and dossier pages."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from cases.views import accounts, case, case_log, claims, dossier, dossiers, evidence, findings, timeline
+
+urlpatterns: list[URLPattern] = [
+    path("cases/<str:ref>/", case.case, name="case"),
+    path("cases/<str:ref>/edit/", case.edit_case, name="edit_case"),
+    path("cases/<str:ref>/assign/", case.assign_case, name="assign_case"),
+    path("cases/<str:ref>/move/", case.move_case, name="move_case"),
+    path("cases/<str:ref>/claims/", claims.claims, name="case_claims"),
+    path("cases/<str:ref>/claims/<str:letter>/", claims.judge, name="judge"),
+    path("cases/<str:ref>/alternatives/<slug:slug>/", claims.answer_alternative, name="answer_alternative"),
+    path("cases/<str:ref>/accounts/", accounts.accounts, name="case_accounts"),
+    path("cases/<str:ref>/accounts/undo/<uuid:pk>/", accounts.undo_verdicts, name="undo_verdicts"),
+    path("cases/<str:ref>/findings/", findings.findings, name="case_findings"),
+    path("cases/<str:ref>/timeline/", timeline.timeline_tab, name="case_timeline"),
+    path(
+        "cases/<str:ref>/timeline/<uuid:pk>/withdraw/", timeline.withdraw_timeline_note, name="withdraw_timeline_note"
+    ),
+    path("cases/<str:ref>/evidence/", evidence.evidence, name="case_evidence"),
+    path("cases/<str:ref>/evidence/add/", evidence.add_evidence, name="add_evidence"),
+    path("cases/<str:ref>/evidence/<int:number>/download/", evidence.download_evidence, name="download_evidence"),
+    path("cases/<str:ref>/dossiers/", dossiers.dossiers, name="case_dossiers"),
+    path("cases/<str:ref>/dossiers/freeze/", dossiers.freeze_dossier, name="freeze_dossier"),
+    path("cases/<str:ref>/log/", case_log.case_log, name="case_log"),
+    path("dossiers/<uuid:pk>/", dossier.dossier, name="dossier"),
+    path("dossiers/<uuid:pk>/approve/", dossier.approve_dossier, name="approve_dossier"),
+    path("dossiers/<uuid:pk>/render/", dossier.render_dossier, name="render_dossier"),
+    path("dossiers/<uuid:pk>/download/", dossier.download_dossier, name="download_dossier"),
+]

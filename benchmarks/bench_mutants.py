@@ -59,7 +59,7 @@ def _mutants(folder: Path, shape: int) -> Iterator[Mutant]:
     yield from mutants.of_proofs(sample)
     yield from mutants.of_names(sample)
     yield from mutants.of_container(content)
-    each = max(4, 300 // len(sample.files))
+    each = max(4, 330 // len(sample.files))
     for bit in range(8):
         yield from mutants.content_flips(sample, lambda _, size: _drawn(draw, size, each), bit)
         yield from mutants.raw_flips(content, _drawn(draw, len(content), 700), bit)

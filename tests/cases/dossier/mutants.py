@@ -83,9 +83,11 @@ def of_files(sample: Sample, other: Sample) -> Iterator[Mutant]:
     for path in files:
         left = {name: content for name, content in files.items() if name != path}
         yield Mutant(f"{path} dropped", zipped(left), path)
-        yield Mutant(f"{path} emptied", zipped(files | {path: b""}), path) if files[path] else _added(files, path)
+        if not files[path]:
+            yield Mutant(f"{path} given content", zipped(files | {path: b"x"}), path)
+        for what, content in (("emptied", b""), ("shorter by a byte", files[path][:-1])) if files[path] else ():
+            yield Mutant(f"{path} {what}", zipped(files | {path: content}), path)
         yield Mutant(f"{path} longer by a byte", zipped(files | {path: files[path] + b"\n"}), path)
-        yield Mutant(f"{path} shorter by a byte", zipped(files | {path: files[path][:-1] or b"x"}), path)
         if path.startswith("data/"):
             yield Mutant(f"{path} dropped, listed anew", zipped(relisted(left)), MANIFEST)
             yield Mutant(f"{path} renamed", zipped(left | {f"{path}x": files[path]}), path)
@@ -108,10 +110,6 @@ def of_files(sample: Sample, other: Sample) -> Iterator[Mutant]:
     yield Mutant("the content of an older package", zipped(retagged(older | _seal(sample))), verify.STATEMENT)
     for name in ("RT-2026-OTHER-counsel-v1", "RT-2026-K7Q4M-counsel-v2", "..", "."):
         yield Mutant(f"the folder named {name}", zipped(files, name), verify.STATEMENT)
-
-
-def _added(files: Files, path: str) -> Mutant:
-    return Mutant(f"{path} given content", zipped(files | {path: b"x"}), path)
 
 
 def _named_for(extra: str) -> str:

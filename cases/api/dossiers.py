@@ -247,8 +247,9 @@ class RenderDossier(APIView):
 
 
 class DownloadDossier(APIView):
-    """The package itself."""
+    """The package itself. HEAD is not served, as for exhibits."""
 
+    http_method_names = ["get", "options"]
     permission_classes = [CaseDoor]
     content_negotiation_class = AnyAccept
 

@@ -129,8 +129,9 @@ class OneExhibit(UnderCase):
 
 
 class ExhibitContent(UnderCase):
-    """The bytes of one exhibit."""
+    """The bytes of one exhibit. HEAD is not served: a custody event would tell of a view that was none."""
 
+    http_method_names = ["get", "options"]
     content_negotiation_class = AnyAccept
 
     @extend_schema(

@@ -99,6 +99,26 @@ def test_content_leaves_as_an_attachment_in_a_sandbox_and_is_a_custody_event(
     assert list(seen) == [("analyst", hashlib.sha256(HOSTILE).hexdigest())]
 
 
+def test_asking_for_the_head_of_content_is_no_view_of_it(api: APIClient, case: Case, cast: Cast) -> None:
+    add_exhibit(case, cast.analyst)
+    assert api.head(url(case, "1/content/")).status_code == 405
+    assert not CustodyEvent.objects.filter(action="viewed").exists()
+
+
+def test_a_file_larger_than_is_kept_in_memory_is_taken_whole(api: APIClient, case: Case, settings: Any) -> None:
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 1000
+    content = bytes(range(256)) * 20_000
+    added = api.post(url(case), form(content), format="multipart")
+    assert (added.status_code, added.json()["size"]) == (201, len(content))
+    assert b"".join(api.get(url(case, "1/content/")).streaming_content) == content
+
+
+def test_a_file_over_the_limit_is_refused_at_its_place(api: APIClient, case: Case, settings: Any) -> None:
+    settings.MAX_EVIDENCE_BYTES = 100
+    answer = api.post(url(case), form(b"x" * 101), format="multipart")
+    assert (answer.status_code, places(answer), case.evidence.count()) == (400, ["/file"], 0)
+
+
 def test_content_that_the_vault_lost_is_told_and_not_noted_as_seen(api: APIClient, case: Case, cast: Cast) -> None:
     item = add_exhibit(case, cast.analyst, b"bytes that will be lost")
     vault.path_of(item.sha256).unlink()

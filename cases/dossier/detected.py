@@ -143,7 +143,7 @@ def links(reading: Reading) -> tuple[Row, Row]:
         by_value[link.attribute_id].append(link)
     shared = [_shared(reading, found) for found in by_value.values()]
     shared.sort(key=lambda row: (-row["strength"], -row["accounts"], row["type"], row["value"]))
-    numbers = {row["attribute"]: place for place, row in enumerate(shared, start=1)}
+    numbers = {row["item"]: place for place, row in enumerate(shared, start=1)}
     rows = [_link(reading, link, numbers) for link in queryset]
     rows.sort(key=lambda row: (row["shared_value"], row["account"], row["signal"]))
     numbered = [{"number": number, **row} for number, row in enumerate(shared, start=1)]
@@ -155,8 +155,7 @@ def _shared(reading: Reading, found: list[ClusterLink]) -> Row:
     attribute, first = found[0].attribute, found[0]
     value = reading.names.value(attribute.type, attribute.value)
     return {
-        "attribute": item(attribute),
-        "item": item(attribute),
+        "item": reading.names.item(attribute),
         "type": attribute.type,
         "value": value.text,
         "shown": value.shown,
@@ -174,9 +173,9 @@ def _shared(reading: Reading, found: list[ClusterLink]) -> Row:
 
 def _link(reading: Reading, link: ClusterLink, numbers: dict[str, int]) -> Row:
     return {
-        "item": item(link),
+        "item": reading.names.item(link),
         "account": reading.names.account(link.account),
-        "shared_value": numbers[item(link.attribute)],
+        "shared_value": numbers[reading.names.item(link.attribute)],
         "signal": link.signal,
         "times": link.count,
         "strength": round(link.strength, 4),
@@ -250,7 +249,7 @@ def accounts(reading: Reading, members: list[ClusterMember], verdicts: dict[UUID
 
 def _account(reading: Reading, member: ClusterMember, verdict: Verdict | None) -> Row:
     decided = verdict and {
-        "item": item(verdict),
+        "item": reading.names.item(verdict),
         "value": verdict.value,
         "label": verdict.get_value_display(),
         "reason": verdict.reason,
@@ -258,7 +257,7 @@ def _account(reading: Reading, member: ClusterMember, verdict: Verdict | None) -
         "at": when(verdict.at),
     }
     return {
-        "item": item(member),
+        "item": reading.names.item(member),
         "account": reading.names.account(member.account),
         "cluster": f"detection.cluster:{member.cluster_id}",
         "strength": round(member.strength, 4),

@@ -145,7 +145,7 @@ def verdict_history(reading: Reading) -> Row:
     ordered = queryset.select_related("account", "decided_by").order_by("entry__sequence__index", "place")
     rows = [
         {
-            "item": item(verdict),
+            "item": reading.names.item(verdict),
             "account": reading.names.account(verdict.account),
             "verdict": verdict.get_value_display() if verdict.value else "taken back",
             "reason": verdict.reason,
@@ -162,7 +162,7 @@ def timeline(reading: Reading) -> Row:
     acts = history.acts_at(reading.case, reading.cut)
     rows = [
         {
-            "item": f"{KINDS[entry.kind]}:{entry.item_id}" if entry.item_id else "",
+            "item": reading.names.item_of(KINDS[entry.kind], str(entry.item_id)) if entry.item_id else "",
             "kind": entry.kind,
             "lane": Lane(entry.lane).label,
             "starts_at": when(entry.at),

@@ -61,7 +61,7 @@ def _standing(snapshot: Row) -> Iterable[Row]:
 def _undecided(snapshot: Row) -> Iterable[Row]:
     for row in snapshot["verdicts"]["rows"]:
         if row["verdict"] in {"", "unknown"} and row["accounts"]:
-            text = f"{row['accounts']:,} accounts: {row['meaning']}"
+            text = f"{_accounts(row['accounts'])}: {row['meaning']}"
             yield {"text": text, "source": snapshot["verdicts"]["source"]}
 
 
@@ -82,10 +82,20 @@ def _corrected(snapshot: Row) -> Iterable[Row]:
 
 
 def _hubs(snapshot: Row) -> Iterable[Row]:
+    """By kind of value, with the largest as an example; `runs` has every one."""
     for run in snapshot["runs"]["rows"]:
+        kinds: dict[str, list[Row]] = {}
         for hub in run["hubs"]:
-            kind = hub["type"].replace("_", " ")
-            yield {"text": f"{kind} {hub['value']}: {hub['accounts']:,} accounts, {hub['reason']}", "item": run["item"]}
+            kinds.setdefault(hub["type"], []).append(hub)
+        for kind, hubs in kinds.items():
+            largest = max(hubs, key=lambda hub: int(hub["accounts"]))
+            counted = f"{len(hubs):,} values, the largest " if len(hubs) > 1 else ""
+            text = f"{kind.replace('_', ' ')}: {counted}{largest['value']}, {_accounts(largest['accounts'])}"
+            yield {"text": f"{text} ({largest['reason']})", "item": run["item"]}
+
+
+def _accounts(count: int) -> str:
+    return f"{count:,} accounts" if count != 1 else "1 account"
 
 
 def _unread(snapshot: Row) -> Iterable[Row]:

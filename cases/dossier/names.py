@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Model
 
 from detection.models import Account
 
@@ -57,8 +58,17 @@ class Names:
         if kind in SHOWN_TYPES:
             return Value(value, True)
         name = f"{kind.replace('_', '-')}-{self._keyed('attribute', kind, value)}"
-        self._remember(value, name)
+        if not value.isalpha():  # a bare word also stands for itself in a sentence
+            self._remember(value, name)
         return Value(name, False)
+
+    def item(self, row: Model) -> str:
+        """The name of a record about one account or one value: keyed too, or it would join two recipients' copies."""
+        return self.item_of(row._meta.label_lower, str(row.pk))
+
+    def item_of(self, label: str, key: str) -> str:
+        """The same from the record's label and key."""
+        return f"{label}:{self._keyed('item', label, key)}" if self.recipient else f"{label}:{key}"
 
     def clean(self, text: str) -> str:
         """The text with every raw value known so far replaced; values inside a longer word are not touched."""

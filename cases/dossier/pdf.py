@@ -7,7 +7,6 @@ time of making, no package from anywhere. Data goes in as JSON, never as source.
 import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import typst
 
@@ -16,7 +15,7 @@ from cases.dossier.reading import Row
 
 TEMPLATE = Path(__file__).parent / "templates" / "counsel.typ"
 MOST = {"accounts": 60, "findings": 60, "linkage": 40, "timeline": 80, "custody": 80}  # rows of a list on paper
-IN_FULL = 8  # findings that are printed with all they state
+IN_FULL = 3  # findings of each signal that are printed with all they state
 MOST_BARS = 70
 
 
@@ -45,7 +44,7 @@ def view(whole: Row) -> Row:
         "chart": _chart(snapshot),
         "numbers": {row["item"]: f"F{row['number']}" for row in snapshot["findings"]["rows"]},
         "accounts": _capped(snapshot["accounts"]["rows"], "accounts", "Accounts, largest volume first", "accounts"),
-        "findings": {**findings, "detail": findings["rows"][:IN_FULL]},
+        "findings": {**findings, "detail": _in_full(findings["rows"])},
         "linkage": _linkage(snapshot["shared_values"]["rows"]),
         "timeline": _capped(snapshot["timeline"]["rows"], "timeline", "Timeline, oldest first", "entries"),
         "custody": _capped(snapshot["custody"]["rows"], "custody", "Custody events by exhibit", "events"),
@@ -60,6 +59,14 @@ def _capped(rows: list[Row], name: str, title: str, noun: str, schedule: str = "
     counted = f"{len(rows):,} {noun}" if len(rows) != 1 else f"1 {noun.removesuffix('s')}"
     shown = f"the first {most:,} of {counted}; all are in {file}" if len(rows) > most else f"{counted}; also in {file}"
     return {"caption": f"{title}: {shown}", "rows": rows[:most]}
+
+
+def _in_full(rows: list[Row]) -> list[Row]:
+    """The strongest findings of each signal, so that one signal's many do not hide the others."""
+    by_signal: dict[str, list[Row]] = {}
+    for row in rows:
+        by_signal.setdefault(row["signal"], []).append(row)
+    return [row for found in by_signal.values() for row in found[:IN_FULL]]
 
 
 def _linkage(rows: list[Row]) -> Row:
@@ -120,12 +127,16 @@ def _bars(snapshot: Row, sums: list[int], top: int, first: date, step: int) -> l
 
 
 def _releases(snapshot: Row, first: date, days: int) -> list[Row]:
-    rows: list[dict[str, Any]] = []
+    """Where each release stands along the days; those of one day share a line."""
+    by_day: dict[date, list[Row]] = {}
     for row in snapshot["releases"]["rows"]:
-        released = datetime.fromisoformat(row["released_at"])
-        place = ((released.date() - first).days + (released.hour + released.minute / 60) / 24) / days
+        by_day.setdefault(date.fromisoformat(row["released_at"][:10]), []).append(row)
+    rows = []
+    for day, released in by_day.items():
+        at = datetime.fromisoformat(released[0]["released_at"])
+        place = ((day - first).days + (at.hour + at.minute / 60) / 24) / days
         if 0 <= place <= 1:
-            rows.append({"at": place, "model": row["model"]})
+            rows.append({"at": place, "models": ", ".join(row["model"] for row in released)})
     return rows
 
 

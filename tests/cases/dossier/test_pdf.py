@@ -10,7 +10,7 @@ import pytest
 from cases import actions
 from cases.dossier import pdf, plain
 from cases.dossier.document import document
-from tests.cases.dossier.story import Story, make_story
+from tests.cases.dossier.story import Story
 
 HOSTILE = (
     '#pagebreak() $x$ *b* `c` @ref <label> \\u{202e} "q" // /* https://a.example \u202egnp.exe\u200b \u05d0 \U0001f600 '
@@ -62,13 +62,12 @@ def pages(content: bytes) -> int:
         return len(opened.pages)
 
 
-def test_a_thousand_accounts_stay_readable(transactional_db: None, no_broker: None, checkpoints_apart: object) -> None:
-    story = make_story(accounts=1_050)
-    whole = document(story.freeze())
+def test_a_thousand_accounts_stay_readable(whole: dict[str, Any]) -> None:
+    whole["snapshot"]["accounts"]["rows"] *= 200
     view = pdf.view(whole)
     assert len(view["accounts"]["rows"]) == pdf.MOST["accounts"]
-    assert view["accounts"]["caption"].endswith("the first 60 of 1,050 accounts; all are in schedules/accounts.csv")
-    assert pages(pdf.pdf(whole)) < 20
+    assert view["accounts"]["caption"].endswith("the first 60 of 1,200 accounts; all are in schedules/accounts.csv")
+    assert pages(pdf.pdf(whole)) < 15
 
 
 def test_every_character_that_is_not_escaped_has_a_glyph(whole: dict[str, Any]) -> None:

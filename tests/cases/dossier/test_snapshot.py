@@ -13,7 +13,7 @@ from cases import actions
 from cases.dossier.names import Names
 from cases.dossier.plain import breakable, printable, visible
 from cases.models import DossierVersion
-from detection.models import Cluster, ClusterFinding, DetectorVersion, Finding
+from detection.models import Attribute, Cluster, ClusterFinding, ClusterLink, ClusterMember, DetectorVersion, Finding
 from spine import log, vault
 from tests.cases.dossier.story import ADDRESS, PAYMENT, Story, finding
 
@@ -71,6 +71,19 @@ def test_account_names_differ_between_recipients(story: Story) -> None:
     assert names(recipient="Example Court", basis="order 8") == one
 
 
+def test_records_about_one_account_have_keyed_items_for_a_recipient(story: Story) -> None:
+    keyed = snapshot_of(story.freeze(recipient="Example Court", basis="order 7"))
+    rows = [
+        *ClusterMember.objects.all(),
+        *ClusterLink.objects.all(),
+        *Attribute.objects.all(),
+        *story.case.verdicts.all(),
+    ]
+    text = json.dumps(keyed)
+    assert [row for row in rows if str(row.pk) in text] == []
+    assert f"detection.clustermember:{rows[0].pk}" in json.dumps(snapshot_of(story.freeze()))
+
+
 def test_earlier_cut_leaves_later_acts_out(story: Story) -> None:
     then = timezone.now()
     story.decide(2)
@@ -107,7 +120,7 @@ def test_limits_name_what_is_not_known(story: Story) -> None:
         part["title"]: [row["text"] for row in part["rows"]] for part in snapshot_of(story.freeze())["limits"]["known"]
     }
     assert known["What detectors could not tell"] == ["reasoning-elicitation 3.2.0: The telemetry has no prompt."]
-    assert known["Values set aside as too common"] == ["asn 64500: 412 accounts, a network of kind isp"]
+    assert known["Values set aside as too common"] == ["asn: 64500, 412 accounts (a network of kind isp)"]
     assert known["Telemetry that was not read"] == ["exchanges.ndjson.gz: 3 bad lines beside 4,000 that were kept"]
     assert known["Error rates that are not known"] == ["1 of 2 findings state no measured false-positive rate."]
     assert len(known["Claims that are open"]) == 5

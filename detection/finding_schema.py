@@ -269,4 +269,7 @@ SENTENCES = {
 
 def _sentence(error: ErrorDetails) -> str:
     template = SENTENCES.get(error["type"])
-    return template.format(**error.get("ctx", {})) if template else error["msg"]
+    if template is None:
+        return error["msg"]
+    bounds = error.get("ctx", {})
+    return template.format_map({n: int(v) if v in (0.0, 1.0) else v for n, v in bounds.items()})

@@ -71,6 +71,7 @@ def decoded(chunks: Iterable[bytes], encoding: str, *, limit: int) -> Iterator[b
     for chunk in _decompressed(chunks, *ENCODINGS[encoding]) if encoding else chunks:
         produced += len(chunk)
         if produced > limit:
+            yield chunk[: limit - produced]
             raise BrokenStream(f"more than {limit:,} bytes after decompression")
         yield chunk
 

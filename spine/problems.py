@@ -57,7 +57,11 @@ def _answer(status_code: int, detail: str, errors: list[dict[str, str]]) -> Resp
         401: "Not signed in",
         403: "Not allowed",
         404: "Not found",
+        405: "Not a method of this address",
         409: "Not now",
+        413: "Too large",
+        415: "Not a type that is read here",
+        503: "Not just now",
     }
     body: dict[str, Any] = {
         "type": "about:blank",

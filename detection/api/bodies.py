@@ -14,6 +14,8 @@ from spine.api import TooLarge
 def require_type(request: Request, *accepted: str) -> None:
     """Raise 415 unless the body's content type is one of these."""
     given = (request.content_type or "").partition(";")[0].strip().lower()
+    if not given and not request.META.get("CONTENT_LENGTH") and not request.headers.get("Transfer-Encoding"):
+        return  # no body at all, which is told as such
     if given not in accepted:
         raise exceptions.UnsupportedMediaType(
             given, f"Content-Type {given or '(none)'} is not accepted here: send {' or '.join(accepted)}."

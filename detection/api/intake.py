@@ -169,7 +169,10 @@ class BulkFindings(Sender):
         parameters=[ENCODING],
         request={LINES[0]: NativeFinding, LINES[1]: NativeFinding},
         responses=ANSWERS,
-        examples=[OpenApiExample("one line", value=SAMPLE, request_only=True), *EXAMPLES],
+        examples=[
+            *(OpenApiExample("one line", value=SAMPLE, request_only=True, media_type=kind) for kind in LINES),
+            *EXAMPLES,
+        ],
     )
     def post(self, request: Request) -> Response:
         bodies.require_type(request, *LINES)

@@ -1,0 +1,57 @@
+"""/healthz answers while the process lives; /readyz names what is not as it must be."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from config import health
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+
+
+def test_healthz_asks_nothing(client: Client, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_readyz_is_ok_on_a_migrated_installation(client: Client) -> None:
+    answer = client.get("/readyz")
+    assert answer.json() == {"status": "ok", "database": "ok", "broker": "ok", "migrations": "ok"}
+    assert answer.status_code == 200
+    assert "no-store" in answer.headers["Cache-Control"]
+
+
+def test_readyz_names_a_broker_that_does_not_answer(client: Client, settings: Any, tmp_path: Any) -> None:
+    settings.BROKER_URL = f"redis+socket://{tmp_path}/nobody.sock"
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["broker"], answer.json()["database"]) == (503, "not reached", "ok")
+
+
+def test_readyz_names_a_database_that_does_not_answer(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "HOST", "/nowhere")
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert [answer.json()[name] for name in health.CHECKS] == ["not reached", "ok", "not reached"]
+
+
+def test_readyz_counts_migrations_that_are_missing(client: Client) -> None:
+    from django.db import connections
+
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'detection' AND name = '0002_finding_content'")
+        try:
+            answer = client.get("/readyz")
+        finally:
+            cursor.execute(
+                "INSERT INTO django_migrations (app, name, applied) VALUES ('detection', '0002_finding_content', now())"
+            )
+    assert (answer.status_code, answer.json()["migrations"]) == (503, "1 to be applied")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_health_is_for_reading(client: Client, path: str) -> None:
+    assert client.post(path).status_code == 405

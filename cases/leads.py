@@ -51,7 +51,7 @@ def _place(cluster: Cluster) -> None:
         rejection = _rejection(lead)
         if rejection is not None and _outgrew(cluster, rejection) and one.contained >= SAME:
             if not lead.later.exists():
-                _raise(cluster, earlier=lead, rejection=rejection)
+                _raise_anew(cluster, lead, rejection)
                 return
         elif one.overlap >= SAME:
             _see_again(lead, cluster, one.overlap)
@@ -105,25 +105,32 @@ def _outgrew(cluster: Cluster, rejection: LeadDecision) -> bool:
     return cluster.account_count >= OUTGROWN * rejection.cluster.account_count
 
 
-def _raise(cluster: Cluster, earlier: Lead | None = None, rejection: LeadDecision | None = None) -> None:
+def _raise(cluster: Cluster) -> None:
     why = f"new in the run of {cluster.run.finished_at:%d %b %Y}: {cluster.get_assessment_display()}"
-    data: dict[str, Any] = {
+    lead = Lead.objects.create(cluster=cluster, why_now=why)
+    sighting = LeadSighting(lead=lead, cluster=cluster, overlap=1.0)
+    log.record(actor=ACTOR, action="lead.raised", about=lead, data=_data(cluster), rows=[sighting])
+
+
+def _raise_anew(cluster: Cluster, earlier: Lead, rejection: LeadDecision) -> None:
+    before = rejection.cluster.account_count
+    why = (
+        f"outgrew a lead that was rejected on {rejection.at:%d %b %Y} ({rejection.get_reason_display()}): "
+        f"{before:,} accounts then, {cluster.account_count:,} now"
+    )
+    lead = Lead.objects.create(cluster=cluster, earlier=earlier, why_now=why)
+    sighting = LeadSighting(lead=lead, cluster=cluster, overlap=1.0)
+    data = _data(cluster) | {"before": before, "earlier": str(earlier.id)}
+    log.record(actor=ACTOR, action="lead.raised_anew", about=lead, data=data, rows=[sighting])
+
+
+def _data(cluster: Cluster) -> dict[str, Any]:
+    return {
         "title": cluster.title,
         "accounts": cluster.account_count,
         "assessment": cluster.assessment,
         "run": str(cluster.run_id),
     }
-    if earlier is not None and rejection is not None:
-        before = rejection.cluster.account_count
-        why = (
-            f"outgrew a lead that was rejected on {rejection.at:%d %b %Y} ({rejection.get_reason_display()}): "
-            f"{before:,} accounts then, {cluster.account_count:,} now"
-        )
-        data |= {"before": before, "earlier": str(earlier.id)}
-    lead = Lead.objects.create(cluster=cluster, earlier=earlier, why_now=why[:300])
-    action = "lead.raised_anew" if earlier else "lead.raised"
-    sighting = LeadSighting(lead=lead, cluster=cluster, overlap=1.0)
-    log.record(actor=ACTOR, action=action, about=lead, data=data, rows=[sighting])
 
 
 def _see_again(lead: Lead, cluster: Cluster, overlap: float) -> None:
@@ -137,11 +144,5 @@ def _see_again(lead: Lead, cluster: Cluster, overlap: float) -> None:
         )
         lead.save(update_fields=["cluster", "changed_at", "why_now"])
     sighting = LeadSighting(lead=lead, cluster=cluster, overlap=overlap)
-    data = {
-        "title": cluster.title,
-        "accounts": cluster.account_count,
-        "before": before,
-        "overlap": round(overlap, 3),
-        "run": str(cluster.run_id),
-    }
+    data = _data(cluster) | {"before": before, "overlap": round(overlap, 3)}
     log.record(actor=ACTOR, action="lead.seen_again", about=lead, data=data, rows=[sighting])

@@ -6,6 +6,7 @@ What is asked is pinned by a digest over the matching accounts and their verdict
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -107,10 +108,12 @@ def _write(case: Case, job: Job, actor: User) -> LogEntry:
             "Nothing was changed. Look again and repeat it."
         )
     rows = [_decided(held, actor, args, job.id) for held in chosen.iterator(chunk_size=5000)]
-    data = {"ref": case.ref, "accounts": len(rows), "job": str(job.id), "reason_given": args["reason"]}
-    data |= {"undoes": str(undoes)} if undoes else {"new": args["value"], "filter": args["filter"]}
-    action = "verdicts.undone" if undoes else "verdicts.set"
-    entry = log.record(actor=actor.principal, action=action, about=job, scope=case.id, data=data, rows=rows)
+    told = {"ref": case.ref, "accounts": len(rows), "job": str(job.id), "reason_given": args["reason"]}
+    write = partial(log.record, actor=actor.principal, about=job, scope=case.id, rows=rows)
+    if undoes:
+        entry = write(action="verdicts.undone", data={**told, "undoes": str(undoes)})
+    else:
+        entry = write(action="verdicts.set", data={**told, "new": args["value"], "filter": args["filter"]})
     verdicts.point_at_newest(case, entry)
     base.touch(case)
     return entry

@@ -20,7 +20,7 @@ class CaseStatus(models.TextChoices):
 
 
 class Case(models.Model):
-    """One suspected incident. Every change of a field goes through a verb and stands in the log with old and new value."""
+    """One suspected incident. Every change of a field goes through a verb and is logged with old and new value."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     ref = models.CharField(max_length=13, unique=True)

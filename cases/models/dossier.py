@@ -17,7 +17,8 @@ class Edition(models.TextChoices):
 class DossierVersion(AppendOnly):
     """A frozen snapshot for one edition, recipient and basis at one cut. Its number is given once.
 
-    The cut is (time, log size): entries at index `log_size` and later are out. `snapshot_sha256` names the snapshot in the vault.
+    The cut is (time, log size): entries at index `log_size` and later are out. `snapshot_sha256` names the snapshot
+    in the vault.
     """
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="dossiers")
@@ -77,7 +78,7 @@ class DossierSeal(AppendOnly):
 
 
 class DossierProof(AppendOnly):
-    """The seal's inclusion proof at a signed checkpoint, as it stands in the package; and the package's own digest beside it."""
+    """The seal's inclusion proof at a signed checkpoint, as in the package; and the package's own digest beside it."""
 
     seal = models.OneToOneField(DossierSeal, on_delete=models.PROTECT, related_name="proof")
     checkpoint = models.TextField()

@@ -12,7 +12,7 @@ from spine.models import AppendOnly
 
 
 class TimelineNote(AppendOnly):
-    """A manual entry: an instant, or a span when it has an end. A correction is a new row that supersedes the old one."""
+    """A manual entry: an instant, or a span when it has an end. A correction is a new row over the old one."""
 
     PERSONAL: ClassVar[tuple[str, ...]] = ("text", "source")
 

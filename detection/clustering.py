@@ -21,13 +21,14 @@ from detection.assessment import assess
 from detection.coincidence import Behaviour, Cell, Limits, behaviours, cells, ties
 from detection.describe import cluster_title, link_reason
 from detection.evidence import Evidence, effective
-from detection.records import AccountFacts, Cluster, Clustering, Edge, FindingDraft, Hub, Link, Member, rfc3339
+from detection.records import AccountFacts, Cluster, Clustering, Edge, FindingDraft, Hub, Label, Link, Member, rfc3339
 
 ALGORITHM = "coincidence-leiden"
 VERSION = "1.0.0"
 TIE_KINDS = frozenset({"payment_fingerprint", "org", "api_key", "email_domain", "programme", "ip", "subnet", "asn"})
 
 
+JOINABLE = frozenset({Label.COORDINATED_EXTRACTION, Label.CANNOT_TELL})
 SPECIFIC = frozenset({"payment_fingerprint", "api_key", "email_domain", "programme", "asn"})
 
 
@@ -40,6 +41,7 @@ class Parameters:
     iterations: int = 3
     smallest: int = 2
     splinter: float = 0.25
+    telling_lift: float = 20.0
     weight_coincidence: float = 1.0
     weight_behaviour: float = 0.3
     family_share: float = 0.25
@@ -83,13 +85,14 @@ def cluster_accounts(
 ) -> Clustering:
     """Cluster the accounts that the edges name; accounts without facts (not active in the window) are left out."""
     parameters = parameters or Parameters()
-    edges = sorted((e for e in edges if e.account_id in facts), key=lambda e: (e.account_id, e.type, e.value))
+    edges = sorted((e for e in edges if e.account_id in facts), key=lambda e: (e.account_id, e.type, e.value, e.count))
     known = behaviours(edges)
     carriers = _carriers(known, parameters)
     found = _coincidences(edges, known, carriers, facts, parameters)
-    groups = _gather(_communities(edges, found, carriers, parameters), found, parameters)
     build = _Builder(edges, facts, known, found, carriers, parameters)
-    clusters = [build.cluster(group) for group in groups if len(group) >= parameters.smallest]
+    groups = _communities(edges, found, carriers, parameters)
+    groups = _gather([group for group in groups if len(group) >= parameters.smallest], found, build, parameters)
+    clusters = [build.cluster(group) for group in groups]
     clusters += [build.cluster(frozenset([account])) for account in sorted(carriers)]
     return Clustering(
         algorithm=ALGORITHM,
@@ -212,22 +215,45 @@ def _communities(
     return sorted((frozenset(group) for group in groups.values()), key=lambda group: (-len(group), min(group)))
 
 
-def _gather(groups: Sequence[frozenset[str]], found: Sequence[Cell], parameters: Parameters) -> list[frozenset[str]]:
-    """Join communities that share two behaviours and a specific tie; of a splinter any tie is enough."""
+def _gather(
+    groups: Sequence[frozenset[str]], found: Sequence[Cell], build: _Builder, parameters: Parameters
+) -> list[frozenset[str]]:
+    """Join communities that share two behaviours and a telling tie; for a splinter any shared tie is enough.
+
+    A community with an open explanation of its own is never joined to another: a class that registers in the week of a
+    pool is not part of it.
+    """
     marks = [_marks(group, found) for group in groups]
+    telling = _telling(found, parameters)
+    joinable = [bool(mark[1]) and build.label(group) in JOINABLE for group, mark in zip(groups, marks, strict=True)]
     home = list(range(len(groups)))
     for small in range(len(groups)):
         for large in range(small):
             ties_shared = marks[small][1] & marks[large][1]
             if len(groups[small]) > parameters.splinter * len(groups[large]):
-                ties_shared = {tie for tie in ties_shared if tie[0] in SPECIFIC}
-            if ties_shared and len(marks[small][0] & marks[large][0]) >= 2:
+                ties_shared &= telling
+            alike = len(marks[small][0] & marks[large][0]) >= 2
+            if ties_shared and alike and joinable[small] and joinable[large]:
                 home[small] = home[large]
                 break
     gathered: dict[int, frozenset[str]] = {}
     for place, group in enumerate(groups):
         gathered[home[place]] = gathered.get(home[place], frozenset()) | group
     return sorted(gathered.values(), key=lambda group: (-len(group), min(group)))
+
+
+def _telling(found: Sequence[Cell], parameters: Parameters) -> set[tuple[str, str]]:
+    """Give the ties that hold few accounts by chance: specific values, and registration bursts with a high lift."""
+    return {
+        (cell.tie.kind, cell.tie.value)
+        for cell in found
+        if cell.tie.kind in SPECIFIC or (cell.lift >= parameters.telling_lift and _is_short(cell))
+    }
+
+
+def _is_short(cell: Cell) -> bool:
+    """Tell whether most accounts registered in the span take part: the burst is the pool's own, not the month's."""
+    return cell.tie.kind == "registration" and len(cell.members) >= 0.7 * cell.among
 
 
 def _marks(group: frozenset[str], found: Sequence[Cell]) -> tuple[set[str], set[tuple[str, str]]]:
@@ -289,6 +315,9 @@ class _Builder:
             last_seen=max(member.last_seen for member in members),
             assessment=assess(evidence),
         )
+
+    def label(self, group: frozenset[str]) -> Label:
+        return self.cluster(group).assessment.label
 
     def _firm(self, group: frozenset[str], inside: Sequence[Cell]) -> frozenset[str]:
         """Give the accounts that hardly stand in the coincidences by chance.

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import ibis
+import pyarrow as pa
 from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -176,7 +177,8 @@ def _volumes(dataset: Dataset, window: Window, found: Clustering) -> dict[str, l
     cluster_of = [(m.account_id, c.key) for c in found.clusters for m in c.members]
     if not cluster_of:
         return {}
-    members = ibis.memtable({"account_id": [a for a, _ in cluster_of], "cluster": [k for _, k in cluster_of]})
+    table = pa.table({"account_id": [a for a, _ in cluster_of], "cluster": [k for _, k in cluster_of]})
+    members = ibis.memtable(table)
     rows = dataset.within(window).join(members, "account_id")
     counted = rows.group_by(["cluster", rows.ts.truncate("D").name("day"), "model"]).aggregate(exchanges=rows.count())
     volumes: dict[str, list[dict[str, Any]]] = {}

@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import Any, ClassVar
 
 import ibis
+import pyarrow as pa
 
 from detection.detectors.base import Detector, as_rows, confidence_word, plural, rarity, volumes, with_attributes
 from detection.records import AccountSeen, AttributeSeen, FindingDraft, Hub, Number, Outcome, Window
@@ -258,7 +259,7 @@ def _of(rows: Any, view: str, frames: Sequence[Mapping[str, Any]]) -> Any:
     values = sorted(row["value"] for row in frames if row["view"] == view)
     if not values:
         return None
-    chosen = ibis.memtable({"value": values})
+    chosen = ibis.memtable(pa.table({"value": pa.array(values, pa.int64())}))
     return rows.mutate(value=rows[f"sketch_{view}"]).semi_join(chosen, "value")
 
 

@@ -13,7 +13,9 @@ def stored(root: Path) -> dict[str, list[str]]:
     """Request ids by day."""
     days: dict[str, list[str]] = {}
     for part in sorted((root / "exchanges").glob("day=*/*.parquet")):
-        days.setdefault(part.parent.name, []).extend(pq.ParquetFile(part).read(["request_id"])["request_id"].to_pylist())
+        days.setdefault(part.parent.name, []).extend(
+            pq.ParquetFile(part).read(["request_id"])["request_id"].to_pylist()
+        )
     return days
 
 

@@ -9,7 +9,7 @@ FRAME = "Work on the exercise with great care: {}\nReturn the worked material on
 
 def test_masked_with_numbers_names_links_and_quotes_keeps_the_fixed_words() -> None:
     text = 'Order 4711 for Ada, "two lamps", see https://example.com/x and a.b@example.com'
-    assert masked(text) == "order ‹number› for ‹name› ‹text› see ‹link› and ‹link›".split()
+    assert masked(text) == ["order", "‹number›", "for", "‹name›", "‹text›", "see", "‹link›", "and", "‹link›"]
 
 
 def test_head_and_tail_with_other_fillings_stay_the_same() -> None:
@@ -20,7 +20,10 @@ def test_head_and_tail_with_other_fillings_stay_the_same() -> None:
 
 def test_head_without_delimiter_is_the_first_five_words() -> None:
     tokens = masked("please tell me what a sundial is good for")
-    assert (head(tokens), tail(tokens)) == (["please", "tell", "me", "what", "a"], ["a", "sundial", "is", "good", "for"])
+    assert (head(tokens), tail(tokens)) == (
+        ["please", "tell", "me", "what", "a"],
+        ["a", "sundial", "is", "good", "for"],
+    )
 
 
 def test_sketch_of_a_short_prompt_has_no_frame() -> None:
@@ -29,9 +32,9 @@ def test_sketch_of_a_short_prompt_has_no_frame() -> None:
 
 
 def test_bands_of_nearly_equal_prompts_agree_in_two_and_of_others_in_none() -> None:
-    words = "describe how the harbour crane lifts a crate of wool from the lower deck before the ferry sails at noon".split()
+    words = masked("describe how the harbour crane lifts a crate of wool from the deck before the ferry sails at noon")
     near = ["evening" if word == "noon" else word for word in words]
-    far = "sort these orders by price and give the total of each customer in one table without any further words".split()
+    far = masked("sort these orders by price and give the total of each customer in one table without further words")
     assert sum(a == b for a, b in zip(bands(words), bands(near), strict=True)) >= 2
     assert sum(a == b for a, b in zip(bands(words), bands(far), strict=True)) == 0
 

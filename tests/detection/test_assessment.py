@@ -1,0 +1,101 @@
+"""Assessments: the innocent look-alikes come out as what they are, and doubt as doubt."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from detection.clustering import cluster_accounts
+from detection.records import AccountFacts, Assessment, Edge, Label
+from tests.detection.worlds import crowd, edge, pool, scattered
+
+Facts = dict[str, AccountFacts]
+MEMBERS = [f"acct_{n:04d}" for n in range(24)]
+
+
+def assessed(edges: list[Edge], facts: Facts) -> Assessment:
+    """The assessment of the cluster that holds most of the first 24 accounts."""
+    clusters = cluster_accounts(edges, facts).clusters
+    return max(clusters, key=lambda c: sum(m.account_id in MEMBERS for m in c.members)).assessment
+
+
+def changed(facts: Facts, **known: object) -> None:
+    for name in MEMBERS:
+        facts[name] = replace(facts[name], **known)  # type: ignore[arg-type]
+
+
+def one_organisation(facts: Facts, edges: list[Edge]) -> list[Edge]:
+    changed(facts, org_id="org_harness")
+    return [*edges, *(edge(name, "org", "org_harness") for name in MEMBERS)]
+
+
+def one_school(facts: Facts, edges: list[Edge]) -> list[Edge]:
+    changed(facts, home_kind="education", home_asn=4_200_000_999)
+    return edges
+
+
+def one_address(facts: Facts, edges: list[Edge]) -> list[Edge]:
+    return [*edges, *(edge(name, "ip", "203.0.113.7") for name in MEMBERS)]
+
+
+def one_payer(facts: Facts, edges: list[Edge]) -> list[Edge]:
+    """A reseller: one purse, templates a small part of what is sent."""
+    changed(facts, payment_fingerprint="pf_reseller", prompts=500)
+    kept = [e for e in edges if e.type == "template" and e.value == "head-a" and e.account_id < "acct_0004"]
+    return kept + [edge(name, "payment_fingerprint", "pf_reseller") for name in MEMBERS]
+
+
+def unknown_identity(facts: Facts, edges: list[Edge]) -> list[Edge]:
+    """Who the accounts say they are is not in the data: strangers cannot be told from one organisation."""
+    for name in facts:
+        facts[name] = replace(facts[name], org_id=None, payment_fingerprint=None)
+    return edges
+
+
+@pytest.mark.parametrize(
+    ("change", "label", "fits"),
+    [
+        (lambda facts, edges: edges, Label.COORDINATED_EXTRACTION, []),
+        (one_organisation, Label.BENIGN_AUTOMATION, ["evaluation harness or batch job of one organisation"]),
+        (one_school, Label.SHARED_EGRESS, ["class, company or household behind one address"]),
+        (one_address, Label.CANNOT_TELL, ["class, company or household behind one address"]),
+        (one_payer, Label.RESELLER_POOL, ["reseller or gateway for unrelated customers"]),
+        (unknown_identity, Label.CANNOT_TELL, []),
+    ],
+)
+def test_assessment_of_the_same_pool_under_an_open_explanation_follows_it(
+    change: Callable[[Facts, list[Edge]], list[Edge]], label: Label, fits: list[str]
+) -> None:
+    facts = crowd()
+    edges = change(facts, pool(facts) + scattered(facts))
+    result = assessed(edges, facts)
+    assert (result.label, [one.name for one in result.look_alikes if one.fits]) == (label, fits)
+
+
+def test_assessment_ranks_reasons_and_prints_found_among_and_expected() -> None:
+    facts = crowd()
+    result = assessed(pool(facts) + scattered(facts), facts)
+    assert [reason.feature for reason in result.reasons_for] == [
+        "coincidence.registration",
+        "coincidence.payment_fingerprint",
+        "common_templates",
+        "organisations",
+    ]
+    assert result.reasons_for[1].text == (
+        "Accounts that share a payment fingerprint fill several of the same templates together: in one group 4 of 4, "
+        "where 0.3 would be expected by chance."
+    )
+    assert result.would_settle[1] == "payment records behind the fingerprints"
+
+
+def test_assessment_of_a_pool_that_shares_one_template_on_one_tie_cannot_tell() -> None:
+    """The customers of one product, registered through one promotion, look like this."""
+    facts = crowd()
+    edges = [e for e in pool(facts) if e.type == "template" and e.value == "head-a"]
+    for name in MEMBERS:
+        facts[name] = replace(facts[name], payment_fingerprint=f"own_{name}")
+    result = assessed(edges, facts)
+    assert (result.label, [one.name for one in result.look_alikes if one.fits]) == (
+        Label.CANNOT_TELL,
+        ["course, hackathon or promotion"],
+    )

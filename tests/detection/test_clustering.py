@@ -1,0 +1,82 @@
+"""Clusters: who comes together, with which reasons, the same for the same input."""
+
+import random
+from dataclasses import replace
+
+from detection.clustering import cluster_accounts, edges_from
+from detection.records import AccountSeen, AttributeSeen, Edge, FindingDraft, Label, Window
+from tests.detection.telemetry.rows import START
+from tests.detection.worlds import crowd, edge, fact, pool, scattered
+
+
+def test_cluster_accounts_with_pool_among_strangers_gives_one_cluster_of_exactly_the_pool() -> None:
+    facts = crowd()
+    made = cluster_accounts(pool(facts) + scattered(facts), facts)
+    (cluster,) = [c for c in made.clusters if c.assessment.worth_a_look]
+    assert [member.account_id for member in cluster.members] == [f"acct_{n:04d}" for n in range(24)]
+    assert cluster.assessment.label is Label.COORDINATED_EXTRACTION
+    assert cluster.title == "24 accounts tied by payment fingerprint and registration dates, 4 templates in common"
+    assert (cluster.exchanges, cluster.signals) == (24 * 50, ("shared_attribute", "template_reuse"))
+
+
+def test_cluster_links_say_how_rare_the_shared_value_is() -> None:
+    facts = crowd()
+    made = cluster_accounts(pool(facts) + scattered(facts), facts)
+    links = [link for link in made.clusters[0].links if link.account_id == "acct_0000" and link.type != "template"]
+    assert [link.reason for link in links] == [
+        "Payment fingerprint shared by 4 of 300 accounts, 4 of them among these 24"
+    ]
+
+
+def test_cluster_accounts_with_shuffled_edges_and_facts_gives_the_same_result() -> None:
+    facts = crowd()
+    edges = pool(facts) + scattered(facts)
+    r = random.Random(8)
+    names = r.sample(sorted(facts), len(facts))
+    shuffled = cluster_accounts(r.sample(edges, len(edges)), {name: facts[name] for name in names})
+    assert shuffled == cluster_accounts(edges, facts)
+
+
+def test_cluster_accounts_with_other_account_ids_groups_the_same_accounts() -> None:
+    facts = crowd()
+    edges = pool(facts) + scattered(facts)
+    to = {name: f"user_{9999 - int(name[5:]):04d}" for name in facts}
+    renamed = cluster_accounts(
+        [replace(e, account_id=to[e.account_id]) for e in edges],
+        {to[name]: replace(one, account_id=to[name]) for name, one in facts.items()},
+    )
+    (old,) = [c for c in cluster_accounts(edges, facts).clusters if c.assessment.worth_a_look]
+    (new,) = [c for c in renamed.clusters if c.assessment.worth_a_look]
+    assert {to[m.account_id] for m in old.members} == {m.account_id for m in new.members}
+
+
+def test_cluster_accounts_without_edges_gives_no_cluster() -> None:
+    made = cluster_accounts([], crowd(5))
+    assert (made.clusters, made.accounts, made.edges) == ((), 5, 0)
+
+
+def test_account_that_combines_what_nobody_else_does_is_a_gateway() -> None:
+    facts = crowd()
+    edges = [edge(f"acct_{10 * n + k:04d}", "template", f"head-{n}") for n in range(12) for k in range(10)]
+    facts["acct_0299"] = fact("acct_0299", exchanges=900)
+    edges += [edge("acct_0299", "template", f"head-{n}") for n in range(12)]
+    (cluster,) = [c for c in cluster_accounts(edges, facts).clusters if len(c.members) == 1]
+    assert (cluster.members[0].account_id, cluster.assessment.label) == ("acct_0299", Label.RESELLER_POOL)
+    assert cluster.assessment.worth_a_look is False
+
+
+def test_edges_from_findings_joins_what_several_say_of_one_value() -> None:
+    window = Window(START, START.replace(day=9))
+
+    def draft(uid: str, count: int, score: float) -> FindingDraft:
+        seen = AttributeSeen("template", "head-a", count, START, START)
+        account = AccountSeen("acct_1", 5, 0, 0, START, START, (seen,))
+        support = {"template": "work on …"}
+        return FindingDraft(
+            uid, "d", "1", "", "template_reuse", "t", "s", score, "low", window, (account,), support, {}, ()
+        )
+
+    edges = edges_from([draft("u2", 4, 0.3), draft("u1", 9, 0.2)])
+    assert edges == [
+        Edge("acct_1", "template", "head-a", 9, START, START, "template_reuse", 0.3, "work on …", ("u1", "u2"))
+    ]

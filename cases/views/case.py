@@ -23,8 +23,6 @@ HEADLINES = (
     "accounts_actor_controlled",
     "exchanges_actor_controlled",
     "output_tokens_actor_controlled",
-    "first_activity_actor_controlled",
-    "last_activity_actor_controlled",
     "accounts_without_verdict",
 )
 

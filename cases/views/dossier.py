@@ -157,11 +157,11 @@ def _work(version: DossierVersion, ready: bool) -> dict[str, Any]:
     """The last job for this version, unless it is done and its package lies ready."""
     made = Job.objects.filter(scope=version.case_id, kind=verbs.RENDER, args__version=str(version.pk))
     job = made.order_by("-created_at").first()
-    waits = job is not None and not job.is_finished
+    done = job is None or job.state == JobState.DONE
     return {
-        "job": None if job is None or (job.state == JobState.DONE) else job,
+        "job": None if done else job,
         "job_title": jobs.TITLES[verbs.RENDER],
-        "render_again": not ready and not waits,
+        "render_again": done and not ready,
     }
 
 
@@ -193,8 +193,7 @@ def _said(version: DossierVersion) -> dict[str, Any]:
         return {"figures": [], "claims": [], "damaged": str(missing), "key_fingerprint": ""}
     return {
         "figures": [
-            {"name": one["label"], "value": _value(one["value"]), "rule": one["rule"], "address": ""}
-            for one in snapshot["figures"]
+            {"name": one["label"], "value": _value(one["value"]), "rule": one["rule"]} for one in snapshot["figures"]
         ],
         "claims": [_claim(one) for one in snapshot["claims"]],
         "damaged": "",

@@ -16,7 +16,7 @@ from people.policy import requires
 from people.rights import may
 from spine.errors import Refused
 
-STATES = {"draft": "waits for approval", "approved": "approved, is being sealed", "sealed": "sealed"}
+STATES = {"draft": "waits for approval", "approved": "approved, not sealed yet", "sealed": "sealed"}
 
 
 @requires("cases.read", hidden=True)

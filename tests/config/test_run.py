@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -18,6 +18,7 @@ from config.home import CHECKOUT, Home
 from config.launch import PROGRAM_MARK
 from config.run import _recorded
 
+PATIENCE = 60.0
 EMBEDDED_ONLY = {"DATABASE_URL", "RETORT_OWNER_DATABASE_URL", "RETORT_AUDIT_DATABASE_URL", "BROKER_URL"}
 
 
@@ -49,7 +50,7 @@ class Run:
     def end(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
         """Exit code and remaining output after a signal to the process group, as a terminal sends Ctrl-C."""
         os.killpg(self.process.pid, number)
-        output, _ = self.process.communicate(timeout=90)
+        output, _ = self.process.communicate(timeout=180)
         return self.process.returncode, output
 
     def program(self, name: str) -> set[int]:
@@ -91,12 +92,24 @@ def port() -> int:
 
 
 @pytest.fixture(scope="module")
-def running(home: Home, port: int) -> Iterator[Run]:
+def start(home: Home, port: int) -> Iterator[Callable[[], Run]]:
+    """Starts one more run on the module's home and port; those still alive at the end are ended."""
+    started: list[Run] = []
+
+    def one_more() -> Run:
+        started.append(Run(home, port))
+        return started[-1]
+
+    yield one_more
+    for run in started:
+        if run.process.poll() is None:
+            run.end(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def running(start: Callable[[], Run]) -> Run:
     """One run for the tests that follow each other, until one kills it."""
-    run = Run(home, port)
-    yield run
-    if run.process.poll() is None:
-        run.end(signal.SIGTERM)
+    return start()
 
 
 @pytest.fixture
@@ -126,8 +139,8 @@ def test_run_reaches_the_ready_line(running, port):
     assert running.answers()
 
 
-def test_run_while_another_runs_is_refused(running, home, port):
-    second = Run(home, port)
+def test_run_while_another_runs_is_refused(running, start, home):
+    second = start()
     output, _ = second.process.communicate(timeout=30)
     assert (second.process.returncode, output) == (
         1,
@@ -147,8 +160,8 @@ def test_command_uses_the_running_servers(running, home):
 def test_killed_server_comes_back(running, home, name):
     before = getattr(embedded.status(home), name)
     os.kill(before, signal.SIGKILL)
-    assert processes.wait_until(lambda: getattr(embedded.status(home), name) not in (None, before), 15)
-    assert processes.wait_until(running.answers, 15)
+    assert processes.wait_until(lambda: getattr(embedded.status(home), name) not in (None, before), PATIENCE)
+    assert processes.wait_until(running.answers, PATIENCE)
 
 
 @pytest.mark.parametrize("name", ["worker", "web", "beat"])
@@ -156,18 +169,18 @@ def test_killed_program_comes_back_without_the_old_one(running, name):
     before = running.program(name)
     (leader,) = running.leaders(name)
     os.kill(leader, signal.SIGKILL)
-    assert processes.wait_until(lambda: running.leaders(name) and not running.program(name) & before, 15)
-    assert processes.wait_until(running.answers, 15)
+    assert processes.wait_until(lambda: running.leaders(name) and not running.program(name) & before, PATIENCE)
+    assert processes.wait_until(running.answers, PATIENCE)
 
 
 def test_killed_supervisor_comes_back(running):
     (before,) = running.leaders("supervisor")
     os.kill(before, signal.SIGKILL)
-    assert processes.wait_until(lambda: running.leaders("web") and running.leaders("supervisor") != {before}, 30)
-    assert processes.wait_until(running.answers, 20)
+    assert processes.wait_until(lambda: running.leaders("web") and running.leaders("supervisor") != {before}, PATIENCE)
+    assert processes.wait_until(running.answers, PATIENCE)
 
 
-def test_run_after_a_killed_one_clears_up_keeps_the_data_and_ends_whole(running, home, port, bystander):
+def test_run_after_a_killed_one_clears_up_keeps_the_data_and_ends_whole(running, start, home, port, bystander):
     leaders = [pid for name in ("supervisor", "web", "worker") for pid in running.leaders(name)]
     passwords, servers = home.first_run_file.read_bytes(), embedded.status(home)
     for pid in [running.process.pid, *leaders]:
@@ -175,7 +188,7 @@ def test_run_after_a_killed_one_clears_up_keeps_the_data_and_ends_whole(running,
             os.kill(pid, signal.SIGKILL)
     running.process.communicate()
 
-    again = Run(home, port)
+    again = start()
     assert again.until_ready() == f"Retort is ready: http://127.0.0.1:{port}/\n"
     assert (embedded.status(home), home.first_run_file.read_bytes()) == (servers, passwords)
 

@@ -7,15 +7,17 @@ from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from cases.models import Case, EvidenceItem, Lead, TimelineNote
 from people.models import User
 from people.rights import MEANINGS, may
-from spine.models import Job
+from spine.models import Job, LogEntry
 
 Person = User | AnonymousUser
+# Acts that tell nothing of what was found or judged, by how their codes begin.
+OPEN_ACTS = ("detector.", "telemetry.", "run.", "releases.", "findings.", "person.", "token.", "detector_key.")
 
 
 def visible_cases(user: Person) -> QuerySet[Case]:
@@ -26,6 +28,18 @@ def visible_cases(user: Person) -> QuerySet[Case]:
 def visible_leads(user: Person) -> QuerySet[Lead]:
     """The leads this person may know of."""
     return Lead.objects.all() if _allowed(user, "leads.read") else Lead.objects.none()
+
+
+def visible_entries(user: Person) -> QuerySet[LogEntry]:
+    """The log as this person may read it: all of it with the right to read cases, else nothing of cases and leads."""
+    if not _allowed(user, "log.read"):
+        return LogEntry.objects.none()
+    if _allowed(user, "cases.read"):
+        return LogEntry.objects.all()
+    kinds = Q()
+    for start in OPEN_ACTS:
+        kinds |= Q(action__startswith=start)
+    return LogEntry.objects.filter(kinds, scope=None)
 
 
 def case_for(user: Person, ref: str, *, write: bool = False) -> Case:

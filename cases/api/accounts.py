@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from cases.api.shared import UnderCase, Username
 from cases.filters import NO_VERDICT, AccountFilter, matching
 from cases.models import CaseAccount, Verdict
+from cases.views.masking import masked
 from cases.vocabulary import VerdictValue
 from spine.answers import answers, checked
 
@@ -90,6 +91,14 @@ class Accounts(UnderCase, generics.ListAPIView[CaseAccount]):
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
+
+    def paginate_queryset(self, queryset: Any) -> list[Any] | None:
+        """A page in which pseudonyms stand for the provider's account ids that the reasons name."""
+        page = super().paginate_queryset(queryset) or []
+        clean = masked(reason for row in page for reason in row.member.reasons)
+        for row in page:
+            row.member.reasons = [clean(reason) for reason in row.member.reasons]
+        return page
 
     def get_queryset(self) -> QuerySet[CaseAccount]:
         case = self.case()

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from cases import history
 from cases.api.shared import UnderCase
+from cases.views.masking import masked
 from detection.models import Finding
 from spine.answers import answers, checked
 
@@ -67,6 +68,14 @@ class Findings(UnderCase, generics.ListAPIView[Finding]):
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
+
+    def paginate_queryset(self, queryset: Any) -> list[Any] | None:
+        """A page in which pseudonyms stand for the provider's account ids that detectors wrote into their words."""
+        page = super().paginate_queryset(queryset) or []
+        clean = masked(text for finding in page for text in (finding.title, finding.summary))
+        for finding in page:
+            finding.title, finding.summary = clean(finding.title), clean(finding.summary)
+        return page
 
     def get_queryset(self) -> QuerySet[Finding]:
         findings = history.findings_at(self.case()).defer("payload")

@@ -1,17 +1,17 @@
-"""The log over the API: of one case, and of what belongs to no case; each entry in words and with its place."""
+"""The log over the API: of one case, and all one may know of; each entry in words and with its place."""
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cases import sentences
-from cases.api.shared import UnderCase
+from cases import access, sentences
+from cases.api.shared import UnderCase, person
+from cases.models import Case
 from people.authentication import needs
-from people.rights import may
 from spine.answers import answers, checked
 from spine.models import LogEntry
 
@@ -27,11 +27,12 @@ class LogEntrySerializer(serializers.ModelSerializer[LogEntry]):
     """An entry. `index` is its place in the log, null for the seconds until it is numbered."""
 
     index = serializers.SerializerMethodField()
+    case = serializers.CharField(allow_null=True, help_text="reference of the case it belongs to")
     sentence = serializers.SerializerMethodField(help_text="what was done, in words, without who")
 
     class Meta:
         model = LogEntry
-        fields = ["id", "index", "at", "actor", "action", "sentence", "about", "data"]
+        fields = ["id", "index", "at", "actor", "action", "sentence", "case", "about", "data"]
         read_only_fields = fields
 
     @extend_schema_field(serializers.IntegerField(allow_null=True))
@@ -66,7 +67,7 @@ class CaseLog(UnderCase, generics.ListAPIView[LogEntry]):
 
 
 class Log(generics.ListAPIView[LogEntry]):
-    """The log of what belongs to no case."""
+    """The log."""
 
     permission_classes = [needs("log.read")]
     serializer_class = LogEntrySerializer
@@ -74,7 +75,7 @@ class Log(generics.ListAPIView[LogEntry]):
 
     @extend_schema(
         summary="Read the log",
-        description="Newest first: what belongs to no case. Acts under a case stand in that case's log.",
+        description="Newest first: what you may know of. Without the right to read cases, nothing of cases and leads.",
         tags=["log"],
         parameters=[LogFilter],
         responses=answers(200, LogEntrySerializer(many=True), 400),
@@ -83,12 +84,10 @@ class Log(generics.ListAPIView[LogEntry]):
         return super().get(request, *args, **kwargs)
 
     def get_queryset(self) -> QuerySet[LogEntry]:
-        entries = LogEntry.objects.filter(scope=None)
-        if not may(self.request.user, "leads.read"):
-            entries = entries.exclude(action__startswith="lead.")
-        return _matching(entries, self.request)
+        return _matching(access.visible_entries(person(self.request)), self.request)
 
 
 def _matching(entries: QuerySet[LogEntry], request: Request) -> QuerySet[LogEntry]:
     wanted = checked(LogFilter, request.query_params)
-    return entries.filter(**wanted).select_related("sequence").defer("row_digests")
+    refs = Case.objects.filter(pk=OuterRef("scope")).values("ref")
+    return entries.filter(**wanted).annotate(case=Subquery(refs)).select_related("sequence").defer("row_digests")

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from cases import paging, sentences
+from cases import access, paging, sentences
 from cases.context import failed_jobs
 from cases.models import Case
 from cases.views import shared
@@ -64,9 +64,7 @@ def log(request: HttpRequest) -> HttpResponse:
 
 def visible_entries(request: HttpRequest) -> QuerySet[LogEntry]:
     """Everything for those who may read cases; for others only what tells of no case and no lead."""
-    if may(request.user, "cases.read"):
-        return LogEntry.objects.all()
-    return LogEntry.objects.filter(_of_kinds(OPEN_KINDS), scope=None)
+    return access.visible_entries(request.user)
 
 
 def _of_kinds(kinds: Any) -> Q:

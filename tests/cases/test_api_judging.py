@@ -11,7 +11,16 @@ from cases.vocabulary import ALTERNATIVES
 from spine.ids import new_id
 from spine.models import Job
 from tests.cases.api import client_of, places
-from tests.factories import Cast, add_exhibit, judge_all, make_case, make_lead, make_release, provider_ids, run_job
+from tests.factories import (
+    Cast,
+    add_exhibit,
+    judge_all,
+    make_case,
+    make_lead,
+    make_release,
+    provider_ids,
+    run_job,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_broker")]
 
@@ -49,6 +58,13 @@ def test_accounts_stand_by_our_id_and_pseudonym_never_by_the_providers(api: APIC
     assert "acct-0000" not in str(body)
 
 
+def test_a_providers_id_that_a_detector_wrote_down_is_shown_as_its_pseudonym(api: APIClient, cast: Cast) -> None:
+    case = make_case(cast, accounts=["acct_81c2f7", "Payment"])
+    row = api.get(url(case, "findings")).json()["results"][0]
+    name = case.accounts.get(account__provider_id="Payment").account.pseudonym
+    assert row["title"] == f"{name} fingerprint shared by 2 accounts"
+
+
 @pytest.mark.parametrize("rows", [1, 3])
 def test_accounts_take_one_number_of_queries(
     api: APIClient, cast: Cast, rows: int, django_assert_num_queries: Any
@@ -56,7 +72,7 @@ def test_accounts_take_one_number_of_queries(
     case = make_case(cast, accounts=rows)
     judge_all(case, cast.analyst)
     api.get(url(case, "accounts"))
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert len(api.get(url(case, "accounts")).json()["results"]) == rows
 
 
@@ -198,7 +214,7 @@ def test_findings_of_a_case_take_one_number_of_queries(
     for number in range(rows - 1):
         actions.join_case(make_lead(provider_ids(2, f"group{number}")), case, actor=cast.analyst)
     api.get(url(case, "findings"))
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert len(api.get(url(case, "findings")).json()["results"]) == rows
 
 

@@ -10,12 +10,10 @@ from cases import actions, filters
 from cases.filters import AccountFilter
 from cases.models import Case, Verdict
 from cases.tasks import set_verdicts
-from spine import jobs, sequencer, verification
+from spine import jobs
 from spine.errors import Conflict, Refused
 from spine.models import Job, JobState, LogEntry
 from tests.factories import Cast, make_case, run_job
-from tests.killing import kill_at, undisturbed
-from tests.servers import Worker
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "owner", "audit"]),
@@ -219,22 +217,3 @@ def test_filter_counts_exactly(committed_cast: Cast, wanted: AccountFilter, coun
 def test_filter_that_means_nothing_is_refused(given: dict[str, str]) -> None:
     with pytest.raises(Refused):
         AccountFilter.of(given)
-
-
-def test_worker_killed_at_any_moment_leaves_what_an_undisturbed_run_leaves(
-    worker: Worker, committed_cast: Cast
-) -> None:
-    case = make_case(committed_cast, accounts=6000)
-    turns = iter(["benign", "victim", "unknown", "reseller_pool"])
-
-    def make_job() -> Job:
-        return ask(case, committed_cast, value=next(turns))
-
-    seconds = undisturbed(make_job)
-    met = [kill_at(worker, make_job, seconds, moments) for moments in ((0.1, 0.5), (0.3, 0.7), (0.9,))]
-    sequencer.sequence()
-
-    assert sum(met) >= 3, met
-    assert values(case) == ["reseller_pool"] * 6000
-    assert list(LogEntry.objects.filter(action="verdicts.set").values_list("row_count", flat=True)) == [6000] * 4
-    assert [str(problem) for problem in verification.verify().problems] == []

@@ -44,7 +44,7 @@ def choice(name: str, default: str, accepted: Sequence[str]) -> str:
 
 
 def secret(name: str, default_file: Path | None = None) -> str:
-    """A secret from the variable, from the file that NAME_FILE names, or from the default file. There is no default value."""
+    """A secret from the variable, the file that NAME_FILE names, or the default file. There is no default value."""
     value = os.environ.get(name)
     if value:
         return value

@@ -99,7 +99,13 @@ def freeze(
             preparer=actor,
             frozen_at=timezone.now(),
         )
-        _record("dossier.frozen", version, actor.principal, rows=[version], snapshot=frozen.snapshot_sha256)
+        _record(
+            action="dossier.frozen",
+            version=version,
+            actor=actor.principal,
+            rows=[version],
+            snapshot=frozen.snapshot_sha256,
+        )
         render(version, actor=actor.principal)
     return version
 
@@ -130,7 +136,9 @@ def approve(version: DossierVersion, *, actor: User, snapshot_sha256: str, note:
         note=note,
         at=timezone.now(),
     )
-    _record("dossier.approved", version, actor.principal, rows=[approval], snapshot=snapshot_sha256)
+    _record(
+        action="dossier.approved", version=version, actor=actor.principal, rows=[approval], snapshot=snapshot_sha256
+    )
     render(version, actor=actor.principal)
     return approval
 
@@ -167,7 +175,7 @@ def seal(version: DossierVersion, plan: BagPlan, *, actor: str, confirm: Confirm
         at=timezone.now(),
     )
     confirm()
-    _record("dossier.sealed", version, actor, rows=[made], manifest=plan.manifest_sha256)
+    _record(action="dossier.sealed", version=version, actor=actor, rows=[made], manifest=plan.manifest_sha256)
     return made
 
 
@@ -194,7 +202,7 @@ def prove(
         at=timezone.now(),
     )
     confirm()
-    _record("dossier.proved", version, actor, rows=[made], package=package.sha256)
+    _record(action="dossier.proved", version=version, actor=actor, rows=[made], package=package.sha256)
     return made
 
 
@@ -219,10 +227,10 @@ def record_download(version: DossierVersion, *, actor: User, sha256: str) -> Non
         )
         for exhibit in exhibits.order_by("number")
     ]
-    _record("dossier.downloaded", version, actor.principal, rows=events, package=sha256)
+    _record(action="dossier.downloaded", version=version, actor=actor.principal, rows=events, package=sha256)
 
 
-def _record(action: str, version: DossierVersion, actor: str, *, rows: list[Any], **details: str) -> None:
+def _record(*, action: str, version: DossierVersion, actor: str, rows: list[Any], **details: str) -> None:
     data = {"ref": version.case.ref, "number": version.number, "edition": version.edition, **details}
     log.record(actor=actor, action=action, about=version, scope=version.case_id, data=data, rows=rows)
     base.touch(version.case)

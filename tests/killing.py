@@ -1,4 +1,4 @@
-"""Kills the real worker's whole process group at chosen moments of a job, and waits until another attempt finished it."""
+"""Kills the worker's whole process group at chosen moments of a job, and waits until another attempt finished it."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -1,0 +1,152 @@
+"""For each kind of job: SIGKILL to the worker's whole process group at five moments; every count as undisturbed."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count
+
+from cases import actions
+from cases.actions import dossiers
+from cases.filters import AccountFilter
+from cases.models import Case, DossierVersion
+from detection import runs, sources
+from detection.models import TelemetrySource
+from detection.simulate import Scale, simulate
+from detection.telemetry.dataset import open_dataset
+from spine import verification
+from spine.models import Job, JobState, LogEntry, Outbox
+from tests.database import clean
+from tests.factories import make_case, make_cast
+from tests.killing import MOMENTS, finished, kill_at, undisturbed
+from tests.servers import HOME, Worker
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner", "audit"])
+SOURCE = UUID("0198b6a0-0000-7000-8000-000000000001")
+MakeJob = Callable[[], Job]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return simulate(Scale(accounts=400, exchanges=20_000, seed=5), tmp_path_factory.mktemp("telemetry"))
+
+
+def survives(worker: Worker, prepare: Callable[[], MakeJob], extra: Callable[[], Any] = lambda: None) -> None:
+    """Run once in peace, then kill at each moment, two a job; what there is afterwards must be the same every time."""
+    empty_folder(Path(settings.CHECKPOINT_FOLDER))
+    make_job = prepare()
+    seconds = undisturbed(make_job)
+    expected = census(), extra()
+    met = 0
+    for moments in (MOMENTS[0:2], MOMENTS[2:4], MOMENTS[4:5]):
+        settle()
+        clean()
+        empty_folder(Path(settings.CHECKPOINT_FOLDER))
+        make_job = prepare()
+        met += kill_at(worker, make_job, seconds, moments)
+        found = census(), extra()
+        assert found == expected, set(expected[0].items()) ^ set(found[0].items())
+        assert [str(problem) for problem in verification.verify().problems] == []
+    assert met >= 3, f"only {met} of {len(MOMENTS)} kills met the job at work"
+
+
+def settle(timeout: float = 60) -> None:
+    """Wait until no job and no message is under way and every entry has its number."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        jobs = Job.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING]).exists()
+        messages = Outbox.objects.filter(handled_at=None).exists()
+        if not jobs and not messages and not LogEntry.objects.filter(sequence=None).exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"still at work: {list(Job.objects.values('kind', 'state', 'note', 'error'))}")
+
+
+def census() -> dict[str, Any]:
+    """How many rows each table of ours has, and how many acts of each kind the log has, when all work is done."""
+    settle()
+    counted = [m for label in ("detection", "cases") for m in apps.get_app_config(label).get_models()]
+    acts = LogEntry.objects.order_by().values_list("action").annotate(n=Count("id"))
+    return {m._meta.db_table: m._default_manager.count() for m in counted} | dict(acts) | {"jobs": Job.objects.count()}
+
+
+def stored_rows() -> int:
+    with open_dataset(sources.root_of(TelemetrySource(id=SOURCE))) as dataset:
+        return int(dataset.exchanges.count().to_pyarrow().as_py())
+
+
+def empty_folder(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def test_telemetry_add_survives_its_worker(worker: Worker, made: Any) -> None:
+    def prepare() -> MakeJob:
+        empty_folder(Path(settings.TELEMETRY_ROOT))
+        source = TelemetrySource.objects.create(id=SOURCE, name="api-logs")
+        return lambda: sources.request_telemetry(
+            actor="user:lead", source=source, kind="exchanges", path=made.telemetry
+        )
+
+    survives(worker, prepare, stored_rows)
+
+
+def test_detectors_run_survives_its_worker(worker: Worker, made: Any) -> None:
+    def prepare() -> MakeJob:
+        empty_folder(Path(settings.TELEMETRY_ROOT))
+        source = TelemetrySource.objects.create(id=SOURCE, name="api-logs")
+        for kind in ("accounts", "networks", "models"):
+            sources.add_file(actor="user:lead", source=source, kind=kind, path=getattr(made, kind))
+        sources.add_file(actor="user:lead", source=source, kind="exchanges", path=made.telemetry)
+        return lambda: runs.request_run(actor="user:lead", source=source)
+
+    survives(worker, prepare)
+
+
+def test_verdicts_set_survives_its_worker(worker: Worker) -> None:
+    def prepare() -> MakeJob:
+        cast = make_cast()
+        case = make_case(cast, accounts=3000)
+        return lambda: actions.set_verdicts_matching(
+            case, AccountFilter(), actor=cast.analyst, value="actor_controlled", reason="Alike.", expected_count=3000
+        )
+
+    survives(worker, prepare)
+
+
+def test_dossier_freeze_survives_its_worker(worker: Worker) -> None:
+    def prepare() -> MakeJob:
+        cast = make_cast()
+        case = make_case(cast, stage="escalated", accounts=400)
+        return lambda: dossiers.prepare(case, actor=cast.analyst, edition="counsel")
+
+    survives(worker, prepare)
+
+
+def test_dossier_render_survives_its_worker(worker: Worker) -> None:
+    def prepare() -> MakeJob:
+        empty_folder(HOME.path / "renders")
+        cast = make_cast()
+        case = make_case(cast, stage="escalated", accounts=300)
+        finished(dossiers.prepare(case, actor=cast.analyst, edition="counsel"))
+        settle()
+        version = DossierVersion.objects.get()
+
+        def seal() -> Job:
+            with transaction.atomic():
+                dossiers.approve(version, actor=cast.counsel, snapshot_sha256=version.snapshot_sha256)
+                return Job.objects.get(kind="dossier.render", key__endswith=":sealed")
+
+        return seal
+
+    def package() -> tuple[int, bool]:
+        version = DossierVersion.objects.select_related("case").get()
+        return Case.objects.count(), version.seal.proof.package_size > 0
+
+    survives(worker, prepare, package)

@@ -6,7 +6,7 @@ SwaggerUIBundle({
   domNode: place,
   layout: "BaseLayout",
   presets: [SwaggerUIBundle.presets.apis],
-  docExpansion: "none",
+  docExpansion: "list", tagsSorter: "alpha",
   defaultModelsExpandDepth: -1,
   requestInterceptor: (request) => {
     if (!["GET", "HEAD"].includes(request.method || "GET")) request.headers["X-CSRFToken"] = place.dataset.token;

@@ -17,6 +17,7 @@ TEMPLATE = Path(__file__).parent / "templates" / "counsel.typ"
 MOST = {"accounts": 60, "findings": 60, "linkage": 40, "timeline": 80, "custody": 80}  # rows of a list on paper
 IN_FULL = 3  # findings of each signal that are printed with all they state
 MOST_BARS = 70
+LONGEST_READER = 60
 
 
 def pdf(whole: Row) -> bytes:
@@ -41,6 +42,7 @@ def view(whole: Row) -> Row:
     findings = _capped(snapshot["findings"]["rows"], "findings", "Findings, strongest first", "findings")
     parts = {
         "document": {**whole, "snapshot": short},
+        "reader": _reader(snapshot["recipient"]["name"]),
         "chart": _chart(snapshot),
         "numbers": {row["item"]: f"F{row['number']}" for row in snapshot["findings"]["rows"]},
         "accounts": _capped(snapshot["accounts"]["rows"], "accounts", "Accounts, largest volume first", "accounts"),
@@ -51,6 +53,13 @@ def view(whole: Row) -> Row:
     }
     shown: Row = printable_all(parts)
     return shown
+
+
+def _reader(name: str) -> str:
+    """Whom the copy is for, short enough for the foot of a page."""
+    if not name:
+        return "internal copy – not for disclosure"
+    return f"for {name[:LONGEST_READER]}…" if len(name) > LONGEST_READER else f"for {name}"
 
 
 def _capped(rows: list[Row], name: str, title: str, noun: str, schedule: str = "") -> Row:

@@ -17,10 +17,10 @@ SHOWN = (
 )
 NOT_SHOWN = {0x2041, 0x2043, 0x2053}
 INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-LONGEST_WORD = 32  # a longer run of characters may be broken anywhere after as many
+LONGEST_WORD, PIECE = 28, 8  # a run of characters as long as this may be broken after every piece
 WORD = re.compile(r"\w+")
-IDENTIFIER = re.compile(r"[0-9a-f]{64}|[a-z]+\.[a-z]+:[0-9a-f-]{36}")
-LONG_RUN = re.compile(rf"[^\s\u200b]{{{LONGEST_WORD}}}(?=\S)")
+IDENTIFIER = re.compile(r"[0-9a-f]{64}|[a-z]+\.[a-z]+:[0-9a-z-]{12,36}|retort/log/[0-9a-f]{16}|[0-9T:.-]{26}Z")
+LONG_RUN = re.compile(rf"[^\s-]{{{LONGEST_WORD},}}")  # a line may break at a hyphen anyway
 
 
 def printable(text: str) -> str:
@@ -42,7 +42,11 @@ def visible(text: str) -> str:
 
 def breakable(text: str) -> str:
     """Very long words get places where a line may break (zero-width spaces); digests and item ids stay whole."""
-    return text if IDENTIFIER.fullmatch(text) else LONG_RUN.sub(lambda match: match.group() + "\u200b", text)
+    return text if IDENTIFIER.fullmatch(text) else LONG_RUN.sub(lambda match: _pieces(match.group()), text)
+
+
+def _pieces(run: str) -> str:
+    return "\u200b".join(run[start : start + PIECE] for start in range(0, len(run), PIECE))
 
 
 def printable_all(value: Any) -> Any:

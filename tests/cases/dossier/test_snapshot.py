@@ -178,7 +178,8 @@ def test_visible_keeps_every_script() -> None:
 
 def test_breakable_leaves_digests_whole() -> None:
     assert breakable("ab" * 32) == "ab" * 32
-    assert breakable("x" * 40) == f"{'x' * 32}\u200b{'x' * 8}"
+    assert breakable("2026-05-04T10:00:00.000000Z") == "2026-05-04T10:00:00.000000Z"
+    assert breakable(f"a {'x' * 28} b") == f"a {'x' * 8}\u200b{'x' * 8}\u200b{'x' * 8}\u200bxxxx b"
 
 
 def test_window_of_cut_is_its_last_act(story: Story) -> None:

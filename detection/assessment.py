@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from detection.coincidence import Cell
+from detection.coincidence import NETWORK_TIES, Cell
 from detection.evidence import Evidence
 from detection.records import Assessment, Label, LookAlike, Reason
 
@@ -68,7 +68,7 @@ def label_of(e: Evidence) -> Label:
 def _extraction(e: Evidence) -> bool:
     """Ask for strangers on paper whose behaviour and ties coincide, where no open explanation would do as well."""
     strangers = max(e.organisations, e.payers) >= 0.6 * e.size
-    coincide = e.covered >= COVERED and e.best <= STRONG_LOG10_P and bool(e.common)
+    coincide = e.covered_on_paper >= COVERED and e.best <= STRONG_LOG10_P and bool(e.common)
     broad = len(e.common) >= FEWEST_TEMPLATES and e.spread >= FEWEST_SPREAD
     return strangers and coincide and (broad or _rings(e)) and e.focus >= LOWEST_FOCUS and e.egress < SAME_NETWORK
 
@@ -216,7 +216,7 @@ def look_alikes(e: Evidence) -> tuple[LookAlike, ...]:
         ),
         LookAlike(
             "commercial VPN used by strangers",
-            bool(e.kinds) and set(e.kinds) <= {"network_kind", "asn"},
+            bool(e.kinds) and set(e.kinds) <= NETWORK_TIES,
             f"A proxy network alone ties nobody. Ties that coincide with templates: {ties}.",
         ),
     )

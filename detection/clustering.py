@@ -18,7 +18,7 @@ import graspologic_native
 import rfc8785
 
 from detection.assessment import assess
-from detection.coincidence import Behaviour, Cell, Limits, behaviours, cells, ties
+from detection.coincidence import NETWORK_TIES, Behaviour, Cell, Limits, behaviours, cells, ties
 from detection.describe import cluster_title, link_reason
 from detection.evidence import Evidence, effective
 from detection.records import AccountFacts, Cluster, Clustering, Edge, FindingDraft, Hub, Label, Link, Member, rfc3339
@@ -322,7 +322,8 @@ class _Builder:
     def _firm(self, group: frozenset[str], inside: Sequence[Cell]) -> frozenset[str]:
         """Give the accounts that hardly stand in the coincidences by chance.
 
-        Of a cell's members, expected / found are there by chance; different kinds of tie are taken as independent.
+        Of a cell's members, expected / found are there by chance; different kinds of tie are taken as independent. Ties
+        through a network alone are not enough: what people send and where they come from go together anyway.
         """
         doubt: dict[str, dict[str, float]] = defaultdict(dict)
         for cell in inside:
@@ -330,7 +331,11 @@ class _Builder:
                 by_kind = doubt[account]
                 by_kind[cell.tie.kind] = min(by_kind.get(cell.tie.kind, 1.0), min(1.0, 1 / max(cell.lift, 1e-9)))
         highest = self.parameters.highest_doubt
-        return frozenset(account for account, by_kind in doubt.items() if prod(by_kind.values()) <= highest)
+        return frozenset(
+            account
+            for account, by_kind in doubt.items()
+            if prod(by_kind.values()) <= highest and not by_kind.keys() <= NETWORK_TIES
+        )
 
     def _shared(self, accounts: frozenset[str]) -> list[tuple[Edge, int]]:
         """Give the edges to values that two members show, with how many do; a single account keeps all of its own."""

@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from detection.records import AccountFacts, Edge
 
 RINGS = ("payment_fingerprint", "api_key", "email_domain", "programme", "org", "ip", "subnet")
+NETWORK_TIES = frozenset({"network_kind", "asn", "roaming"})
 BURST_DAYS = (1, 3, 7, 21)
 FEWEST = 3
 

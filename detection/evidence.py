@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from detection.coincidence import Behaviour, Cell
+from detection.coincidence import NETWORK_TIES, Behaviour, Cell
 from detection.records import AccountFacts, Link
 
 OPEN_NETWORKS = frozenset({"education", "business"})
@@ -53,6 +53,12 @@ class Evidence:
     def covered(self) -> float:
         inside = {a for cell in self.hidden_cells for a in cell.members if a in self.accounts}
         return len(inside) / self.size
+
+    @cached_property
+    def covered_on_paper(self) -> float:
+        """Share of members in a coincidence with something other than a network."""
+        paper = [cell for cell in self.hidden_cells if cell.tie.kind not in NETWORK_TIES]
+        return len({a for cell in paper for a in cell.members if a in self.accounts}) / self.size
 
     @cached_property
     def best(self) -> float:
@@ -131,6 +137,7 @@ class Evidence:
             "organisation_share": round(self.organisation_share, 4),
             "coincidences": len(self.hidden_cells),
             "covered": round(self.covered, 4),
+            "covered_on_paper": round(self.covered_on_paper, 4),
             "best_log10_p": round(self.best, 2),
             "tie_kinds": len(self.kinds),
             "common_templates": len(self.common),

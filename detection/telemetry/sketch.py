@@ -21,7 +21,7 @@ HEAD_LONGEST = 40
 PERMUTATIONS, BANDS = 32, 8
 FEWEST_WORDS = 6
 _CUT = 250
-_ROWS = PERMUTATIONS // BANDS
+_MIXER = np.uint64(0x9E3779B97F4A7C15)
 
 COLUMNS: Mapping[str, pa.DataType] = {
     "sketch_head": pa.int64(),
@@ -89,32 +89,45 @@ def number(tokens: Sequence[str]) -> int:
 
 
 def sketch(text: str) -> Row:
-    """Sketch one prompt: head, tail, whole text, bands. All None for a prompt too short to have a frame."""
+    """Sketch one prompt: head, tail, whole text, MinHash. A prompt too short to have a frame has at most the third."""
     tokens = masked(text)
     words = [token for token in tokens if token not in (":", "\n")]
     if len(words) < FEWEST_WORDS:
         return None, None, number(tokens) if tokens else None, None
-    return number(head(tokens)), number(tail(tokens)), number(tokens), bands(words)
+    return number(head(tokens)), number(tail(tokens)), number(tokens), minhash(words)
 
 
-def bands(words: Sequence[str]) -> list[int]:
-    """Fold the MinHash of word pairs into eight bands of four; equal bands mean similar prompts (0.6 or so)."""
-    minhash = RMinHash(num_perm=PERMUTATIONS, seed=42)
-    minhash.update([f"{first} {second}" for first, second in pairwise(words)])
-    digest = np.asarray(minhash.digest(), dtype=np.uint64).reshape(BANDS, _ROWS)
-    return [int.from_bytes(blake2b(row.tobytes(), digest_size=8).digest(), "big", signed=True) for row in digest]
+def minhash(words: Sequence[str]) -> list[int]:
+    """Give the MinHash of the word pairs: 32 unsigned numbers, an agreeing share of which estimates the resemblance."""
+    made = RMinHash(num_perm=PERMUTATIONS, seed=42)
+    made.update([f"{first} {second}" for first, second in pairwise(words)])
+    digest: list[int] = made.digest()
+    return digest
+
+
+def bands(digests: Sequence[Sequence[int]]) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """Fold MinHashes into eight bands of four numbers each; two prompts that resemble by 0.6 or so agree in one."""
+    rows = np.asarray(digests, dtype=np.uint64).reshape(len(digests), BANDS, PERMUTATIONS // BANDS)
+    folded = np.zeros(rows.shape[:2], dtype=np.uint64)
+    for place in range(rows.shape[2]):
+        folded = (folded ^ rows[:, :, place]) * _MIXER
+        folded ^= folded >> np.uint64(29)
+    return folded.view(np.int64)
 
 
 def sketch_batch(prompts: pa.Array) -> list[pa.Array]:
     """Sketch a batch of prompts into the arrays of `COLUMNS`, in their order; absent prompts give nulls."""
-    seen: dict[str, Row] = {}
+    seen: dict[str | None, Row] = {None: (None, None, None, None)}
     rows: list[Row] = []
     for text in prompts.to_pylist():
-        if text is None:
-            rows.append((None, None, None, None))
-            continue
         if text not in seen:
             seen[text] = sketch(text)
         rows.append(seen[text])
-    values = zip(*rows, strict=True) if rows else [[], [], [], []]
-    return [pa.array(list(column), kind) for column, kind in zip(values, COLUMNS.values(), strict=True)]
+    heads, tails, texts, digests = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return [*(pa.array(part, pa.int64()) for part in (heads, tails, texts)), _band_array(digests)]
+
+
+def _band_array(digests: Sequence[Sequence[int] | None]) -> pa.Array:
+    there = [digest for digest in digests if digest is not None]
+    folded = iter(bands(there).tolist() if there else ())
+    return pa.array([None if d is None else next(folded) for d in digests], COLUMNS["sketch_bands"])

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from detection.telemetry.sketch import COLUMNS, bands, head, masked, sketch, sketch_batch, tail
+from detection.telemetry.sketch import COLUMNS, bands, head, masked, minhash, sketch, sketch_batch, tail
 
 FRAME = "Work on the exercise with great care: {}\nReturn the worked material only."
 
@@ -35,8 +35,9 @@ def test_bands_of_nearly_equal_prompts_agree_in_two_and_of_others_in_none() -> N
     words = masked("describe how the harbour crane lifts a crate of wool from the deck before the ferry sails at noon")
     near = ["evening" if word == "noon" else word for word in words]
     far = masked("sort these orders by price and give the total of each customer in one table without further words")
-    assert sum(a == b for a, b in zip(bands(words), bands(near), strict=True)) >= 2
-    assert sum(a == b for a, b in zip(bands(words), bands(far), strict=True)) == 0
+    one, two, three = bands([minhash(words), minhash(near), minhash(far)])
+    assert (one == two).sum() >= 2
+    assert (one == three).sum() == 0
 
 
 def test_sketch_batch_with_absent_prompt_gives_nulls_and_fixed_types() -> None:

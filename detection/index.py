@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db import connection
+import psycopg
+from django.db import connection, models
 
 from detection.pseudonyms import pseudonym
 from spine.ids import new_id
@@ -41,6 +43,17 @@ ATTRIBUTE_IDS = """
 SELECT type, value, known.id FROM detection_attribute known
 JOIN unnest(%s::text[], %s::text[]) AS given (type, value) USING (type, value)
 """
+
+
+def copy(model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Append rows by COPY, some times faster than INSERT; the id comes first and is made here."""
+    quote = connection.ops.quote_name
+    names = ", ".join(quote(name) for name in ["id", *columns])
+    with connection.cursor() as cursor:
+        target: psycopg.Cursor[Any] = cursor.cursor
+        with target.copy(f"COPY {quote(model._meta.db_table)} ({names}) FROM STDIN") as sink:
+            for row in rows:
+                sink.write_row((new_id(), *row))
 
 
 def accounts(namespace: str, seen: Mapping[str, Seen]) -> dict[str, UUID]:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import rfc8785
 from django.db import transaction
@@ -27,7 +26,6 @@ __all__ = ["Counts", "Rejection", "ensure_accounts", "store", "validate", "versi
 KEPT_ERRORS = 100
 BATCH = 1000
 BATCH_BYTES = 4 * 1024 * 1024
-ROWS = 2000
 CONFLICT = Problem(
     "/uid", "a finding with this uid and version was received before with other content; send a higher version"
 )
@@ -197,19 +195,20 @@ def _write(owner: Detector, fresh: Sequence[_Read], actor: str, namespace: str) 
     log.record(actor=actor, action="findings.received", about=owner, data=data, rows=rows)
     accounts = index.accounts(namespace, _seen(fresh))
     attributes = index.attributes((a.type, a.value) for _, account in _stated(fresh) for a in account.attributes)
-    pairs = list(zip(rows, fresh, strict=True))
-    FindingAccount.objects.bulk_create(
-        (_account_row(row, accounts[account.id], account) for row, item in pairs for account in item.finding.accounts),
-        batch_size=ROWS,
+    stated = [(row.id, account) for row, item in zip(rows, fresh, strict=True) for account in item.finding.accounts]
+    index.copy(
+        FindingAccount,
+        ("finding_id", "account_id", "exchanges", "input_tokens", "output_tokens"),
+        ((row, accounts[one.id], one.exchanges, one.input_tokens, one.output_tokens) for row, one in stated),
     )
-    Sighting.objects.bulk_create(
+    index.copy(
+        Sighting,
+        ("finding_id", "account_id", "attribute_id", "count", "first_seen", "last_seen"),
         (
-            _sighting_row(row, accounts[account.id], attributes[merged.type, merged.value], merged)
-            for row, item in pairs
-            for account in item.finding.accounts
-            for merged in _merged(account.attributes)
+            (row, accounts[one.id], attributes[seen.type, seen.value], seen.count, seen.first_seen, seen.last_seen)
+            for row, one in stated
+            for seen in _merged(one.attributes)
         ),
-        batch_size=ROWS,
     )
 
 
@@ -285,24 +284,3 @@ def _least(*moments: datetime | None) -> datetime | None:
 
 def _greatest(*moments: datetime | None) -> datetime | None:
     return max((moment for moment in moments if moment is not None), default=None)
-
-
-def _account_row(row: Finding, account_id: UUID, account: SeenAccount) -> FindingAccount:
-    return FindingAccount(
-        finding=row,
-        account_id=account_id,
-        exchanges=account.exchanges,
-        input_tokens=account.input_tokens,
-        output_tokens=account.output_tokens,
-    )
-
-
-def _sighting_row(row: Finding, account_id: UUID, attribute_id: UUID, attribute: SeenAttribute) -> Sighting:
-    return Sighting(
-        finding=row,
-        account_id=account_id,
-        attribute_id=attribute_id,
-        count=attribute.count,
-        first_seen=attribute.first_seen,
-        last_seen=attribute.last_seen,
-    )

@@ -118,7 +118,7 @@ def settled(condition: Any, seconds: float = 60.0) -> None:
         time.sleep(0.1)
 
 
-def test_same_file_by_two_senders_at_once_is_stored_once(live_site: str, key: str) -> None:
+def test_same_file_by_two_senders_at_once_is_stored_once(live_site: str, key: str, checkpoints_apart: Any) -> None:
     body = b"\n".join(line(f"f{number}") for number in range(400))
     with ThreadPoolExecutor(3) as senders:
         answers = [a.json() for a in senders.map(lambda _: post(live_site, key, body), range(3))]

@@ -39,6 +39,7 @@ def _bring_up_to_date(files: list[str]) -> int:
         return 0
     if not usable:
         sys.stdout.write(f"Making .venv with Python {sys.version.split()[0]}\n")
+        sys.stdout.flush()
         shutil.rmtree(FOLDER, ignore_errors=True)
         try:
             venv.create(FOLDER, with_pip=True)

@@ -24,7 +24,7 @@ from config import home as homes
 from config.embedded import processes
 from config.home import CHECKOUT, EmbeddedError, Home, locked, write_private
 from config.launch import RUN_MARK, become_reaper
-from config.stopping import Stopped, listen
+from config.stopping import Stopped, listen, silence
 
 READY_SECONDS = 180.0
 SAMPLE_ATTEMPTS = 5
@@ -42,6 +42,7 @@ def main() -> int:
         sys.stderr.write(f"retort: {error}\n")
         return 1
     finally:
+        silence()
         processes.collect()
     return 0
 

@@ -26,10 +26,15 @@ def listen() -> None:
         signal.setitimer(signal.ITIMER_REAL, LOOK_SECONDS, LOOK_SECONDS)
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
+def silence() -> None:
+    """No more looks and no more signals: the interpreter's own end would take the next alarm for its death."""
     signal.setitimer(signal.ITIMER_REAL, 0)
-    for other in STOP_SIGNALS:
-        signal.signal(other, signal.SIG_IGN)
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    silence()
     raise Stopped
 
 

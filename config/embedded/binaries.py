@@ -1,6 +1,7 @@
-"""PostgreSQL's programs in their package, and how root runs them although they refuse root."""
+"""PostgreSQL's programs in their package, and how root and users without a name run them although they refuse those."""
 
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -32,21 +33,35 @@ def require_reachable(*paths: Path) -> None:
 
 @cache
 def runner() -> Sequence[str]:
-    """What stands before a PostgreSQL program: nothing, or for root a user namespace in which root is user 1000.
+    """What stands before a PostgreSQL program: nothing, or a user namespace in which this user is another one.
 
-    PostgreSQL refuses user id 0. Inside the namespace the same files belong to user 1000: no system user is added
-    and no permission is changed.
+    PostgreSQL refuses user id 0, and an id that the system has no name for. Inside the namespace the same files belong
+    to a user that has one: no system user is added and no permission is changed.
     """
-    if os.geteuid() != 0:
+    user = os.geteuid()
+    if user != 0 and _has_name(user):
         return []
     unshare = shutil.which("unshare")
-    if unshare is not None:
-        command = [unshare, "--user", "--map-user=1000", "--map-group=1000"]
+    if unshare is not None and (other := _named_user()) is not None:
+        command = [unshare, "--user", f"--map-user={other}", f"--map-group={other}"]
         trial = subprocess.run([*command, "true"], capture_output=True, check=False, stdin=subprocess.DEVNULL)
         if trial.returncode == 0:
             return command
+    why = "PostgreSQL does not run as root" if user == 0 else f"PostgreSQL needs a user name and user {user} has none"
     raise EmbeddedError(
-        "PostgreSQL does not run as root and this machine lets root make no user namespace (unshare --user): "
+        f"{why}, and this machine lets it make no user namespace (unshare --user): "
         "run Retort as an ordinary user, or set DATABASE_URL, RETORT_OWNER_DATABASE_URL, RETORT_AUDIT_DATABASE_URL "
         "and BROKER_URL to servers of your own"
     )
+
+
+def _has_name(user: int) -> bool:
+    try:
+        return bool(pwd.getpwuid(user).pw_name)
+    except KeyError:
+        return False
+
+
+def _named_user() -> int | None:
+    """The highest user id with a name, as a rule nobody's; None when root is the only one."""
+    return max((entry.pw_uid for entry in pwd.getpwall() if 0 < entry.pw_uid < 2**31), default=None)

@@ -5,7 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Q
+from django.db.models import F, Q, Window
+from django.db.models.functions import RowNumber
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
@@ -24,7 +25,7 @@ from people.policy import requires
 from spine.errors import Conflict, Refused
 
 SHORT = {claim.value: claim.label.partition(") ")[2] for claim in Claim}
-MOST_OFFERED = 12  # findings listed to be cited; any other is brought here from its drawer
+OF_EACH_SIGNAL = 4  # findings listed to be cited; any other is brought here from its drawer
 
 
 @requires("cases.read", hidden=True)
@@ -212,11 +213,20 @@ def _citable(case: Case, named: set[tuple[str, UUID]]) -> list[Citable]:
     for note in history.notes_at(case):
         address = f"{at['case_timeline']}#note-{note.pk}"
         items.append(Citable("timeline_note", note.pk, f"Timeline: {visible(note.text)[:120]}", address))
-    strongest = list(history.findings_at(case).order_by("-score", "id").values_list("id", flat=True)[:MOST_OFFERED])
+    strongest = _strongest(case)
     wanted = Q(id__in=[*strongest, *(item for kind, item in named if kind == "finding")])
     found = list(history.findings_at(case).filter(wanted).defer("payload").order_by("-score", "id"))
     clean = masked(one.title for one in found)
     for one in found:
         address = f"{at['case_findings']}?open={one.pk}"
-        items.append(Citable("finding", one.pk, f"Finding: {visible(clean(one.title))}", address))
+        items.append(
+            Citable("finding", one.pk, f"Finding: {visible(clean(one.title))} (…{visible(one.uid[-8:])})", address)
+        )
     return items
+
+
+def _strongest(case: Case) -> list[UUID]:
+    """The strongest findings of each signal, so that one signal's many do not hide the others."""
+    rank = Window(RowNumber(), partition_by="signal", order_by=[F("score").desc(), F("id").asc()])
+    ranked = history.findings_at(case).annotate(rank=rank).filter(rank__lte=OF_EACH_SIGNAL)
+    return list(ranked.order_by().values_list("id", flat=True))

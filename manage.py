@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line. Without DATABASE_URL the embedded servers are attached to, or started for this command alone."""
+"""Django's command line. Without DATABASE_URL it attaches to the embedded servers, or starts them for the command."""
 
 import os
 import sys

@@ -47,7 +47,7 @@ class DetectorVersion(models.Model):
 
 
 class Account(models.Model):
-    """A customer identity at the provider. People see the pseudonym; the provider's id is for exports to enforcement."""
+    """A customer identity at the provider. People see the pseudonym; the provider's id is for enforcement."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     namespace = models.CharField(max_length=60, default="default")
@@ -272,7 +272,7 @@ class AssessmentLabel(models.TextChoices):
 
 
 class Cluster(AppendOnly):
-    """Accounts joined by links in one run. `key` is a hash of the members; `assessment_detail` has the ranked reasons."""
+    """Accounts joined by links in one run. `key` is a hash of the members; `assessment_detail` has the reasons."""
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="clusters")
     key = models.CharField(max_length=64)

@@ -3,7 +3,6 @@
 SENTENCES = {
     "detector.registered": "registered the detector {name}",
     "telemetry.added": "added {file} to the telemetry source {source}: {rows} rows, {bad} bad lines",
-    "releases.added": "recorded {count} model releases",
     "findings.received": "received {count} findings from {detector}",
     "run.finished": "finished a detection run over {source}: {clusters} clusters",
 }

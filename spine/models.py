@@ -78,12 +78,11 @@ class Node(models.Model):
 
 
 class Checkpoint(models.Model):
-    """A signed statement of the log's size and root."""
+    """A signed statement of the log's size and root. It has no time of its own: its last entry's stands for it."""
 
     size = models.BigIntegerField(primary_key=True)
     root = models.BinaryField(max_length=32)
     note = models.TextField()
-    signed_at = models.DateTimeField(default=timezone.now)
 
 
 class JobState(models.TextChoices):

@@ -19,6 +19,7 @@ from cases.models import Case, CaseAccount, Lead
 from cases.vocabulary import ALTERNATIVES, REQUIRED_CLAIMS
 from detection.models import (
     Account,
+    Answer,
     Attribute,
     Cluster,
     ClusterFinding,
@@ -116,9 +117,15 @@ def make_run(*groups: Sequence[str], finished_at: datetime | None = None, **fiel
             accounts = _accounts(group)
             value = Attribute.objects.create(type="payment_fingerprint", value=f"pf_{next(_numbers):010x}")
             rows += _cluster_rows(run, accounts, value, _finding(accounts, value), fields)
+        rows += [_answer(run)] if groups else []
         data = {"source": source.name, "clusters": len(groups)}
         log.record(actor="system:test", action="run.finished", about=run, data=data, rows=rows)
     return run
+
+
+def _answer(run: Run) -> Answer:
+    version = DetectorVersion.objects.get(detector__name="shared_attribute")
+    return Answer(run=run, detector_version=version, status="found", reason="1 finding.", counts={"findings": 1})
 
 
 def make_cluster(accounts: int | Sequence[str] = 4, **fields: Any) -> Cluster:
@@ -131,7 +138,7 @@ def make_release(model: str = "aster-2", day: float = 4.5) -> ModelRelease:
     """A model released so many days after START."""
     release = ModelRelease(model=model, released_at=START + timedelta(days=day))
     with transaction.atomic():
-        log.record(actor="system:test", action="releases.added", data={"count": 1}, rows=[release])
+        log.record(actor="system:test", action="telemetry.added", data={"count": 1}, rows=[release])
     return release
 
 

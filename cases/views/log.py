@@ -1,5 +1,6 @@
 """The log page: who did what, whether the chain holds, and background work that failed."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,12 +11,13 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_safe
 
 from cases import access, paging, sentences
 from cases.context import failed_jobs
 from cases.models import Case
 from cases.views import shared
+from cases.views.jobs import TITLES
 from people.policy import requires
 from people.rights import may
 from spine import checkpoint, jobs, sequencer
@@ -26,13 +28,14 @@ KINDS = {
     "case": ("case.", "verdict", "judgement.", "alternative.", "evidence.", "timeline."),
     "dossier": ("dossier.",),
     "lead": ("lead.",),
-    "detection": ("detector.", "telemetry.", "run.", "releases.", "findings."),
+    "detection": ("detector.", "telemetry.", "run.", "findings."),
     "people": ("person.", "token.", "detector_key."),
 }
 OPEN_KINDS = ("detection", "people")
 
 
 @requires("log.read")
+@require_safe
 @shared.refused_page
 def log(request: HttpRequest) -> HttpResponse:
     """Entries this person may read, newest first."""
@@ -111,14 +114,21 @@ def head() -> dict[str, Any]:
     return {
         "size": sequencer.log_size(),
         "root": bytes(last.root).hex() if last else "",
-        "signed_at": last.signed_at if last else None,
+        "covers": _last_covered(last),
         "waiting": Pending.objects.count(),
         "key_fingerprint": checkpoint.fingerprint(key),
         "checkpoint_url": "/log/checkpoint/" if last else "",
     }
 
 
+def _last_covered(last: Checkpoint | None) -> datetime | None:
+    """The time of the newest entry that a checkpoint covers."""
+    entries = LogEntry.objects.filter(sequence__index=last.size - 1) if last else LogEntry.objects.none()
+    return entries.values_list("at", flat=True).first()
+
+
 @requires("log.read")
+@require_safe
 def download_checkpoint(request: HttpRequest) -> HttpResponse:
     """The newest checkpoint as a file, to be kept where nobody here can reach it."""
     last = Checkpoint.objects.order_by("-size").first()
@@ -135,13 +145,13 @@ def failures(request: HttpRequest) -> list[dict[str, Any]]:
         return []
     found: list[dict[str, Any]] = [
         {
-            "title": job.kind,
+            "title": TITLES.get(job.kind, job.kind),
             "at": job.finished_at or job.created_at,
             "error": job.error,
             "attempts": job.attempts,
             "job": job if may_start_again(request, job) else None,
         }
-        for job in failed_jobs()[:50]
+        for job in failed_jobs(request.user)[:50]
     ]
     for message in Outbox.objects.filter(handled_at=None, attempts__gt=0).order_by("created_at")[:50]:
         entry = {"at": message.created_at, "error": message.error, "attempts": message.attempts, "job": None}
@@ -156,15 +166,16 @@ def may_start_again(request: HttpRequest, job: Job) -> bool:
     return may(request.user, "detectors.write") or may(request.user, "cases.write")
 
 
-@require_POST
 @requires("log.read")
 @shared.refused_page
 def start_again(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Put failed work in the queue anew."""
+    if request.method != "POST":
+        return redirect("job", pk)
     job = Job.objects.filter(pk=pk).first()
     if job is None or not may_start_again(request, job):
         raise Http404("There is no such job.")
     with transaction.atomic():
         again = jobs.start_again(job, actor=shared.person(request).principal)
-    messages.success(request, f"{job.kind} is in the queue again.")
+    messages.success(request, f"{TITLES.get(job.kind, job.kind)}: it is in the queue again.")
     return redirect("job", again.pk)

@@ -33,7 +33,7 @@ def record(*names: str) -> LogEntry:
     with transaction.atomic():
         return log.record(
             actor="user:lead",
-            action="releases.added",
+            action="telemetry.added",
             data={"count": len(names), "share": 0.1, "big": 1e300},
             rows=[release(name) for name in names],
         )
@@ -59,7 +59,7 @@ def test_record_outside_known_actions_raises() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_record_outside_a_transaction_is_refused() -> None:
     with pytest.raises(RuntimeError):
-        log.record(actor="user:lead", action="releases.added", data={"count": 0})
+        log.record(actor="user:lead", action="telemetry.added", data={"count": 0})
 
 
 @pytest.mark.django_db(transaction=True, databases=ALIASES)

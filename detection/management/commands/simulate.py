@@ -16,8 +16,8 @@ class Command(BaseCommand):
 
     help = (
         "Write made-up telemetry with suspected campaigns and innocent look-alikes: telemetry.jsonl.gz, "
-        "accounts.jsonl, networks.jsonl, models.jsonl, and truth.json for scoring alone. The same numbers give the same "
-        "bytes."
+        "accounts.jsonl, networks.jsonl, models.jsonl, and truth.json for scoring alone. The same numbers give the "
+        "same bytes."
     )
     requires_system_checks: list[str] = []
 

@@ -110,7 +110,7 @@ def make_cluster(count: int) -> tuple[Cluster, list[Account]]:
                 Sighting(finding=finding, account=a, attribute=v) for a in found for v in values
             )
         release = ModelRelease(model="aster-2", released_at=START + timedelta(days=9, hours=15))
-        log.record(actor="system:test", action="releases.added", data={"count": 1}, rows=[release])
+        log.record(actor="system:test", action="telemetry.added", data={"count": 1}, rows=[release])
     return next(row for row in rows if isinstance(row, Cluster)), found
 
 

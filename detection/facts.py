@@ -37,7 +37,7 @@ def account_facts(dataset: Dataset, window: Window) -> dict[str, AccountFacts]:
         fillings=used.sketch_text.nunique(),
         openings=used.sketch_head.nunique(),
         end_users=used.end_user_id.nunique(),
-        on_new=(used.model.isin(new_models) if new_models else ibis.literal(False)).sum().fill_null(0),
+        on_new=used.model.isin(new_models).sum().fill_null(0) if new_models else ibis.literal(0),
     )
     registered = {row["account_id"]: row for row in dataset.arrow(dataset.accounts).to_pylist()}
     homes = _homes(dataset, used)

@@ -4,6 +4,7 @@ import getpass
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError
 
 from spine.errors import Refused
 from spine.principal import acting_as
@@ -21,6 +22,8 @@ class RetortCommand(BaseCommand):
                 return self.perform(**options)
             except Refused as refused:
                 raise CommandError("\n".join([refused.message, *(f"  - {item}" for item in refused.missing)])) from None
+            except (OperationalError, InterfaceError) as error:
+                raise CommandError(f"The database does not answer: {str(error).strip().splitlines()[0]}") from error
 
     def perform(self, **options: Any) -> str | None:
         """Do the work."""

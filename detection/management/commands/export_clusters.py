@@ -31,15 +31,23 @@ class Command(RetortCommand):
         runs = [run for run in latest if run]
         if not runs:
             raise Refused("No run has finished yet for that.")
-        written = 0
-        with options["out"].open("w", encoding="utf-8") as out:
-            out.write("[")
-            for document in (d for run in runs for d in _documents(run)):
-                out.write(",\n" if written else "\n")
-                json.dump(document, out, ensure_ascii=False)
-                written += 1
-            out.write("\n]\n")
+        try:
+            written = _write(options["out"], runs)
+        except OSError as error:
+            raise Refused(f"{options['out']} cannot be written: {error.strerror}.") from None
         self.say(f"{written} clusters written to {options['out']}.")
+
+
+def _write(path: Path, runs: list[Run]) -> int:
+    written = 0
+    with path.open("w", encoding="utf-8") as out:
+        out.write("[")
+        for document in (d for run in runs for d in _documents(run)):
+            out.write(",\n" if written else "\n")
+            json.dump(document, out, ensure_ascii=False)
+            written += 1
+        out.write("\n]\n")
+    return written
 
 
 def _documents(run: Run) -> Iterator[dict[str, Any]]:

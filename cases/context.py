@@ -21,17 +21,23 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "product_version": settings.VERSION,
         "sample_data": TelemetrySource.objects.filter(name=SOURCE).exists(),
         "may_read_cases": may(person, "cases.read"),
+        "may_read_leads": may(person, "leads.read"),
         "may_write_cases": may(person, "cases.write"),
         "may_write_leads": may(person, "leads.write"),
     }
     if may(person, "cases.write") or may(person, "detectors.write"):
-        context["failed_jobs"] = failed_jobs().count()
+        context["failed_jobs"] = failed_jobs(person).count()
         context["failed_followups"] = Outbox.objects.filter(handled_at=None, attempts__gt=0).count()
     return context
 
 
-def failed_jobs() -> QuerySet[Job]:
-    """Jobs that wait for a person: failed or set aside, and the same work not done since."""
+def failed_jobs(person: object = None) -> QuerySet[Job]:
+    """Jobs that wait for a person: failed or set aside, and the same work not done since.
+
+    With a person, those that they may know of: work on a case is nothing to who may not read cases.
+    """
     failed = Job.objects.filter(state__in=[JobState.FAILED, JobState.PARKED])
+    if person is not None and not may(person, "cases.read"):
+        failed = failed.filter(scope=None)
     newer = Job.objects.filter(kind=OuterRef("kind"), key=OuterRef("key"), created_at__gt=OuterRef("created_at"))
     return failed.exclude(Exists(newer)).order_by("-created_at")

@@ -1,9 +1,14 @@
 """Forms of the lead page: shape only, the verbs check the rules."""
 
+from typing import Any
+
 from django import forms
 
+from cases.forms import PersonChoice
 from cases.models import Case
 from cases.vocabulary import RejectReason
+from people.models import Role, User
+from people.rights import RIGHTS
 
 
 class SeenForm(forms.Form):
@@ -48,3 +53,17 @@ class ReopenForm(forms.Form):
     """Put a rejected lead back."""
 
     note = forms.CharField(required=False, max_length=2000, label="Why", widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class AssignLeadForm(forms.Form):
+    """Give the lead to somebody who may decide about it, or to nobody; `expected` is who had it on the page."""
+
+    assignee = PersonChoice(queryset=User.objects.none(), required=False, empty_label="nobody")
+    expected = PersonChoice(queryset=User.objects.none(), required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        roles = [role for role in Role.values if "leads.write" in RIGHTS[role]]
+        able = User.objects.filter(is_active=True, role__in=roles).order_by("username")
+        self.fields["assignee"].queryset = able  # type: ignore[attr-defined]
+        self.fields["expected"].queryset = User.objects.all()  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 import http
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views import defaults
+from django.template import loader
 
 from spine.problems import PROBLEM
 
@@ -12,7 +12,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400."""
     if _is_api(request):
         return _problem(400, "The request is not well formed.")
-    return defaults.bad_request(request, exception)
+    return _page(request, "400.html", 400)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -20,7 +20,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if _is_api(request):
         named = getattr(request, "request_id", "")
         return _problem(500, f"This is a mistake in Retort, not in the request; it is logged under {named}.")
-    return defaults.server_error(request)
+    return _page(request, "500.html", 500)
+
+
+def _page(request: HttpRequest, template: str, status: int) -> HttpResponse:
+    """A page that stands alone: no context processor runs, for what failed may be what they ask."""
+    content = loader.get_template(template).render({"request_id": getattr(request, "request_id", "")})
+    return HttpResponse(content, status=status)
 
 
 def _is_api(request: HttpRequest) -> bool:

@@ -7,16 +7,18 @@ from typing import Any
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
 
 from people.rights import MEANINGS, may
 
 View = Callable[..., HttpResponseBase]
 
 
-def requires(read: str, write: str = "", *, hidden: bool = False) -> Callable[[View], View]:
+def requires(read: str, write: str = "", *, hidden: bool = False, elsewhere: str = "") -> Callable[[View], View]:
     """The right a page asks for; `write` for methods that change something, by default the same as for reading.
 
-    A `hidden` page is not there (404) for who may not read it, so that its address tells nothing.
+    A `hidden` page is not there (404) for who may not read it, so that its address tells nothing. With `elsewhere`,
+    the name of another page, who may not read this one is led there.
     """
 
     def decorate(view: View) -> View:
@@ -24,6 +26,8 @@ def requires(read: str, write: str = "", *, hidden: bool = False) -> Callable[[V
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if hidden and not may(request.user, read):
                 raise Http404("There is no such page.")
+            if elsewhere and not may(request.user, read):
+                return redirect(elsewhere)
             right = read if request.method in {"GET", "HEAD"} else (write or read)
             if not may(request.user, right):
                 raise PermissionDenied(f"Your role does not let you {MEANINGS[right]}.")

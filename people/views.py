@@ -1,10 +1,13 @@
 """Sign-in and sign-out pages; each leaves its entry in the log."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib.auth import views
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 
 from people.actions import note_sign_in, note_sign_out
 from people.policy import public, signed_in
@@ -16,6 +19,12 @@ class SignIn(views.LoginView):
     template_name = "registration/login.html"
     redirect_authenticated_user = True
 
+    def get_success_url(self) -> str:
+        """Where one wanted to go, if it is here; never to the doors themselves, which would lead back at once."""
+        target: str = super().get_success_url()
+        doors = {reverse("sign_in"), reverse("sign_out")}
+        return self.get_default_redirect_url() if urlsplit(target).path in doors else target
+
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)
         note_sign_in(actor=form.get_user())
@@ -26,9 +35,12 @@ class SignIn(views.LoginView):
 
 
 class SignOut(views.LogoutView):
-    """Ends the session."""
+    """Ends the session. Who merely opens its address, after a sign-in in between say, is led to the pages."""
 
-    http_method_names = ["post", "options"]
+    http_method_names = ["get", "post", "options"]
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return redirect("queue")
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.is_authenticated:

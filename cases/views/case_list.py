@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from cases import queries
 from cases.models.case import CaseStatus
@@ -10,6 +11,7 @@ from people.policy import requires
 
 
 @requires("cases.read")
+@require_safe
 @shared.refused_page
 def cases(request: HttpRequest) -> HttpResponse:
     """Cases, last changed first; filters stand in the address."""

@@ -1,9 +1,9 @@
 """Small things of the frame: colours."""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_POST
 
 from people.policy import signed_in
 
@@ -11,9 +11,10 @@ SCHEMES = ("auto", "light", "dark")
 YEAR = 365 * 24 * 3600
 
 
-@require_POST
 def scheme(request: HttpRequest) -> HttpResponse:
     """Remember which colours this browser shows, and go back to where one was."""
+    if request.method != "POST":
+        return redirect("queue")
     target = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
         target = reverse("queue")

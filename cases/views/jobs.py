@@ -5,6 +5,7 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from cases.models import Case
 from people.policy import requires
@@ -22,6 +23,7 @@ TITLES = {
 
 
 @requires("detectors.read")
+@require_safe
 def job(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One job: the fragment for htmx, a page otherwise. A job of a case is only there for those who may read it."""
     found = Job.objects.filter(pk=pk).first()

@@ -1,29 +1,50 @@
 """A lead: why these accounts, what they could be instead, and the decision about it."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_safe
 
 from cases import actions, charts, queries
 from cases.access import case_for, lead_for
-from cases.forms_lead import JoinForm, OpenForm, RejectForm, ReopenForm
+from cases.forms_lead import AssignLeadForm, JoinForm, OpenForm, RejectForm, ReopenForm
 from cases.models import Lead
 from cases.models.case import CaseStatus
 from cases.models.lead import LeadState
 from cases.views import shared
+from cases.views.masking import masked
 from people.policy import requires
 from people.rights import may
 from spine.errors import Refused
 
 Forms = dict[str, forms.Form]
+View = Callable[..., HttpResponseBase]
+REASONS_SHOWN = 2
+# Whatever of a form carries what its reader saw; a form that lost a race is shown again over what is there now.
+SEEN: dict[str, Callable[[Lead], UUID | None]] = {
+    "cluster": lambda lead: lead.cluster_id,
+    "expected": lambda lead: lead.assignee_id,
+}
+
+
+def posted(view: View) -> View:
+    """For views that only take a post: who comes to their address otherwise is led to the lead."""
+
+    @wraps(view)
+    def led(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+        return view(request, pk) if request.method == "POST" else redirect("lead", pk)
+
+    return led
 
 
 @requires("leads.read")
+@require_safe
 @shared.chart_page
 @shared.refused_page
 def lead(request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -31,84 +52,101 @@ def lead(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _page(request, lead_for(request.user, pk), {})
 
 
-@require_POST
 @requires("leads.read", "leads.write")
+@posted
 @shared.chart_page
 def open_case(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Open a case from the lead."""
     found = lead_for(request.user, pk, write=True)
-    form = OpenForm(request.POST)
-    if form.is_valid():
-        try:
-            case = actions.open_case(found, actor=shared.person(request), **form.cleaned_data)
-        except Refused as refusal:
-            return _refused(request, found, "open_form", form, refusal)
-        messages.success(request, f"Opened {case.ref}.")
-        return redirect("case", case.ref)
-    return _page(request, found, {"open_form": form}, status=422)
+    form = OpenForm(request.POST, auto_id="open_%s")
+    if not form.is_valid():
+        return _page(request, found, {"open_form": form}, status=422)
+    try:
+        case = actions.open_case(found, actor=shared.person(request), **form.cleaned_data)
+    except Refused as refusal:
+        return _refused(request, found, "open_form", form, refusal)
+    messages.success(request, f"Opened {case.ref}.")
+    return redirect("case", case.ref)
 
 
-@require_POST
 @requires("leads.read", "leads.write")
+@posted
 @shared.chart_page
 def join_case(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Join the lead to a case."""
     found = lead_for(request.user, pk, write=True)
     form = _join_form(request, request.POST)
-    if form.is_valid():
-        case = case_for(request.user, form.cleaned_data["case"].ref, write=True)
-        try:
-            actions.join_case(found, case, actor=shared.person(request), cluster=form.cleaned_data["cluster"])
-        except Refused as refusal:
-            return _refused(request, found, "join_form", form, refusal)
-        messages.success(request, f"Joined to {case.ref}.")
-        return redirect("case", case.ref)
-    return _page(request, found, {"join_form": form}, status=422)
+    if not form.is_valid():
+        return _page(request, found, {"join_form": form}, status=422)
+    case = case_for(request.user, form.cleaned_data["case"].ref, write=True)
+    try:
+        actions.join_case(found, case, actor=shared.person(request), cluster=form.cleaned_data["cluster"])
+    except Refused as refusal:
+        return _refused(request, found, "join_form", form, refusal)
+    messages.success(request, f"Joined to {case.ref}.")
+    return redirect("case", case.ref)
 
 
-@require_POST
 @requires("leads.read", "leads.write")
+@posted
 @shared.chart_page
 def reject_lead(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Reject the lead with a reason."""
     found = lead_for(request.user, pk, write=True)
-    form = RejectForm(request.POST)
-    if form.is_valid():
-        try:
-            actions.reject_lead(found, actor=shared.person(request), **form.cleaned_data)
-        except Refused as refusal:
-            return _refused(request, found, "reject_form", form, refusal)
-        messages.success(
-            request, "Rejected. The reason is remembered: the same accounts do not come back as a new lead."
-        )
-        return redirect("lead", found.pk)
-    return _page(request, found, {"reject_form": form}, status=422)
+    form = RejectForm(request.POST, auto_id="reject_%s")
+    if not form.is_valid():
+        return _page(request, found, {"reject_form": form}, status=422)
+    try:
+        actions.reject_lead(found, actor=shared.person(request), **form.cleaned_data)
+    except Refused as refusal:
+        return _refused(request, found, "reject_form", form, refusal)
+    messages.success(request, "Rejected. The reason is remembered: the same accounts do not come back as a new lead.")
+    return redirect("lead", found.pk)
 
 
-@require_POST
 @requires("leads.read", "leads.write")
+@posted
 @shared.chart_page
 def reopen_lead(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Put a rejected lead back in the queue."""
     found = lead_for(request.user, pk, write=True)
-    form = ReopenForm(request.POST)
-    if form.is_valid():
-        try:
-            actions.reopen_lead(found, actor=shared.person(request), **form.cleaned_data)
-        except Refused as refusal:
-            return _refused(request, found, "reopen_form", form, refusal)
-        messages.success(request, "Back in the queue.")
-        return redirect("lead", found.pk)
-    return _page(request, found, {"reopen_form": form}, status=422)
+    form = ReopenForm(request.POST, auto_id="reopen_%s")
+    if not form.is_valid():
+        return _page(request, found, {"reopen_form": form}, status=422)
+    try:
+        actions.reopen_lead(found, actor=shared.person(request), **form.cleaned_data)
+    except Refused as refusal:
+        return _refused(request, found, "reopen_form", form, refusal)
+    messages.success(request, "Back in the queue.")
+    return redirect("lead", found.pk)
+
+
+@requires("leads.read", "leads.write")
+@posted
+@shared.chart_page
+def assign_lead(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Give the lead to somebody, or take it."""
+    found = lead_for(request.user, pk, write=True)
+    form = AssignLeadForm(request.POST, auto_id="assign_%s")
+    if not form.is_valid():
+        return _page(request, found, {"assign_form": form}, status=422)
+    to, expected = form.cleaned_data["assignee"], form.cleaned_data["expected"]
+    try:
+        actions.assign_lead(found, actor=shared.person(request), to=to, expected=expected)
+    except Refused as refusal:
+        return _refused(request, found, "assign_form", form, refusal)
+    messages.success(request, f"Assigned to {to}." if to else "Assigned to nobody.")
+    return redirect("lead", found.pk)
 
 
 def _refused(request: HttpRequest, found: Lead, name: str, form: forms.Form, refusal: Refused) -> HttpResponse:
-    """The page again with the sentence, the input, and the lead as it is now."""
-    if refusal.field in form.fields:
-        form.add_error(refusal.field, refusal.message)
-    else:
-        form.add_error(None, refusal.message)
+    """The page again with the sentence, the input, and the lead as it is now; sent again, it decides about that."""
     now = lead_for(request.user, found.pk)
+    sent = request.POST.copy()
+    for field in SEEN.keys() & form.fields.keys():
+        sent[field] = str(SEEN[field](now) or "")
+    form.data = sent
+    form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
     return _page(request, now, {name: form}, status=shared.status_of(refusal), refusal=refusal)
 
 
@@ -117,37 +155,49 @@ def _page(
 ) -> HttpResponse:
     cluster = found.cluster
     page = queries.member_page(cluster, cursor=request.GET.get("cursor", ""))
+    values = queries.shared_values(cluster)
+    reasons = [reason for member in page.rows for reason in member.reasons[:REASONS_SHOWN]]
+    clean = masked([*(one.value for one in values), *(one.reason for one in values), *reasons])
     context: dict[str, Any] = {
         "section": "queue",
         "page_title": cluster.title,
         "crumbs": [("Queue", "/"), ("Lead", "")],
         "lead": found,
         "detail": _detail(cluster.assessment_detail),
-        "links": [{**vars(value), "share": value.strength} for value in queries.shared_values(cluster)],
-        "members": page.rows,
+        "links": [
+            {**vars(one), "value": clean(one.value), "reason": clean(one.reason), "share": one.strength}
+            for one in values
+        ],
+        "members": [
+            {"member": one, "account": one.account, "reasons": [clean(text) for text in one.reasons[:REASONS_SHOWN]]}
+            for one in page.rows
+        ],
         "pages": shared.pages(request, page, "accounts", total=cluster.account_count),
         "chart": charts.cluster_chart(cluster),
         "hubs": cluster.run.hubs,
         "decisions": found.decisions.select_related("decided_by", "case").order_by("-at", "-pk"),
         "refusal": refusal,
-        **(_offered(request, found, bound) if may(request.user, "leads.write") else {}),
+        **(_offered(request, found) if may(request.user, "leads.write") else {}),
+        **bound,
     }
     return render(request, "cases/lead.html", context, status=status)
 
 
-def _offered(request: HttpRequest, found: Lead, bound: Forms) -> Forms:
-    """The forms for what can be decided now, and whichever was just refused."""
+def _offered(request: HttpRequest, found: Lead) -> dict[str, Any]:
+    """The forms for what can be decided now."""
     seen = {"cluster": found.cluster_id}
-    offered: Forms = {}
     if found.state == LeadState.WAITING:
-        offered = {
+        holder = {"assignee": found.assignee_id, "expected": found.assignee_id}
+        return {
             "open_form": OpenForm(initial={**seen, "title": found.cluster.title}, auto_id="open_%s"),
             "join_form": _join_form(request, None, seen),
             "reject_form": RejectForm(initial=seen, auto_id="reject_%s"),
+            "assign_form": AssignLeadForm(initial=holder, auto_id="assign_%s"),
+            "taken_by_me": found.assignee_id == request.user.pk,
         }
-    elif found.state == LeadState.REJECTED:
-        offered = {"reopen_form": ReopenForm(auto_id="reopen_%s")}
-    return {**offered, **bound}
+    if found.state == LeadState.REJECTED and not found.later.exists():
+        return {"reopen_form": ReopenForm(auto_id="reopen_%s")}
+    return {}
 
 
 def _join_form(request: HttpRequest, data: Any, seen: dict[str, Any] | None = None) -> JoinForm:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from cases import lifecycle, queries
 from cases.models import Case
@@ -16,10 +17,11 @@ from people.policy import requires
 WAITING_CASES = 20
 
 
-@requires("leads.read")
+@requires("leads.read", elsewhere="log")
+@require_safe
 @shared.refused_page
 def queue(request: HttpRequest) -> HttpResponse:
-    """Leads first, newest on top; then cases that wait for somebody."""
+    """Leads first, newest on top; then cases that wait for somebody. The front door: who has no leads gets the log."""
     state = _known(request.GET.get("state"), [*LeadState.values, "all"], LeadState.WAITING.value)
     kind = _known(request.GET.get("kind"), AssessmentLabel.values, "")
     words = shared.searched(request)
@@ -57,12 +59,13 @@ def queue(request: HttpRequest) -> HttpResponse:
 
 def _waiting_cases(request: HttpRequest) -> list[dict[str, Any]]:
     """Cases that are not closed, with the one thing each waits for."""
-    found = queries.cases(request.user).exclude(status=CaseStatus.CLOSED).select_related("assignee")
-    rows = []
-    for case in found.order_by("-updated_at", "-id")[:WAITING_CASES]:
-        missing = lifecycle.missing_for_escalation(case) if case.status != CaseStatus.ESCALATED else []
-        rows.append({"case": case, "why_now": why_now(case, len(missing)), "missing": len(missing)})
-    return rows
+    open_ones = queries.cases(request.user).exclude(status=CaseStatus.CLOSED)
+    found = list(open_ones.order_by("-updated_at", "-id")[:WAITING_CASES])
+    missing = lifecycle.missing_by_case(found)
+    return [
+        {"case": case, "why_now": why_now(case, len(missing[case.id])), "missing": len(missing[case.id])}
+        for case in found
+    ]
 
 
 def why_now(case: Case, missing: int) -> str:

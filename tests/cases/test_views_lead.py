@@ -1,0 +1,173 @@
+"""The lead page: what it shows, every decision by its form, refusals and lost races with the input kept."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from cases import actions, leads
+from cases.models import Case, Lead
+from detection.models import Attribute
+from spine.models import LogEntry
+from tests.cases.pages import client_of, forms_of, sent_by, text_of
+from tests.factories import Cast, make_case, make_lead, make_run, provider_ids
+
+pytestmark = pytest.mark.django_db
+VERBS = ("open_case", "join_case", "reject_lead", "assign_lead")
+
+
+@pytest.fixture
+def analyst(cast: Cast) -> Client:
+    return client_of(cast.analyst)
+
+
+@pytest.fixture
+def lead(cast: Cast) -> Lead:
+    return make_lead(3)
+
+
+def page(client: Client, lead: Lead) -> Any:
+    return client.get(reverse("lead", args=[lead.pk]))
+
+
+def send(client: Client, name: str, lead: Lead, **data: Any) -> Any:
+    """Post what the page's form would send, with these fields filled in."""
+    forms = {"open_case": "open_form", "join_case": "join_form", "reject_lead": "reject_form"}
+    forms |= {"assign_lead": "assign_form", "reopen_lead": "reopen_form"}
+    shown = sent_by(page(client, lead).context[forms[name]])
+    return client.post(reverse(name, args=[lead.pk]), {**shown, **data})
+
+
+def newest() -> tuple[str, str]:
+    entry = LogEntry.objects.latest("at")
+    return entry.actor, entry.action
+
+
+def test_the_page_shows_what_is_shared_and_how_rare_that_is(analyst: Client, lead: Lead) -> None:
+    context = page(analyst, lead).context
+    assert [(one["accounts"], one["holders"], one["population"]) for one in context["links"]] == [(3, 3, 2481)]
+    assert [row["account"].pseudonym for row in context["members"]] == [
+        member.account.pseudonym for member in lead.cluster.members.order_by("-strength", "-exchanges", "id")
+    ]
+    assert len(context["chart"].rows) == 10
+
+
+def test_the_page_never_shows_a_providers_account_id(analyst: Client, lead: Lead) -> None:
+    for response in (page(analyst, lead), page(analyst, make_lead(["acct-9000", "acct-9001"], title="t"))):
+        assert [one for one in [*provider_ids(3), "acct-9000"] if one in text_of(response)] == []
+
+
+def test_invisible_and_reordering_characters_are_shown(analyst: Client, lead: Lead) -> None:
+    Attribute.objects.update(value="203.0.113.9\u202e\u200b")
+    shown = text_of(page(analyst, lead))
+    assert ("203.0.113.9⟨U+202E⟩⟨U+200B⟩" in shown, "\u202e" in shown, "\u200b" in shown) == (True, False, False)
+
+
+def test_a_reader_is_offered_no_decision(cast: Cast, lead: Lead) -> None:
+    assert forms_of(page(client_of(cast.reader), lead)) == set()
+    assert forms_of(page(client_of(cast.analyst), lead)) == {reverse(name, args=[lead.pk]) for name in VERBS}
+
+
+def test_opening_a_case_leads_to_it(analyst: Client, lead: Lead) -> None:
+    response = send(analyst, "open_case", lead, title="Suspected collection", summary="")
+    case = Case.objects.get()
+    assert (response["Location"], case.accounts.count(), newest()[1]) == (f"/cases/{case.ref}/", 3, "case.opened")
+
+
+def test_joining_a_case_adds_its_accounts(cast: Cast, analyst: Client, lead: Lead) -> None:
+    case = make_case(cast, accounts=provider_ids(2, "b"))
+    response = send(analyst, "join_case", lead, case=case.ref)
+    assert (response["Location"], case.accounts.count()) == (f"/cases/{case.ref}/", 5)
+
+
+def test_rejecting_and_putting_back(analyst: Client, lead: Lead) -> None:
+    assert send(analyst, "reject_lead", lead, reason="evaluation", note="Their harness.").status_code == 302
+    assert forms_of(page(analyst, lead)) == {reverse("reopen_lead", args=[lead.pk])}
+    assert send(analyst, "reopen_lead", lead, note="Looked again.").status_code == 302
+    lead.refresh_from_db()
+    assert (lead.state, newest()) == ("waiting", ("user:analyst", "lead.reopened"))
+
+
+def test_taking_a_lead_and_giving_it_on(cast: Cast, analyst: Client, lead: Lead) -> None:
+    assert send(analyst, "assign_lead", lead, assignee=cast.analyst.pk).status_code == 302
+    assert page(analyst, lead).context["taken_by_me"]
+    assert send(analyst, "assign_lead", lead, assignee=cast.lead.pk).status_code == 302
+    lead.refresh_from_db()
+    assert (lead.assignee, newest()) == (cast.lead, ("user:analyst", "lead.assigned"))
+
+
+@pytest.mark.parametrize("role", ["counsel", "reader", "admin"])
+def test_a_lead_is_given_to_nobody_who_may_not_decide(role: str, cast: Cast, analyst: Client, lead: Lead) -> None:
+    response = send(analyst, "assign_lead", lead, assignee=getattr(cast, role).pk)
+    assert (response.status_code, list(response.context["assign_form"].errors)) == (422, ["assignee"])
+
+
+def test_a_rule_that_says_no_keeps_the_input(analyst: Client, lead: Lead) -> None:
+    response = send(analyst, "open_case", lead, title="Accounts of a thief", summary="A\r\nsummary")
+    form = response.context["open_form"]
+    assert (response.status_code, list(form.errors)) == (422, ["title"])
+    assert (form["title"].value(), form["summary"].value()) == ("Accounts of a thief", "A\r\nsummary")
+    assert Case.objects.count() == 0
+
+
+def test_a_form_that_is_not_whole_keeps_the_input(analyst: Client, lead: Lead) -> None:
+    response = send(analyst, "reject_lead", lead, reason="", note="Kept.")
+    assert (response.status_code, response.context["reject_form"]["note"].value()) == (422, "Kept.")
+    other = send(analyst, "reject_lead", lead, reason="other", note="")
+    assert (other.status_code, list(other.context["reject_form"].errors)) == (422, ["note"])
+
+
+def test_who_comes_second_is_told_who_was_first(cast: Cast, analyst: Client, lead: Lead) -> None:
+    seen = sent_by(page(analyst, lead).context["reject_form"])
+    actions.open_case(lead, actor=cast.lead, title="Accounts that pay alike")
+    sent = {**seen, "reason": "evaluation", "note": "Kept."}
+    response = analyst.post(reverse("reject_lead", args=[lead.pk]), sent)
+    assert (response.status_code, response.context["reject_form"]["note"].value()) == (409, "Kept.")
+    assert "(by lead, " in response.context["refusal"].message
+    assert newest() == ("user:lead", "case.opened")
+
+
+def test_a_newer_run_is_told_and_sending_again_decides_about_it(analyst: Client, lead: Lead) -> None:
+    seen = sent_by(page(analyst, lead).context["open_form"])
+    leads.on_run_finished({"run": str(make_run(provider_ids(4)).pk)})
+    address = reverse("open_case", args=[lead.pk])
+    response = analyst.post(address, {**seen, "title": "My title"})
+    assert (response.status_code, Case.objects.count()) == (409, 0)
+    again = sent_by(response.context["open_form"])
+    assert (again["title"], analyst.post(address, again).status_code) == ("My title", 302)
+    assert Case.objects.get().accounts.count() == 4
+
+
+def test_a_lead_that_somebody_else_took_is_not_taken_over_unseen(cast: Cast, analyst: Client, lead: Lead) -> None:
+    seen = {"assignee": cast.analyst.pk, "expected": ""}
+    actions.assign_lead(lead, actor=cast.lead, to=cast.lead, expected=None)
+    response = analyst.post(reverse("assign_lead", args=[lead.pk]), seen)
+    form = response.context["assign_form"]
+    assert (response.status_code, form["expected"].value()) == (409, str(cast.lead.pk))
+    lead.refresh_from_db()
+    assert lead.assignee == cast.lead
+
+
+def test_a_closed_case_cannot_be_joined(cast: Cast, analyst: Client, lead: Lead) -> None:
+    case = make_case(cast, stage="closed", accounts=provider_ids(2, "b"))
+    response = send(analyst, "join_case", lead, case=case.ref)
+    assert (response.status_code, list(response.context["join_form"].errors)) == (422, ["case"])
+
+
+@pytest.mark.parametrize("name", [*VERBS, "reopen_lead"])
+def test_an_address_that_takes_a_post_leads_to_the_lead_otherwise(name: str, cast: Cast, lead: Lead) -> None:
+    response = client_of(cast.reader).get(reverse(name, args=[lead.pk]))
+    assert response["Location"] == reverse("lead", args=[lead.pk])
+
+
+def test_one_member_and_three_members_cost_the_same_queries(analyst: Client) -> None:
+    small, large = make_lead(provider_ids(1, "a")), make_lead(provider_ids(3, "b"))
+    page(analyst, small)
+    with CaptureQueriesContext(connection) as one:
+        page(analyst, small)
+    with CaptureQueriesContext(connection) as three:
+        page(analyst, large)
+    assert len(three) == len(one)

@@ -1,0 +1,36 @@
+"""The table of rights, written down a second time so that a change is a decision."""
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+
+from people.models import Role, User
+from people.rights import MEANINGS, RIGHTS, may
+
+EXPECTED = {
+    #                     admin lead analyst counsel reader detector
+    "cases.read": "no yes yes yes yes no",
+    "cases.write": "no yes yes yes no no",
+    "dossiers.approve": "no yes no yes no no",
+    "leads.read": "no yes yes yes yes no",
+    "leads.write": "no yes yes no no no",
+    "detectors.read": "yes yes yes yes yes no",
+    "detectors.write": "yes no no no no no",
+    "people.write": "yes no no no no no",
+    "findings.write": "no no no no no yes",
+    "log.read": "yes yes yes yes yes no",
+}
+
+
+def test_who_may_do_what() -> None:
+    holders = [*Role.values, "detector"]
+    found = {right: " ".join("yes" if right in RIGHTS[role] else "no" for role in holders) for right in MEANINGS}
+    assert found == EXPECTED
+
+
+def test_nobody_and_an_unknown_role_hold_nothing() -> None:
+    assert [right for right in MEANINGS if may(AnonymousUser(), right) or may(User(role="odd"), right)] == []
+
+
+def test_an_unknown_right_is_a_mistake_in_the_program() -> None:
+    with pytest.raises(LookupError, match=r"no such right: 'cases\.delete'"):
+        may(User(role="case_lead"), "cases.delete")

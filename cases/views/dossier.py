@@ -61,7 +61,7 @@ def approve_dossier(request: HttpRequest, pk: UUID) -> HttpResponse:
     except Refused as refusal:
         form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
         return _page(request, _version(request, pk), form, status=shared.status_of(refusal), refusal=refusal)
-    messages.success(request, "Approved. It is rendered and sealed now.")
+    messages.success(request, "Approved. It is being rendered and will then be sealed.")
     return redirect("dossier", pk)
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 @public("fails on purpose")
-def broken(request: HttpRequest) -> None:
+def broken(request: HttpRequest) -> HttpResponse:
     raise RuntimeError("on purpose")
 
 

@@ -1,0 +1,199 @@
+"""The ladder of roles on the pages: who gets what answer to GET and POST at every address, written by hand.
+
+An address that is not in the table fails the test. What people may do is tried with an empty form, so that 422 means:
+let through, told what is missing, nothing done. 302 leads a stranger to the sign-in page, everybody else as noted.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from cases import actions
+from cases.actions import dossiers
+from spine import jobs
+from spine.models import LogEntry
+from tests.cases.pages import client_of
+from tests.factories import START, Cast, make_case, make_lead, provider_ids
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
+ROLES = ("anonymous", "administrator", "case_lead", "analyst", "counsel", "reader")
+LEAD_VERBS = ("open", "join", "reject", "reopen", "assign")
+CASE_VERBS = (
+    *("edit", "assign", "move", "claims/<letter>", "alternatives/<slug>", "accounts/undo/<pk>"),
+    *("timeline/<pk>/withdraw", "evidence/add", "dossiers/freeze"),
+)
+LADDER = {
+    #                                         anonymous admin lead analyst counsel reader
+    "GET healthz": "200 200 200 200 200 200",
+    "POST healthz": "405 405 405 405 405 405",
+    "GET readyz": "200 200 200 200 200 200",
+    "POST readyz": "405 405 405 405 405 405",
+    "GET api/v1/docs/": "302 200 200 200 200 200",
+    "POST api/v1/docs/": "302 405 405 405 405 405",
+    # the frame; who is signed in already is led on
+    "GET sign-in/": "200 302 302 302 302 302",
+    "POST sign-in/": "200 302 302 302 302 302",
+    "GET sign-out/": "302 302 302 302 302 302",
+    "GET colours/": "302 302 302 302 302 302",
+    "POST colours/": "302 302 302 302 302 302",
+    # the queue leads an administrator to the log
+    "GET ": "302 302 200 200 200 200",
+    "POST ": "302 302 405 405 405 405",
+    "GET leads/<pk>/": "302 403 200 200 200 200",
+    "POST leads/<pk>/": "302 403 405 405 405 405",
+    **{f"GET leads/<pk>/{verb}/": "302 403 302 302 302 302" for verb in LEAD_VERBS},  # to the lead
+    "POST leads/<pk>/open/": "302 403 422 422 403 403",
+    "POST leads/<pk>/join/": "302 403 422 422 403 403",
+    "POST leads/<pk>/reject/": "302 403 422 422 403 403",
+    "POST leads/<pk>/reopen/": "302 403 409 409 403 403",  # it waits already
+    "POST leads/<pk>/assign/": "302 403 422 422 403 403",
+    # cases: the list is refused, one case is as if it were missing
+    "GET cases/": "302 403 200 200 200 200",
+    "POST cases/": "302 403 405 405 405 405",
+    "GET cases/<ref>/": "302 404 200 200 200 200",
+    "POST cases/<ref>/": "302 404 405 405 405 405",
+    **{f"GET cases/<ref>/{verb}/": "302 404 302 302 302 302" for verb in CASE_VERBS},  # to the tab
+    "POST cases/<ref>/edit/": "302 404 422 422 422 403",
+    "POST cases/<ref>/assign/": "302 404 409 409 409 403",  # nobody to nobody, while the analyst has it
+    "POST cases/<ref>/move/": "302 404 422 422 422 403",
+    "GET cases/<ref>/claims/": "302 404 200 200 200 200",
+    "POST cases/<ref>/claims/": "302 404 405 405 405 405",
+    "POST cases/<ref>/claims/<letter>/": "302 404 422 422 422 403",
+    "POST cases/<ref>/alternatives/<slug>/": "302 404 422 422 422 403",
+    "GET cases/<ref>/accounts/": "302 404 200 200 200 200",
+    "POST cases/<ref>/accounts/": "302 404 422 422 422 403",
+    "POST cases/<ref>/accounts/undo/<pk>/": "302 404 422 422 422 403",
+    "GET cases/<ref>/findings/": "302 404 200 200 200 200",
+    "POST cases/<ref>/findings/": "302 404 405 405 405 405",
+    "GET cases/<ref>/timeline/": "302 404 200 200 200 200",
+    "POST cases/<ref>/timeline/": "302 404 422 422 422 403",
+    "POST cases/<ref>/timeline/<pk>/withdraw/": "302 404 302 409 409 403",  # the first took it back
+    "GET cases/<ref>/evidence/": "302 404 200 200 200 200",
+    "POST cases/<ref>/evidence/": "302 404 405 405 405 405",
+    "POST cases/<ref>/evidence/add/": "302 404 422 422 422 403",
+    "GET cases/<ref>/evidence/<number>/download/": "302 404 200 200 200 200",
+    "POST cases/<ref>/evidence/<number>/download/": "302 404 405 405 405 405",
+    "GET cases/<ref>/dossiers/": "302 404 200 200 200 200",
+    "POST cases/<ref>/dossiers/": "302 404 405 405 405 405",
+    "POST cases/<ref>/dossiers/freeze/": "302 404 422 422 422 403",
+    "GET cases/<ref>/log/": "302 404 200 200 200 200",
+    "POST cases/<ref>/log/": "302 404 405 405 405 405",
+    # dossiers: approved by a second person, of a role that may
+    "GET dossiers/<pk>/": "302 404 200 200 200 200",
+    "POST dossiers/<pk>/": "302 404 405 405 405 405",
+    "GET dossiers/<pk>/approve/": "302 404 302 302 302 302",
+    "POST dossiers/<pk>/approve/": "302 404 422 403 422 403",
+    "GET dossiers/<pk>/render/": "302 404 302 302 302 302",
+    "POST dossiers/<pk>/render/": "302 404 302 302 302 403",
+    "GET dossiers/<pk>/download/": "302 404 422 422 422 422",  # nobody has rendered it yet
+    "POST dossiers/<pk>/download/": "302 404 405 405 405 405",
+    # the log, of which an administrator reads what tells of no case; this job is a case's
+    "GET log/": "302 200 200 200 200 200",
+    "POST log/": "302 405 405 405 405 405",
+    "GET log/checkpoint/": "302 200 200 200 200 200",
+    "POST log/checkpoint/": "302 405 405 405 405 405",
+    "GET jobs/<pk>/": "302 404 200 200 200 200",
+    "POST jobs/<pk>/": "302 405 405 405 405 405",
+    "GET jobs/<pk>/start-again/": "302 302 302 302 302 302",  # to the job
+    "POST jobs/<pk>/start-again/": "302 404 422 422 422 404",  # it has not failed
+    "POST sign-out/": "302 302 302 302 302 302",  # last: it ends the sessions
+}
+# What `<pk>` is of, by how the address begins; the longest that fits counts.
+KINDS = {
+    "leads/": "lead",
+    "jobs/": "job",
+    "dossiers/": "version",
+    "cases/<ref>/accounts/undo/": "job",
+    "cases/<ref>/timeline/": "note",
+}
+# What reading may leave in the log.
+TRACES = ("evidence.viewed", "person.signed_out", "timeline.withdrawn")
+# Addresses under api/v1/ answer keys as well as browsers: tests/test_roles_api.py has their ladder.
+OF_THE_API = "api/v1/"
+PAGES_OF_THE_API = {"api/v1/docs/"}
+
+
+def addresses(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
+    for item in resolver.url_patterns:
+        path = prefix + str(item.pattern)
+        if isinstance(item, URLResolver):
+            yield from addresses(item, path)
+        elif isinstance(item, URLPattern):
+            yield path
+
+
+def every_page() -> set[str]:
+    """Every address outside the API; parameters by name alone."""
+    found = set()
+    for path in addresses(get_resolver()):
+        for kind in ("uuid:", "str:", "int:", "slug:"):
+            path = path.replace(kind, "")
+        if not path.startswith(OF_THE_API) or path in PAGES_OF_THE_API:
+            found.add(path)
+    return found
+
+
+@pytest.fixture
+def stage(committed_cast: Cast, checkpoints_apart: Any) -> dict[str, str]:
+    """One of everything an address can name, as text: a case with an exhibit, an entry and a frozen version."""
+    analyst = committed_cast.analyst
+    case = make_case(committed_cast, stage="judged")
+    note = actions.add_timeline_note(
+        case, actor=analyst, lane="decisions", starts_at=START, text="Told", source="Mail", confidence="high"
+    )
+    version = dossiers.freeze(case, actor=analyst, edition="counsel")
+    job = jobs.enqueue("verdicts.set", actor="user:analyst", key="ladder", scope=case.id)
+    found: dict[str, object] = {
+        "lead": make_lead(provider_ids(3, "other")).pk,
+        "job": job.pk,
+        "version": version.pk,
+        "note": note.pk,
+        "<ref>": case.ref,
+        "<letter>": "a",
+        "<slug>": "reseller",
+        "<number>": 1,
+    }
+    return {name: str(value) for name, value in found.items()}
+
+
+@pytest.fixture
+def callers(committed_cast: Cast) -> dict[str, Client]:
+    return {"anonymous": Client(), **{person.role: client_of(person) for person in committed_cast.all()}}
+
+
+def filled(path: str, stage: dict[str, str]) -> str:
+    if "<pk>" in path:
+        start = max((one for one in KINDS if path.startswith(one)), key=len)
+        path = path.replace("<pk>", stage[KINDS[start]])
+    for name, value in stage.items():
+        path = path.replace(name, value) if name.startswith("<") else path
+    return f"/{path}"
+
+
+def test_the_table_has_every_page_for_get_and_post_and_no_other() -> None:
+    assert set(LADDER) == {f"{method} {path}" for path in every_page() for method in ("GET", "POST")}
+
+
+def test_every_role_gets_the_answer_of_the_table(callers: dict[str, Client], stage: dict[str, str]) -> None:
+    wrong = []
+    before = LogEntry.objects.count()
+    for line, expected in LADDER.items():
+        method, _, path = line.partition(" ")
+        for role, status in zip(ROLES, expected.split(), strict=True):
+            answer = getattr(callers[role], method.lower())(filled(path, stage))
+            answer.getvalue()  # reads a download to its end
+            if answer.status_code != int(status):
+                wrong.append(f"{line} as {role}: {answer.status_code}, not {status}")
+    assert wrong == []
+    assert LogEntry.objects.exclude(action__in=TRACES).count() == before
+
+
+def test_a_stranger_is_led_to_the_sign_in_page_and_back(callers: dict[str, Client], stage: dict[str, str]) -> None:
+    for line, expected in LADDER.items():
+        method, _, path = line.partition(" ")
+        if method == "GET" and expected.startswith("302"):
+            address = filled(path, stage)
+            assert callers["anonymous"].get(address)["Location"] == f"/sign-in/?next={address}"

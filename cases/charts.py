@@ -13,6 +13,7 @@ from detection.models import Cluster, Finding, ModelRelease
 PALETTE = ("--chart-1", "--chart-2", "--chart-3", "--chart-4")
 OTHER_COLOUR, MARK_COLOUR, RELEASE_COLOUR = "--chart-muted", "--chart-mark", "--line-strong"
 OTHER = "other models"
+HEADROOM = 1.3  # room above the highest bar for detections and the labels of releases
 DAYWISE = {"xperiod": 86_400_000, "xperiodalignment": "middle"}  # a bar covers its day, so times of day fit beside it
 
 
@@ -178,7 +179,7 @@ def _marked(volume: Volume) -> list[dict[str, Any]]:
 
 
 def _layout(volume: Volume) -> dict[str, Any]:
-    moments = [release.released_at.astimezone(UTC) for release in volume.releases]
+    together = _releases_by_moment(volume)
     shapes = [
         {
             "type": "line",
@@ -190,7 +191,7 @@ def _layout(volume: Volume) -> dict[str, Any]:
             "y1": 1,
             "line": {"color": RELEASE_COLOUR, "width": 1, "dash": "dot"},
         }
-        for moment in moments
+        for moment in together
     ]
     annotations = [
         {
@@ -198,21 +199,30 @@ def _layout(volume: Volume) -> dict[str, Any]:
             "yref": "paper",
             "x": _axis(moment),
             "y": 1 - 0.08 * (place % 3),
-            "text": f"{release.model} released",
+            "text": f"{' and '.join(names)} released",
             "showarrow": False,
             "xanchor": "left",
             "yanchor": "top",
             "font": {"size": 11},
         }
-        for place, (release, moment) in enumerate(zip(volume.releases, moments, strict=True))
+        for place, (moment, names) in enumerate(together.items())
     ]
+    highest = max(map(volume.of_day, volume.days), default=0) or 1
     return {
         "barmode": "stack",
         "xaxis": {"type": "date"},
-        "yaxis": {"title": {"text": "exchanges a day"}, "rangemode": "tozero", "tickformat": ",d"},
+        "yaxis": {"title": {"text": "exchanges a day"}, "range": [0, highest * HEADROOM], "tickformat": ",d"},
         "shapes": shapes,
         "annotations": annotations,
     }
+
+
+def _releases_by_moment(volume: Volume) -> dict[datetime, list[str]]:
+    """Models released at the same moment share one line and one label."""
+    together: dict[datetime, list[str]] = {}
+    for release in volume.releases:
+        together.setdefault(release.released_at.astimezone(UTC), []).append(release.model)
+    return together
 
 
 def _marks(volume: Volume, day: date) -> list[str]:

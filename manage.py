@@ -12,6 +12,7 @@ OFFLINE = {"help", "--help", "-h", "version", "--version", "collectstatic", "ver
 def main() -> None:
     """Run one management command."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
     from config import embedded, home
@@ -21,7 +22,7 @@ def main() -> None:
     try:
         with servers:
             execute_from_command_line(sys.argv)
-    except embedded.EmbeddedError as error:
+    except (embedded.EmbeddedError, ImproperlyConfigured) as error:
         sys.exit(f"retort: {error}")
 
 

@@ -14,6 +14,15 @@ def text(name: str, default: str) -> str:
     return os.environ.get(name) or default
 
 
+def address(name: str, default: str) -> str:
+    """An http or https address without a path, as people's browsers send it in `Origin`."""
+    value = text(name, default).rstrip("/")
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.username:
+        raise ImproperlyConfigured(f"{name}={value!r}: an address such as https://retort.example.com is accepted")
+    return value
+
+
 def words(name: str, default: Sequence[str]) -> list[str]:
     """A list separated by commas."""
     value = os.environ.get(name)

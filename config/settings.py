@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from config import home as homes
-from config.environment import boolean, choice, database, integer, secret, text, words
+from config.environment import address, boolean, choice, database, integer, secret, text, words
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = homes.current()
@@ -16,7 +16,7 @@ if not os.environ.get("DATABASE_URL"):
 VERSION = "0.1.0"
 DEBUG = False
 SECRET_KEY = secret("RETORT_SECRET_KEY", default_file=HOME.secret_key)
-PUBLIC_URL = text("RETORT_PUBLIC_URL", f"http://127.0.0.1:{integer('PORT', 8000)}").rstrip("/")
+PUBLIC_URL = address("RETORT_PUBLIC_URL", f"http://127.0.0.1:{integer('PORT', 8000)}")
 _public = urlsplit(PUBLIC_URL)
 SECURE = _public.scheme == "https"
 ALLOWED_HOSTS = words("RETORT_ALLOWED_HOSTS", [_public.hostname or "", "127.0.0.1", "localhost", "[::1]"])

@@ -1,10 +1,20 @@
 """The Celery application; everything about it stands in settings."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("retort")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["spine"])
+
+
+@worker_init.connect
+def refuse_unsafe_database(**_: Any) -> None:
+    """A worker does not start on a database that could lose what it acknowledged."""
+    from spine.startup import refuse_unsafe_database as refuse
+
+    refuse()

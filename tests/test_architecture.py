@@ -79,9 +79,7 @@ def test_every_address_names_who_may_open_it() -> None:
 
 def test_only_addresses_with_a_reason_are_open_without_sign_in() -> None:
     opened = {
-        path
-        for path, pattern in patterns(get_resolver())
-        if getattr(pattern.callback, "policy", ("",))[0] == "public"
+        path for path, pattern in patterns(get_resolver()) if getattr(pattern.callback, "policy", ("",))[0] == "public"
     }
     assert opened == {"sign-in/", "healthz", "readyz"}
 

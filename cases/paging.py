@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Model, Q, QuerySet
 from django.utils.dateparse import parse_datetime
@@ -15,6 +16,7 @@ from spine.errors import Refused
 
 Row = TypeVar("Row", bound=Model)
 SIZE = 50
+NO_PAGE = "This address leads to no page of the list."
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,13 @@ def page(rows: QuerySet[Row], order: Sequence[str], *, cursor: str = "", size: i
     """
     backwards, values = _read(cursor, order) if cursor else (False, None)
     keys = [_turned(key) for key in order] if backwards else list(order)
-    if values is not None:
-        rows = rows.filter(_after(keys, values))
-    found = list(rows.order_by(*keys)[: size + 1])
+    try:
+        wanted = rows.filter(_after(keys, values)) if values is not None else rows
+        found = list(wanted.order_by(*keys)[: size + 1])
+    except (ValidationError, ValueError, TypeError, OverflowError):
+        if values is None:
+            raise
+        raise Refused(NO_PAGE, field="cursor") from None  # values of another list, or made up: not of these fields
     more, chosen = len(found) > size, found[:size]
     if backwards:
         chosen.reverse()
@@ -89,10 +95,10 @@ def _read(cursor: str, order: Sequence[str]) -> tuple[bool, list[Any]]:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         direction, *values = json.loads(text)
         found = [parse_datetime(value["t"]) if isinstance(value, dict) else value for value in values]
-    except (ValueError, TypeError, KeyError):
-        raise Refused("This address leads to no page of the list.", field="cursor") from None
-    if direction not in {"a", "b"} or len(found) != len(order) or any(_odd(value) for value in found):
-        raise Refused("This address leads to no page of the list.", field="cursor")
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise Refused(NO_PAGE, field="cursor") from None
+    if direction not in ("a", "b") or len(found) != len(order) or any(_odd(value) for value in found):
+        raise Refused(NO_PAGE, field="cursor")
     return direction == "b", found
 
 

@@ -1,5 +1,6 @@
 """Lists and counts: filters, pages by key, and as many queries for one row as for three."""
 
+import base64
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -53,6 +54,24 @@ def test_pages_of_times_neither_repeat_nor_leave_out(cast: Cast) -> None:
 
 @pytest.mark.parametrize("cursor", ["x", "W10", "WyJhIl0", "WyJhIixudWxsLG51bGxd", "WyJhIiwxLDIsM10", "ÿÿÿÿ"])
 def test_cursor_of_no_page_is_refused(cast: Cast, cursor: str) -> None:
+    with pytest.raises(Refused, match="no page"):
+        page(queries.cases(cast.lead), ("-updated_at", "-id"), cursor=cursor)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["a","x","y"]',
+        '["a",{"t":"2026-05-01T00:00:00+00:00"},"no id"]',
+        '["a",1e999,1]',
+        '["a",1,NaN]',
+        '[["a"],1,2]',
+        '["a","\\ud800","\\ud800"]',
+        "[" * 3000,
+    ],
+)
+def test_cursor_with_values_of_other_fields_is_refused(cast: Cast, text: str) -> None:
+    cursor = base64.urlsafe_b64encode(text.encode()).decode()
     with pytest.raises(Refused, match="no page"):
         page(queries.cases(cast.lead), ("-updated_at", "-id"), cursor=cursor)
 

@@ -19,20 +19,18 @@ def undisturbed(make_job: Callable[[], Job]) -> float:
     return (job.finished_at - job.started_at).total_seconds()
 
 
-def kill_at(worker: Worker, make_job: Callable[[], Job], seconds: float, moments: Sequence[float]) -> int:
-    """Run one job and kill the worker at each moment (a share of `seconds`); gives how many kills met it running."""
-    assert len(moments) <= KILLS_A_JOB
+def kill_at(worker: Worker, make_job: Callable[[], Job], delays: Sequence[float]) -> list[bool]:
+    """Run one job and kill the worker so many seconds into each attempt; gives which kills met the job at work."""
+    assert len(delays) <= KILLS_A_JOB
     job = make_job()
-    met = 0
-    for moment in moments:
+    met: list[bool] = []
+    for delay in delays:
         attempt = running(job)
-        time.sleep(moment * seconds)
+        time.sleep(delay)
         worker.kill()
         job.refresh_from_db()
-        met += job.state == JobState.RUNNING and job.attempts == attempt
+        met.append(job.state == JobState.RUNNING and job.attempts == attempt)
         worker.restart()
-        if job.is_finished:
-            break
     finished(job)
     return met
 

@@ -24,12 +24,13 @@ from spine import verification
 from spine.models import Job, JobState, LogEntry, Outbox
 from tests.database import clean
 from tests.factories import make_case, make_cast
-from tests.killing import MOMENTS, finished, kill_at, undisturbed
+from tests.killing import KILLS_A_JOB, MOMENTS, finished, kill_at, undisturbed
 from tests.servers import HOME, Worker
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner", "audit"])
 SOURCE = UUID("0198b6a0-0000-7000-8000-000000000001")
 MakeJob = Callable[[], Job]
+MOST_ROUNDS = 8
 
 
 @pytest.fixture(scope="module")
@@ -38,22 +39,29 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def survives(worker: Worker, prepare: Callable[[], MakeJob], extra: Callable[[], Any] = lambda: None) -> None:
-    """Run once in peace, then kill at each moment, two a job; what there is afterwards must be the same every time."""
+    """Run once in peace, then kill at each moment, two a job; what there is afterwards must be the same every time.
+
+    """Run once in peace, then kill at each moment, two a job; what there is afterwards must be the same each time.
+    """
     empty_folder(Path(settings.CHECKPOINT_FOLDER))
     make_job = prepare()
     seconds = undisturbed(make_job)
     expected = census(), extra()
-    met = 0
-    for moments in (MOMENTS[0:2], MOMENTS[2:4], MOMENTS[4:5]):
+    waiting = [moment * seconds for moment in MOMENTS]
+    for _ in range(MOST_ROUNDS):
         settle()
         clean()
         empty_folder(Path(settings.CHECKPOINT_FOLDER))
         make_job = prepare()
-        met += kill_at(worker, make_job, seconds, moments)
+        delays, waiting = waiting[:KILLS_A_JOB], waiting[KILLS_A_JOB:]
+        met = kill_at(worker, make_job, delays)
+        waiting += [delay / 2 for delay, hit in zip(delays, met, strict=True) if not hit]
         found = census(), extra()
         assert found == expected, set(expected[0].items()) ^ set(found[0].items())
         assert [str(problem) for problem in verification.verify().problems] == []
-    assert met >= 3, f"only {met} of {len(MOMENTS)} kills met the job at work"
+        if not waiting:
+            return
+    raise AssertionError(f"{len(waiting)} of {len(MOMENTS)} kills never met the job at work")
 
 
 def settle(timeout: float = 60) -> None:

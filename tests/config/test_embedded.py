@@ -252,7 +252,7 @@ def test_root_without_user_namespaces_is_told_what_to_do(home):
     said = done.stderr.splitlines()[-1].removeprefix("config.home.EmbeddedError: ")
     assert (done.returncode, said) == (
         1,
-        "PostgreSQL does not run as root and this machine lets root make no user namespace (unshare --user): run "
+        "PostgreSQL does not run as root, and this machine lets it make no user namespace (unshare --user): run "
         "Retort as an ordinary user, or set DATABASE_URL, RETORT_OWNER_DATABASE_URL, RETORT_AUDIT_DATABASE_URL and "
         "BROKER_URL to servers of your own",
     )

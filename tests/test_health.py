@@ -38,6 +38,15 @@ def test_readyz_names_a_database_that_does_not_answer(client: Client, monkeypatc
     assert [answer.json()[name] for name in health.CHECKS] == ["not reached", "ok", "not reached"]
 
 
+@pytest.mark.parametrize("path", ["/sign-in/", "/api/v1/cases/"])
+def test_a_database_that_does_not_answer_is_503_and_not_a_mistake(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "HOST", "/nowhere")
+    answer = Client(raise_request_exception=False).get(path, headers={"Authorization": "Bearer x"})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "database cannot be reached just now" in answer.content.decode()
+
+
 def test_readyz_counts_migrations_that_are_missing(client: Client) -> None:
     from django.db import connections
 

@@ -132,6 +132,16 @@ def test_a_freeze_that_is_refused_keeps_its_input(committed_cast: Cast) -> None:
     assert (refused.context["freeze_form"]["recipient"].value(), Job.objects.count()) == ("Counsel of the provider", 0)
 
 
+def test_text_that_turns_its_neighbours_round_is_shown_as_such(committed_cast: Cast) -> None:
+    case = make_case(committed_cast)
+    version = frozen(case, committed_cast, recipient="Counsel \u202eabc", basis="s. 1 \u2066x")
+    counsel = client_of(committed_cast.counsel)
+    for address in (reverse("case_dossiers", args=[case.ref]), reverse("dossier", args=[version.pk])):
+        text = counsel.get(address).content.decode()
+        assert ("U+202E" in text, "U+2066" in text) == (True, True)
+        assert ("\u202e" in text, "\u2066" in text) == (False, False)
+
+
 def test_a_package_that_was_removed_is_rendered_again(committed_cast: Cast) -> None:
     cast = committed_cast
     version = frozen(make_case(cast), cast)

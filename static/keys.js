@@ -20,7 +20,7 @@
   }
 
   function pick() {
-    const box = document.activeElement.closest("[data-row-of]")?.querySelector(".pick input");
+    const box = document.activeElement.closest("[data-row-of]")?.querySelector(".pick input[data-row]");
     if (!box) return;
     box.checked = !box.checked;
     box.dispatchEvent(new Event("change", { bubbles: true }));

@@ -1,4 +1,4 @@
-"""Browser windows that keep an ear on everything a browser complains about, and what several browser tests do in them."""
+"""Browser windows that keep an ear on whatever a browser complains about, and what several tests do in them."""
 
 import re
 from typing import Any

@@ -161,7 +161,7 @@ def judge_all_accounts(page: Page, accounts: int, worker: Worker) -> None:
     page.get_by_role("navigation", name="Accounts by verdict").get_by_role("link", name="Not judged").click()
     page.get_by_label("Verdict", exact=True).select_option("actor-controlled")
     page.get_by_label("Reason").fill("Tied by rare shared values and the same prompt frames; sampled and read.")
-    work = page.get_by_role("region", name="Setting verdicts")
+    work = page.get_by_role("group", name="Setting verdicts")
     with paused(worker):
         page.get_by_role("button", name=f"Set for all {accounts} that match").click()
         expect(work.get_by_role("status")).to_contain_text("Waiting for a worker.")
@@ -216,7 +216,7 @@ def freeze(page: Page) -> None:
     page.get_by_label("Recipient").fill("Counsel of the provider")
     page.get_by_label("Legal basis").fill("Legal hold 7 (sample)")
     page.get_by_role("button", name="Freeze").click()
-    work = page.get_by_role("region", name="Freezing the dossier")
+    work = page.get_by_role("group", name="Freezing the dossier")
     work.get_by_role("link", name="See the result").click()
     expect(page.get_by_text("Waits for approval.")).to_be_visible()
     expect(page.get_by_role("main")).to_contain_text("You prepared this version")
@@ -244,7 +244,7 @@ def approve(page: Page, ref: str, snapshot: str) -> None:
 def download(page: Page, folder: Path) -> Path:
     """Wait until it is sealed, as a person would, and take the package."""
     link = page.get_by_role("link", name="Download the package")
-    result = page.get_by_role("region", name="Rendering the dossier").get_by_role("link", name="See the result")
+    result = page.get_by_role("group", name="Rendering the dossier").get_by_role("link", name="See the result")
     expect(link.or_(result).first).to_be_visible(timeout=120_000)
     if result.count():
         result.click()

@@ -30,7 +30,12 @@ class User(AbstractBaseUser):
     username = models.CharField(
         max_length=60,
         unique=True,
-        validators=[RegexValidator(r"^[a-z0-9][a-z0-9._-]*$", "a–z, 0–9, dot, dash, underscore")],
+        validators=[
+            RegexValidator(
+                r"^[a-z0-9][a-z0-9._-]*$",
+                "A user name has a–z, 0–9, dot, dash and underscore, and begins with a letter or digit.",
+            )
+        ],
     )
     display_name = models.CharField(max_length=120, blank=True)
     role = models.CharField(max_length=20, choices=Role.choices)

@@ -39,9 +39,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def survives(worker: Worker, prepare: Callable[[], MakeJob], extra: Callable[[], Any] = lambda: None) -> None:
-    """Run once in peace, then kill at each moment, two a job; what there is afterwards must be the same each time.
+    """Run once in peace, then kill at each moment, two a job; what there is afterwards must be the same.
 
-    A kill that came too late, after the job was done, is tried again earlier: each of the moments meets the job at work.
+    A kill that came after the job was done is tried again earlier: each of the moments meets the job at work.
     """
     empty_folder(Path(settings.CHECKPOINT_FOLDER))
     make_job = prepare()

@@ -87,7 +87,7 @@ class Dataset:
 @contextmanager
 def open_dataset(root: Path, memory: str = "2GB", threads: int = 2) -> Iterator[Dataset]:
     """Open the dataset under `root`; DuckDB keeps to `memory` and spills to a folder that is removed afterwards."""
-    with TemporaryDirectory(prefix="retort-duckdb-") as spill:
+    with TemporaryDirectory(prefix=".spill-", dir=root if root.is_dir() else None) as spill:
         backend = ibis.duckdb.connect(memory_limit=memory, threads=threads, temp_directory=spill)
         try:
             backend.con.execute("SET TimeZone = 'UTC'")

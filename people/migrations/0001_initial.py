@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('password', models.CharField(max_length=128, verbose_name='password')),
                 ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
                 ('id', models.UUIDField(default=spine.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('username', models.CharField(max_length=60, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._-]*$', 'a–z, 0–9, dot, dash, underscore')])),
+                ('username', models.CharField(max_length=60, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._-]*$', 'A user name has a–z, 0–9, dot, dash and underscore, and begins with a letter or digit.')])),
                 ('display_name', models.CharField(blank=True, max_length=120)),
                 ('role', models.CharField(choices=[('administrator', 'administrator'), ('case_lead', 'case lead'), ('analyst', 'analyst'), ('counsel', 'counsel'), ('reader', 'reader')], max_length=20)),
                 ('is_active', models.BooleanField(default=True)),

@@ -165,9 +165,10 @@ def _against(e: Evidence) -> Iterator[Reason]:
         text = f"{e.open_network:.0%} of the accounts come from one school or company network."
         yield Reason(text, 4.0, "open_network_share", round(e.open_network, 4))
     if _pool(e):
+        little = f"{e.focus:.0%} or less" if e.focus >= 0.005 else "none"
         text = (
             f"{e.largest_purse:.0%} share one payer or programme, yet what they send is mixed: half of them send "
-            f"{e.focus:.0%} or less of their prompts through common templates."
+            f"{little} of their prompts through common templates."
         )
         yield Reason(text, 3.0, "largest_purse_share", round(e.largest_purse, 4))
     if not e.cells and e.size > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from detection.coincidence import Cell
@@ -9,6 +10,7 @@ from detection.detectors.base import plural
 from detection.detectors.shared_attribute import readable
 from detection.records import Edge, Link, Member
 
+COMMON_SHARE = 0.25
 TIE_NAMES = {
     "registration": "registration dates",
     "network_kind": "proxy networks",
@@ -30,10 +32,11 @@ def link_reason(edge: Edge, holders: int, population: int, inside: int, size: in
 
 
 def cluster_title(members: Sequence[Member], links: Sequence[Link], cells: Sequence[Cell]) -> str:
-    """Name a cluster by its size and what ties it, without saying what it is."""
+    """Name a cluster by its size and what ties it, not by what it is; in common is what a quarter of them show."""
     if len(members) == 1:
         return "Single account that carries many unrelated templates"
-    templates = {link.value for link in links if link.type == "template"}
+    holders = Counter(link.value for link in links if link.type == "template")
+    templates = [value for value, held in holders.items() if held >= max(2, len(members) * COMMON_SHARE)]
     kinds = [cell.tie.kind for cell in cells] or [link.type for link in links if link.type != "template"]
     ranked = sorted(set(kinds), key=lambda kind: (-kinds.count(kind), kind))[:2]
     names = " and ".join(TIE_NAMES.get(kind, readable(kind, "")) for kind in ranked) or "templates"

@@ -35,7 +35,7 @@ def django_db_setup(servers: Home, django_test_environment: None, django_db_bloc
 
 
 def clean() -> None:
-    """Bring every table back to what the migrations left, with triggers and foreign keys asleep; empty the queue."""
+    """Bring every table back to what the migrations left, triggers asleep; empty the queue and the kept checkpoints."""
     with postgres.connect(HOME) as connection, connection.transaction():
         connection.execute("SET LOCAL session_replication_role = replica")
         connection.execute("SET LOCAL lock_timeout = '20s'")
@@ -47,6 +47,8 @@ def clean() -> None:
                 connection.execute(
                     sql.SQL("INSERT INTO public.{0} SELECT * FROM kept.{0}").format(sql.Identifier(name))
                 )
+    for checkpoint in (HOME.path / "checkpoints").glob("*.txt"):  # of a log that is gone now
+        checkpoint.unlink()
     client = redis.Redis(unix_socket_path=str(HOME.sockets / VALKEY_SOCKET), password=HOME.password("valkey"))
     client.flushall()
     client.close()

@@ -7,13 +7,13 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import rfc8785
 from django.db import transaction
 from django.utils import timezone
 
-from detection import index, registry
+from detection import index, ocsf, registry
 from detection.finding_schema import NativeFinding, Problem, SeenAccount, SeenAttribute, Span, check
 from detection.index import ensure_accounts
 from detection.models import Detector, DetectorVersion, Finding, FindingAccount, Sighting
@@ -23,12 +23,12 @@ from spine import log, strict_json
 
 __all__ = ["Counts", "Rejection", "ensure_accounts", "store", "validate", "version_of"]
 
+# What documents are: native findings, OCSF, or each what it says of itself.
+Form = Literal["native", "ocsf", "either"]
 KEPT_ERRORS = 100
 BATCH = 1000
 BATCH_BYTES = 4 * 1024 * 1024
-CONFLICT = Problem(
-    "/uid", "a finding with this uid and version was received before with other content; send a higher version"
-)
+CONFLICT = "a finding with this uid and version was received before with other content; send a higher version"
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ class _Read:
     raw: bytes
     finding: NativeFinding
     content_sha256: str
+    uid_at: str = "/uid"
 
 
 def store(
@@ -82,6 +83,7 @@ def store(
     namespace: str = "default",
     batch: int = BATCH,
     counts: Counts | None = None,
+    form: Form = "native",
 ) -> Counts:
     """Store findings of one detector; what is counted is committed. Documents are JSON bytes or mappings.
 
@@ -92,16 +94,16 @@ def store(
     """
     counts = counts if counts is not None else Counts()
     for numbered in _batches(_numbered(documents), batch):
-        counts.add(_store_batch(numbered, actor, detector, namespace))
+        counts.add(_store_batch(numbered, actor, detector, namespace, form))
     return counts
 
 
-def validate(documents: Iterable[Line | Mapping[str, Any]], *, detector: str) -> Counts:
+def validate(documents: Iterable[Line | Mapping[str, Any]], *, detector: str, form: Form = "native") -> Counts:
     """What `store` would reject by a finding's own content; touches no database. Acceptable ones count as created."""
     counts = Counts()
     for line, document in _numbered(documents):
         counts.received += 1
-        outcome = _read(line, document, detector)
+        outcome = _read(line, document, detector, form)
         if isinstance(outcome, _Read):
             counts.created += 1
         else:
@@ -131,24 +133,26 @@ def _batches(numbered: Iterable[tuple[int, Line]], most: int) -> Iterator[list[t
         yield held
 
 
-def _read(line: int, document: Line, detector: str) -> _Read | list[Problem]:
+def _read(line: int, document: Line, detector: str, form: Form) -> _Read | list[Problem]:
     if isinstance(document, Unreadable):
         return [Problem("", document.reason)]
     try:
         value = strict_json.loads(document)
     except strict_json.NotAccepted as refused:
         return [Problem(refused.pointer, refused.reason)]
-    finding = check(value, detector=detector)
+    foreign = form == "ocsf" or (form == "either" and ocsf.is_detection_finding(value))
+    finding = (ocsf.check_ocsf if foreign else check)(value, detector=detector)
     if isinstance(finding, list):
         return finding
-    return _Read(line, document, finding, hashlib.sha256(rfc8785.dumps(value)).hexdigest())
+    content = hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+    return _Read(line, document, finding, content, ocsf.UID_AT if foreign else "/uid")
 
 
-def _store_batch(numbered: Sequence[tuple[int, Line]], actor: str, detector: str, namespace: str) -> Counts:
+def _store_batch(numbered: Sequence[tuple[int, Line]], actor: str, detector: str, namespace: str, form: Form) -> Counts:
     counts = Counts(received=len(numbered))
     read = []
     for line, document in numbered:
-        outcome = _read(line, document, detector)
+        outcome = _read(line, document, detector, form)
         if isinstance(outcome, _Read):
             read.append(outcome)
         else:
@@ -177,7 +181,7 @@ def _classify(owner: Detector, read: Sequence[_Read], counts: Counts) -> list[_R
         if before == item.content_sha256:
             counts.duplicate += 1
         elif before is not None:
-            counts.reject(item.line, [CONFLICT])
+            counts.reject(item.line, [Problem(item.uid_at, CONFLICT)])
         else:
             if versions:
                 counts.superseded += 1

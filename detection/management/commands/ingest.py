@@ -25,13 +25,16 @@ class Command(RetortCommand):
 
     help = (
         "Read findings of the detector NAME from files: one JSON document, a JSON array, or NDJSON; plain, gzip or "
-        "zstd. The same finding again adds nothing. Counts go to standard output as JSON, what was not accepted to "
+        "zstd; native, or OCSF Detection Findings (class 2004). "
+        "The same finding again adds nothing. Counts go to standard output as JSON, what was not accepted to "
         "standard error with file, line and place; the exit code is 0 only when everything was accepted."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--detector", required=True, metavar="NAME", help="whose findings these are")
-        parser.add_argument("--format", choices=["json", "ndjson"], help="found out from the file when left out")
+        parser.add_argument(
+            "--format", choices=["json", "ndjson", "ocsf"], help="found out from the file when left out"
+        )
         parser.add_argument("--namespace", default="default", help="of the account ids")
         parser.add_argument("--check", action="store_true", help="validate alone; write nothing")
         parser.add_argument("file", nargs="+", type=Path)
@@ -52,12 +55,17 @@ class Command(RetortCommand):
             raise CommandError(f"{total.rejected:,} of {total.received:,} findings were not accepted.")
 
     def _file(self, path: Path, options: dict[str, Any]) -> Counts:
-        documents = _documents(path, options["format"])
+        form: ingest.Form = "ocsf" if options["format"] == "ocsf" else "either"
+        documents = _documents(path, None if form == "ocsf" else options["format"])
         if options["check"]:
-            counts = ingest.validate(documents, detector=options["detector"])
+            counts = ingest.validate(documents, detector=options["detector"], form=form)
         else:
             counts = ingest.store(
-                documents, actor=self.actor, detector=options["detector"], namespace=options["namespace"]
+                documents,
+                actor=self.actor,
+                detector=options["detector"],
+                namespace=options["namespace"],
+                form=form,
             )
         for error in counts.errors:
             self.say(f"{path.name}:{error.line}: {error.pointer or '/'}: {error.detail}")

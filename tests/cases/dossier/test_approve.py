@@ -1,6 +1,8 @@
 """Approval: a second person, this snapshot, once. The database says so too."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -46,6 +48,27 @@ def test_approve_twice_says_who_was_first(story: Story) -> None:
     story.approve(version)
     with pytest.raises(Conflict, match="was approved by counsel already"):
         dossiers.approve(version, actor=story.cast.lead, snapshot_sha256=version.snapshot_sha256)
+
+
+def test_approve_by_two_people_at_once_is_one_approval_and_the_other_is_told(story: Story) -> None:
+    version = story.freeze()
+    start = Barrier(2)
+
+    def approve(actor: User) -> str:
+        try:
+            start.wait(10)
+            dossiers.approve(version, actor=actor, snapshot_sha256=version.snapshot_sha256)
+        except Conflict as conflict:
+            return conflict.message
+        finally:
+            connection.close()
+        return "approved"
+
+    with ThreadPoolExecutor(2) as pool:
+        said = sorted(pool.map(approve, [story.cast.counsel, story.cast.lead]))
+    winner = DossierApproval.objects.get().approver
+    assert said == sorted(["approved", f"{version.case.ref} version 1 was approved by {winner} already."])
+    assert LogEntry.objects.filter(action="dossier.approved").count() == 1
 
 
 @pytest.mark.parametrize("name", ["admin", "analyst", "reader"])

@@ -15,7 +15,7 @@ from cases.models.lead import LeadState
 from cases.paging import SIZE, Page, page
 from cases.vocabulary import ALTERNATIVES, Claim, VerdictValue
 from detection.models import Account, Cluster, ClusterLink, ClusterMember, Finding
-from spine.models import Job, LogEntry
+from spine.models import LogEntry
 
 
 @dataclass(frozen=True)
@@ -250,11 +250,6 @@ def log_page(
     if actor:
         rows = rows.filter(actor=actor)
     return page(rows, ("-at", "-id"), cursor=cursor, size=size)
-
-
-def jobs_of(case: Case, limit: int = 5) -> QuerySet[Job]:
-    """The newest jobs of the case that run, wait, or did not end well, and the last that did."""
-    return Job.objects.filter(scope=case.id).order_by("-created_at")[:limit]
 
 
 def models_hit(case: Case) -> list[tuple[str, int]]:

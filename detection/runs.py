@@ -243,7 +243,7 @@ class _Stored:
         ids = {m.account_id for c in found.clusters for m in c.members}
         values = {(link.type, link.value) for c in found.clusters for link in c.links}
         uids = {uid for c in found.clusters for uid in c.findings}
-        _make_missing_accounts(namespace, ids)
+        index.ensure_accounts(namespace, sorted(ids))  # one carried by its own behaviour alone has no finding
         attributes = Attribute.objects.filter(type__in={t for t, _ in values}, value__in={v for _, v in values})
         findings: dict[str, list[UUID]] = {}
         for uid, pk in Finding.objects.filter(uid__in=uids).current().values_list("uid", "id"):
@@ -255,11 +255,6 @@ class _Stored:
             attributes={(t, v): pk for t, v, pk in attributes.values_list("type", "value", "id")},
             findings=findings,
         )
-
-
-def _make_missing_accounts(namespace: str, provider_ids: set[str]) -> None:
-    """Accounts that no finding names yet, such as one carried by its own behaviour alone."""
-    index.ensure_accounts(namespace, sorted(provider_ids))
 
 
 def _answer_row(run: Run, answered: _Answered) -> Answer:

@@ -1,16 +1,5 @@
 """Which role may do what, one right a word. Pages, API and verbs ask this table; nothing else decides."""
 
-from typing import Protocol
-
-
-class Holder(Protocol):
-    """Anyone or anything that acts: a person, or a detector's key."""
-
-    @property
-    def role(self) -> str:
-        """The role's slug."""
-
-
 RIGHTS: dict[str, frozenset[str]] = {
     "administrator": frozenset({"detectors.read", "detectors.write", "people.write", "log.read"}),
     "case_lead": frozenset(

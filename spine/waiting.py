@@ -8,7 +8,7 @@ from spine.errors import Refused
 from spine.models import Job, JobState
 
 
-def finish(job: Job, *, quiet: bool = False) -> Job:
+def finish(job: Job) -> Job:
     """Return the finished job; raises Refused with its error when it failed or was set aside."""
     shown = ""
     while True:
@@ -17,7 +17,7 @@ def finish(job: Job, *, quiet: bool = False) -> Job:
         if job.is_finished:
             break
         line = f"{job.kind}: {job.state}, {job.percent} % {job.note}"
-        if line != shown and not quiet:
+        if line != shown:
             sys.stderr.write(line + "\n")
             shown = line
         time.sleep(0.5)

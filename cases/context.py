@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
+from cases.places import offered
 from cases.sample_story import SOURCE
 from detection.models import TelemetrySource
 from people.rights import may
@@ -19,6 +20,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         return {"product_version": settings.VERSION}
     context: dict[str, Any] = {
         "product_version": settings.VERSION,
+        "places": offered(person),
         "sample_data": TelemetrySource.objects.filter(name=SOURCE).exists(),
         "may_read_cases": may(person, "cases.read"),
         "may_read_leads": may(person, "leads.read"),

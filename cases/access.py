@@ -63,7 +63,7 @@ def lead_for(user: Person, lead_id: UUID, *, write: bool = False) -> Lead:
 
 def evidence_for(user: Person, ref: str, number: int) -> EvidenceItem:
     """An exhibit of a case this person may read."""
-    item = case_for(user, ref).evidence.select_related("case", "added_by").filter(number=number).first()
+    item = case_for(user, ref).evidence.select_related("case", "added_by", "derived_from").filter(number=number).first()
     if item is None:
         raise Http404("There is no such exhibit.")
     return item

@@ -103,7 +103,9 @@ def answers_at(case: Case, at: Cut | None = None) -> QuerySet[AlternativeAnswer]
 
 def evidence_at(case: Case, at: Cut | None = None) -> QuerySet[EvidenceItem]:
     """The exhibits, by number."""
-    return before(EvidenceItem.objects.filter(case=case), at).select_related("added_by").order_by("number")
+    return (
+        before(EvidenceItem.objects.filter(case=case), at).select_related("added_by", "derived_from").order_by("number")
+    )
 
 
 def custody_at(case: Case, at: Cut | None = None) -> QuerySet[CustodyEvent]:

@@ -129,10 +129,41 @@ class CustodyAction(TextChoices):
     RECEIVED = "received", "received"
     HASHED = "hashed", "hashed"
     SEALED = "sealed", "sealed"
+    TIMESTAMPED = "timestamped", "timestamped"
     VIEWED = "viewed", "viewed"
     COPIED = "copied", "copied"
+    REDACTED = "redacted", "redacted"
+    ANALYSED = "analysed", "analysed"
     EXPORTED = "exported", "exported"
+    TRANSFERRED = "transferred", "transferred"
+    RETURNED = "returned", "returned"
+    DESTROYED = "destroyed", "destroyed"
+    HOLD_PLACED = "hold_placed", "hold placed"
+    HOLD_RELEASED = "hold_released", "hold released"
     VERIFICATION_FAILED = "verification_failed", "verification failed"
+
+
+# What each event says happened; printed beside the word in forms and custody forms.
+CUSTODY_MEANINGS = {
+    "requested": "the data was asked for, from whom and on what authority",
+    "preserved_at_source": "it was kept from expiring where it lies",
+    "acquired": "its bytes were taken at the source",
+    "received": "it came into the hands of who is named",
+    "hashed": "the digest of its bytes was computed",
+    "sealed": "its digest was fixed in a sealed package",
+    "timestamped": "an authority stated a time for its digest",
+    "viewed": "somebody was shown its content",
+    "copied": "a copy of its content was given out or made",
+    "redacted": "a derivative was made with parts of its content removed",
+    "analysed": "a tool or a person examined it, or made a derivative from it",
+    "exported": "it left in a dossier package or another export",
+    "transferred": "it was handed to who is named; what acknowledges it is the event received",
+    "returned": "it was given back to who is named",
+    "destroyed": "a copy of it was destroyed",
+    "hold_placed": "a hold covers it",
+    "hold_released": "a hold no longer covers it",
+    "verification_failed": "its stored bytes were compared with its digest and are not the same, or are gone",
+}
 
 
 class Lane(TextChoices):

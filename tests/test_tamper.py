@@ -33,6 +33,9 @@ OF_TYPE: dict[str, Any] = {
     "ForeignKey": new_id(),
     "OneToOneField": new_id(),
     "BigIntegerField": 1,
+    "CharField": "x",
+    "TextField": "x",
+    "JSONField": Jsonb({"x": "y"}),
 }
 
 
@@ -44,6 +47,8 @@ REFUSED_BY_CONSTRAINTS = {
     "cases_citation.finding_id",
     "cases_citation.timeline_note_id",
     "cases_dossierversion.edition",
+    "cases_evidenceitem.derivation",
+    "cases_evidenceitem.derived_from_id",
     "cases_leaddecision.case_id",
     "cases_leaddecision.kind",
     "cases_leaddecision.reason",

@@ -2,7 +2,7 @@
 
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import IO
@@ -13,6 +13,8 @@ from django.db.models import Max
 from django.utils import timezone
 
 from cases.actions import base
+from cases.actions.custody import note
+from cases.kinds import ADDABLE, EvidenceKind, needs
 from cases.media import HEAD, media_type
 from cases.models import Case, CustodyEvent, EvidenceItem
 from cases.vocabulary import CustodyAction
@@ -21,6 +23,7 @@ from spine import log, vault
 from spine.errors import Conflict, Refused
 
 CHUNK = 1024 * 1024
+AS_STATED = "as stated by who added it"
 CLOCKS_APART = timedelta(minutes=5)
 # Characters that change how a name reads or where it leads: control, path separators, direction marks.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -37,17 +40,20 @@ def add_evidence(
     file_name: str,
     declared_type: str = "",
     authority: str = "",
+    kind: str = "file",
+    details: Mapping[str, str] | None = None,
 ) -> EvidenceItem:
     """Take a file in as the case's next exhibit; it is streamed, hashed as it arrives, and never changed.
 
     Side effects: the bytes in the vault, under their digest; the exhibit; the custody events acquired, received and
     hashed; one log entry. Raises Conflict naming the exhibit that has these bytes already, Refused for a file that is
-    empty or too large.
+    empty or too large, or when something is missing that its kind needs (`cases.kinds`).
     """
     base.require(actor, "cases.write")
     title = base.clean(title, field="title", label="The title", limit=200)
     source = base.clean(source, field="source", label="Where it comes from", limit=300)
     authority = base.clean(authority, field="authority", label="The authority", limit=300, required=False)
+    known = checked_details(kind, details or {})
     _check_time(acquired_at)
     head = file.read(HEAD)
     if not head:
@@ -63,6 +69,8 @@ def add_evidence(
         sha256=blob.sha256,
         acquired_at=acquired_at,
         added_by=actor,
+        kind=kind,
+        details=known or None,
     )
     return _enter(item, actor=actor, authority=authority)
 
@@ -80,12 +88,9 @@ def _enter(item: EvidenceItem, *, actor: User, authority: str) -> EvidenceItem:
     item.case = row
     item.number = (row.evidence.aggregate(last=Max("number"))["last"] or 0) + 1
     purpose = authority or f"evidence in {row.ref}"
-    events = [
-        _event(item, CustodyAction.ACQUIRED, actor, at=item.acquired_at, where=item.source[:200], why=purpose),
-        _event(item, CustodyAction.RECEIVED, actor, why=purpose, how="uploaded and streamed into the vault"),
-        _event(item, CustodyAction.HASHED, actor, why=purpose, how=_hashing()),
-    ]
+    events = custody_of_new(item, actor=actor, why=purpose, how="uploaded and streamed into the vault")
     data = {"ref": row.ref, "number": item.number, "sha256": item.sha256, "size": item.size, "type": item.media_type}
+    data["kind"] = item.kind_or_file
     rows = [item, *events]
     log.record(actor=actor.principal, action="evidence.added", about=item, scope=row.id, data=data, rows=rows)
     base.touch(row)
@@ -103,10 +108,29 @@ def record_view(item: EvidenceItem, *, actor: User, purpose: str = "") -> Custod
     purpose = base.clean(purpose, field="purpose", label="The purpose", limit=300, required=False)
     vault.open_blob(item.sha256).close()
     why = purpose or f"work on {item.case.ref}"
-    event = _event(item, CustodyAction.VIEWED, actor, why=why, how="downloaded through Retort")
+    event = note(item, action=CustodyAction.VIEWED, actor=actor, why=why, how="downloaded through Retort")
     data = {"ref": item.case.ref, "number": item.number, "sha256": item.sha256}
     log.record(actor=actor.principal, action="evidence.viewed", about=item, scope=item.case_id, data=data, rows=[event])
     return event
+
+
+def custody_of_new(item: EvidenceItem, *, actor: User, why: str, how: str) -> list[CustodyEvent]:
+    """The first events of an exhibit's custody: acquired as stated, received and hashed by our clock."""
+    return [
+        note(
+            item,
+            action=CustodyAction.ACQUIRED,
+            actor=actor,
+            why=why,
+            where=item.source,
+            at=item.acquired_at,
+            clock=AS_STATED,
+            how=AS_STATED,
+            tool=None,
+        ),
+        note(item, action=CustodyAction.RECEIVED, actor=actor, why=why, how=how),
+        note(item, action=CustodyAction.HASHED, actor=actor, why=why, how=_hashing()),
+    ]
 
 
 def safe_name(name: str) -> str:
@@ -117,6 +141,19 @@ def safe_name(name: str) -> str:
         stem, suffix = PurePosixPath(kept).stem, PurePosixPath(kept).suffix[:20]
         kept = stem[: 255 - len(suffix)] + suffix
     return kept or "unnamed"
+
+
+def checked_details(kind: str, details: Mapping[str, str]) -> dict[str, str]:
+    """What the kind needs, cleaned. Raises Refused naming the first thing that is missing, unknown or too long."""
+    base.one_of(kind, ADDABLE, field="kind", label="The kind")
+    asked = needs(kind)
+    unknown = sorted(details.keys() - {need.name for need in asked})
+    if unknown:
+        raise Refused(f"A {EvidenceKind(kind).label} has no detail {unknown[0]!r}.", field="details")
+    return {
+        need.name: base.clean(details.get(need.name, ""), field=need.name, label=need.label, limit=300)
+        for need in asked
+    }
 
 
 def _check_time(acquired_at: datetime) -> None:
@@ -135,29 +172,6 @@ def _capped(head: bytes, file: IO[bytes]) -> Iterator[bytes]:
             raise Refused(f"The file is larger than {limit:,} bytes, the most that is taken in.", field="file")
         yield chunk
         chunk = file.read(CHUNK)
-
-
-def _event(
-    item: EvidenceItem,
-    action: CustodyAction,
-    actor: User,
-    *,
-    why: str,
-    how: str = "as stated by who added it",
-    at: datetime | None = None,
-    where: str = "Retort vault",
-) -> CustodyEvent:
-    return CustodyEvent(
-        item=item,
-        action=action,
-        who=f"{actor} ({actor.username})" if actor.display_name else actor.username,
-        at=at or timezone.now(),
-        clock="as stated by who added it" if at else "server clock, UTC",
-        where_at=where,
-        why=why,
-        how=how,
-        sha256=item.sha256,
-    )
 
 
 def _hashing() -> str:

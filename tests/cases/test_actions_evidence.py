@@ -10,8 +10,10 @@ from django.core.exceptions import PermissionDenied
 
 from cases import actions
 from cases.actions.evidence import safe_name
+from cases.kinds import KIND_MEANINGS, NEEDS, EvidenceKind
 from cases.media import media_type
 from cases.models import CustodyEvent, EvidenceItem
+from cases.vocabulary import CUSTODY_MEANINGS, CustodyAction
 from spine import vault
 from spine.errors import Conflict, Refused
 from spine.models import LogEntry
@@ -74,6 +76,43 @@ def test_exhibit_that_lacks_something_is_refused(cast: Cast, given: dict[str, An
         add_exhibit(make_case(cast), cast.analyst, **given)
 
     assert refused.value.field == field
+
+
+def test_exhibit_of_a_kind_has_what_the_kind_needs(cast: Cast) -> None:
+    details = {"version": "4 March 2026", "in_force": "2026-03-04", "address": "https://example.com/terms"}
+    case = make_case(cast)
+    item = add_exhibit(case, cast.analyst, kind="terms", details=details)
+
+    assert (item.kind, item.kind_words, [label for label, _ in item.described]) == (
+        "terms",
+        "terms version",
+        ["Version", "In force from", "Where it was published"],
+    )
+    assert EvidenceItem.objects.get(pk=item.pk).details == details
+    assert add_exhibit(case, cast.analyst, b"other").kind_words == "file"
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"kind": "rumour"}, "kind"),
+        ({"kind": "derivative"}, "kind"),
+        ({"kind": "exchange_set"}, "kind"),
+        ({"kind": "declaration", "details": {"declarant": "A. Witness", "signed": " ", "form": "x"}}, "signed"),
+        ({"kind": "file", "details": {"version": "1"}}, "details"),
+    ],
+)
+def test_exhibit_that_lacks_what_its_kind_needs_is_refused(cast: Cast, given: dict[str, Any], field: str) -> None:
+    with pytest.raises(Refused) as refused:
+        add_exhibit(make_case(cast), cast.analyst, **given)
+
+    assert refused.value.field == field
+
+
+def test_every_custody_word_has_its_meaning_and_every_kind_too() -> None:
+    assert set(CUSTODY_MEANINGS) == set(CustodyAction.values)
+    assert set(KIND_MEANINGS) == set(EvidenceKind.values)
+    assert set(NEEDS) <= set(EvidenceKind.values)
 
 
 def test_every_view_is_an_event_and_an_entry(cast: Cast) -> None:

@@ -3,15 +3,29 @@
 import http
 import logging
 import sys
+from dataclasses import dataclass
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 
+from spine.errors import NoRoom, Unreachable, is_no_room
 from spine.problems import PROBLEM
 
 logger = logging.getLogger(__name__)
-RETRY_SECONDS = "5"
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """What is not there just now, and after how many seconds to try again."""
+
+    heading: str
+    retry: str
+
+
+DATABASE = Lacking("The database cannot be reached just now", "5")
+STORE = Lacking("The evidence store cannot be reached just now", "30")
+ROOM = Lacking("There is no room left to store this", str(NoRoom.retry_seconds))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -22,28 +36,33 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500, a mistake in the program; the request id finds it in the log. 503 while the database is not reached."""
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
-        return _unavailable(request)
+    """500, a mistake in the program; the request id finds it in the log. 503 while database, store or room lacks."""
+    error = sys.exc_info()[1]
+    if isinstance(error, OperationalError | InterfaceError):
+        return _unavailable(request, DATABASE)
+    if is_no_room(error):
+        return _unavailable(request, ROOM)
+    if isinstance(error, Unreachable):
+        return _unavailable(request, STORE)
     if _is_api(request):
         named = getattr(request, "request_id", "")
         return _problem(500, f"This is a mistake in Retort, not in the request; it is logged under {named}.")
     return _page(request, "500.html", 500)
 
 
-def _unavailable(request: HttpRequest) -> HttpResponse:
-    logger.error("database not reached, request %s", getattr(request, "request_id", ""))
+def _unavailable(request: HttpRequest, lacking: Lacking) -> HttpResponse:
+    logger.error("%s, request %s", lacking.heading, getattr(request, "request_id", ""))
     if _is_api(request):
-        answer = _problem(503, "The database cannot be reached just now; nothing was kept. Try again.")
+        answer = _problem(503, f"{lacking.heading}; nothing was kept. Try again.")
     else:
-        answer = _page(request, "503.html", 503)
-    answer["Retry-After"] = RETRY_SECONDS
+        answer = _page(request, "503.html", 503, heading=lacking.heading)
+    answer["Retry-After"] = lacking.retry
     return answer
 
 
-def _page(request: HttpRequest, template: str, status: int) -> HttpResponse:
+def _page(request: HttpRequest, template: str, status: int, **more: str) -> HttpResponse:
     """A page that stands alone: no context processor runs, for what failed may be what they ask."""
-    content = loader.get_template(template).render({"request_id": getattr(request, "request_id", "")})
+    content = loader.get_template(template).render({"request_id": getattr(request, "request_id", ""), **more})
     return HttpResponse(content, status=status)
 
 

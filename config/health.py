@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it could serve: database, broker and migrations, each named."""
+"""Whether the process lives, and whether it could serve: database, broker, migrations, evidence store."""
 
 import logging
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from kombu import Connection
 
 from people.policy import public
+from spine import vault
 
 logger = logging.getLogger(__name__)
 BROKER_SECONDS = 2
@@ -31,7 +32,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @transaction.non_atomic_requests
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when database, broker and migrations are as they must be; else 503 with the one that is not."""
+    """200 when all four are as they must be; else 503 with the one that is not."""
     found = {name: _ask(name, check) for name, check in CHECKS.items()}
     ready = all(answer == "ok" for answer in found.values())
     return JsonResponse({"status": "ok" if ready else "not ready", **found}, status=200 if ready else 503)
@@ -67,4 +68,14 @@ def _migrations() -> str:
     return f"{len(missing)} to be applied" if missing else "ok"
 
 
-CHECKS: dict[str, Callable[[], str]] = {"database": _database, "broker": _broker, "migrations": _migrations}
+def _evidence() -> str:
+    vault.about()
+    return "ok"
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "database": _database,
+    "broker": _broker,
+    "migrations": _migrations,
+    "evidence": _evidence,
+}

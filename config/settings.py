@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from config import evidence
 from config import home as homes
 from config.environment import address, boolean, choice, database, integer, secret, text, words
 
@@ -104,7 +105,11 @@ STATIC_URL = "/static/"
 STATIC_ROOT = HOME.path / "static"
 STATICFILES_DIRS = [BASE_DIR / "static", ("vendor/plotly", homes.plotly_folder())]
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": HOME.path / "vault"}},
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": HOME.path / "incoming"},
+    },
+    "evidence": evidence.storage(HOME.path / "vault"),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = False
@@ -142,7 +147,6 @@ FILE_UPLOAD_PERMISSIONS = 0o400
 MAX_EVIDENCE_BYTES = integer("RETORT_MAX_EVIDENCE_BYTES", 2 * 1024**3)
 MAX_BULK_BYTES = integer("RETORT_MAX_BULK_BYTES", 8 * 1024**3)
 
-VAULT_ROOT = text("RETORT_EVIDENCE_STORAGE", str(HOME.path / "vault"))
 TELEMETRY_ROOT = HOME.path / "telemetry"
 RENDER_ROOT = HOME.path / "renders"
 CHECKPOINT_FOLDER = HOME.path / "checkpoints"

@@ -1,6 +1,10 @@
 """What a verb says when it will not act. Pages show the sentence, the API answers 409 with the same words."""
 
-from collections.abc import Sequence
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Refused(Exception):  # noqa: N818 - the word the product uses
@@ -15,3 +19,30 @@ class Refused(Exception):  # noqa: N818 - the word the product uses
 
 class Conflict(Refused):
     """Somebody else was faster; the message says who and what it is now."""
+
+
+class NoRoom(Exception):  # noqa: N818 - a fact about the disk
+    """The disk that has to take these bytes is full; answered with 503 and a time after which to try again."""
+
+    message = "There is no room left to store this. Nothing was kept of it; try again when space has been made."
+    retry_seconds = 30
+
+
+def is_no_room(error: BaseException | None) -> bool:
+    """Whether an error says that a disk, a quota or a file's greatest size is full."""
+    return isinstance(error, NoRoom) or (isinstance(error, OSError) and error.errno in NO_ROOM)
+
+
+@contextmanager
+def no_room_told() -> Iterator[None]:
+    """Turn what the operating system says of a full disk into NoRoom."""
+    try:
+        yield
+    except OSError as error:
+        if is_no_room(error):
+            raise NoRoom(NoRoom.message) from error
+        raise
+
+
+class Unreachable(Exception):  # noqa: N818 - a fact about the store
+    """The evidence store does not answer or refuses; the message names no secret. Answered with 503."""

@@ -12,7 +12,7 @@ from rest_framework.views import set_rollback
 
 from spine import strict_json
 from spine.api import BadDocument
-from spine.errors import Conflict, Refused
+from spine.errors import Conflict, NoRoom, Refused, Unreachable, is_no_room
 
 logger = logging.getLogger(__name__)
 PROBLEM = "application/problem+json"
@@ -28,9 +28,13 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
         return _refused(error)
     if isinstance(error, OperationalError):
         logger.error("database not reached: %s", type(error).__name__)
-        answer = _answer(503, "The database cannot be reached just now; nothing was kept. Try again.", [])
-        answer["Retry-After"] = "5"
-        return answer
+        return _later("The database cannot be reached just now; nothing was kept. Try again.", 5)
+    if is_no_room(error):
+        logger.error("no room to store what was sent")
+        return _later(NoRoom.message, NoRoom.retry_seconds)
+    if isinstance(error, Unreachable):
+        logger.error("%s", error)
+        return _later("The evidence store cannot be reached just now; nothing was kept. Try again.", 30)
     if not isinstance(error, exceptions.APIException):
         return None
     set_rollback()
@@ -38,6 +42,13 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
     for header, value in (("WWW-Authenticate", "auth_header"), ("Retry-After", "wait")):
         if getattr(error, value, None):
             answer[header] = str(getattr(error, value))
+    return answer
+
+
+def _later(detail: str, seconds: int) -> Response:
+    set_rollback()
+    answer = _answer(503, detail, [])
+    answer["Retry-After"] = str(seconds)
     return answer
 
 

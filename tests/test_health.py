@@ -19,7 +19,7 @@ def test_healthz_asks_nothing(client: Client, django_assert_num_queries: Any) ->
 
 def test_readyz_is_ok_on_a_migrated_installation(client: Client) -> None:
     answer = client.get("/readyz")
-    assert answer.json() == {"status": "ok", "database": "ok", "broker": "ok", "migrations": "ok"}
+    assert answer.json() == {"status": "ok", "database": "ok", "broker": "ok", "migrations": "ok", "evidence": "ok"}
     assert answer.status_code == 200
     assert "no-store" in answer.headers["Cache-Control"]
 
@@ -35,7 +35,7 @@ def test_readyz_names_a_database_that_does_not_answer(client: Client, monkeypatc
     monkeypatch.setitem(connection.settings_dict, "HOST", "/nowhere")
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert [answer.json()[name] for name in health.CHECKS] == ["not reached", "ok", "not reached"]
+    assert [answer.json()[name] for name in health.CHECKS] == ["not reached", "ok", "not reached", "ok"]
 
 
 @pytest.mark.parametrize("path", ["/sign-in/", "/api/v1/cases/"])

@@ -15,11 +15,16 @@ from functools import cached_property
 from pathlib import Path
 
 from cases.dossier.package_files import verify
+from spine import vault
 from spine.canonical import canonical_json
+from spine.vault import Stored
 
 PACKAGE_FILES = Path(verify.__file__).parent
 CHUNK = 1 << 20
 REQUIRED_SEAL = (verify.STATEMENT, verify.PROOF, verify.CHECKPOINT)
+
+
+Source = bytes | Path | Stored
 
 
 class NotPackable(ValueError):  # noqa: N818 - what the content is
@@ -31,7 +36,7 @@ class Item:
     """One file: its path in the bag, where its bytes are, and what they were when the bag was planned."""
 
     path: str
-    source: bytes | Path
+    source: Source
     sha256: str
     crc32: int
     size: int
@@ -73,7 +78,7 @@ class Package:
     size: int
 
 
-def plan_bag(name: str, snapshot_sha256: str, payload: Mapping[str, bytes | Path], info: Mapping[str, str]) -> BagPlan:
+def plan_bag(name: str, snapshot_sha256: str, payload: Mapping[str, Source], info: Mapping[str, str]) -> BagPlan:
     """Fix the bytes of every file outside `seal/`.
 
     `payload` maps paths under `data/` to bytes or files on disk; `info` gives the lines of bag-info.txt in order,
@@ -149,7 +154,7 @@ def info_bytes(info: Mapping[str, str]) -> bytes:
     return "".join(f"{label}: {value}\n" for label, value in info.items()).encode()
 
 
-def _refuse_paths(payload: Mapping[str, bytes | Path]) -> None:
+def _refuse_paths(payload: Mapping[str, Source]) -> None:
     if not payload:
         raise NotPackable("a package without a file under data/")
     for path in payload:
@@ -160,11 +165,11 @@ def _refuse_paths(payload: Mapping[str, bytes | Path]) -> None:
         raise NotPackable(f"{path!r} and {other!r} are one name where case is ignored")
 
 
-def _items(files: Mapping[str, bytes | Path] | Mapping[str, bytes]) -> tuple[Item, ...]:
+def _items(files: Mapping[str, Source] | Mapping[str, bytes]) -> tuple[Item, ...]:
     return tuple(_item(path, files[path]) for path in sorted(files, key=str.encode))
 
 
-def _item(path: str, source: bytes | Path) -> Item:
+def _item(path: str, source: Source) -> Item:
     digest, crc, size = hashlib.sha256(), 0, 0
     for chunk in _chunks(source):
         digest.update(chunk)
@@ -172,9 +177,12 @@ def _item(path: str, source: bytes | Path) -> Item:
     return Item(path, source, digest.hexdigest(), crc, size)
 
 
-def _chunks(source: bytes | Path) -> Iterator[bytes]:
+def _chunks(source: Source) -> Iterator[bytes]:
     if isinstance(source, bytes):
         yield source
+        return
+    if isinstance(source, Stored):
+        yield from vault.pieces(source.sha256)
         return
     with source.open("rb") as stream:
         while chunk := stream.read(CHUNK):

@@ -1,8 +1,8 @@
 """Rendering: every file under `data/` of a version's package, always from the frozen snapshot, never from the case."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
+from cases.dossier.bag import Source
 from cases.dossier.document import document_bytes, snapshot_bytes
 from cases.dossier.pdf import pdf
 from cases.dossier.reading import Row
@@ -11,13 +11,13 @@ from cases.models import DossierVersion
 from spine import vault
 
 
-def payload(version: DossierVersion, whole: Row) -> Mapping[str, bytes | Path]:
+def payload(version: DossierVersion, whole: Row) -> Mapping[str, Source]:
     """The files by their path in the package; exhibits as files of the vault, checked against the digests frozen.
 
     Raises spine.vault.Missing when an exhibit or the snapshot is gone or altered.
     """
     snapshot = whole["snapshot"]
-    files: dict[str, bytes | Path] = {
+    files: dict[str, Source] = {
         "data/dossier.pdf": pdf(whole),
         "data/dossier.json": document_bytes(whole),
         "data/snapshot.json": snapshot_bytes(version),
@@ -41,7 +41,7 @@ def bag_info(version: DossierVersion, whole: Row) -> dict[str, str]:
     }
 
 
-def _exhibit(exhibit: Row) -> Path:
+def _exhibit(exhibit: Row) -> Source:
     if not vault.check(exhibit["sha256"]):
         raise vault.Missing(f"exhibit {exhibit['number']} no longer has the bytes it was hashed with")
-    return vault.path_of(exhibit["sha256"])
+    return vault.Stored(exhibit["sha256"])

@@ -12,7 +12,8 @@ from spine import vault
 
 @pytest.fixture(autouse=True)
 def root(settings: Any, tmp_path: Path) -> Path:
-    settings.VAULT_ROOT = tmp_path / "vault"
+    folder = {"BACKEND": "spine.storages.Folder", "OPTIONS": {"location": tmp_path / "vault"}}
+    settings.STORAGES = {**settings.STORAGES, "evidence": folder}
     return tmp_path / "vault"
 
 

@@ -1,18 +1,20 @@
 """The one door to cases, leads and what lies under them: a stranger finds nothing, a reader may not write.
 
-Restricted cases will be left out of `visible_cases`; every list and every door below stands on it.
+A restricted case is there for its members alone. For everybody else it is as if it were missing: it is in no list, no
+count, no log and no job; so is the lead it came from. `cases.walls` holds the same in the database.
 """
 
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Cast, Concat, Now
 from django.http import Http404
 
-from cases.models import Case, EvidenceItem, Lead, TimelineNote
-from people.models import User
-from people.rights import MEANINGS, may
+from cases.models import Case, CaseMember, EvidenceItem, Lead, LeadDecision, TimelineNote
+from people.models import Role, User
+from people.rights import MEANINGS, RIGHTS, may
 from spine.models import Job, LogEntry
 
 Person = User | AnonymousUser
@@ -20,26 +22,68 @@ Person = User | AnonymousUser
 OPEN_ACTS = ("detector.", "telemetry.", "run.", "releases.", "findings.", "person.", "token.", "detector_key.")
 
 
+def memberships(user: Person) -> QuerySet[CaseMember]:
+    """The memberships of this person that have not ended."""
+    return CaseMember.objects.filter(Q(until=None) | Q(until__gt=Now()), person_id=user.pk)
+
+
+def hidden_cases(user: Person) -> QuerySet[Case]:
+    """The restricted cases this person is no member of; for queries inside, never to be shown or counted."""
+    return Case.objects.filter(~Exists(memberships(user).filter(case=OuterRef("pk"))), restricted=True)
+
+
 def visible_cases(user: Person) -> QuerySet[Case]:
     """The cases this person may know of."""
-    return Case.objects.all() if _allowed(user, "cases.read") else Case.objects.none()
+    if not _allowed(user, "cases.read"):
+        return Case.objects.none()
+    return Case.objects.filter(Q(restricted=False) | Exists(memberships(user).filter(case=OuterRef("pk"))))
 
 
 def visible_leads(user: Person) -> QuerySet[Lead]:
-    """The leads this person may know of."""
-    return Lead.objects.all() if _allowed(user, "leads.read") else Lead.objects.none()
+    """The leads this person may know of: all but those that went into a case that is hidden from them."""
+    if not _allowed(user, "leads.read"):
+        return Lead.objects.none()
+    return Lead.objects.exclude(pk__in=_hidden_leads(user))
+
+
+def visible_jobs(user: Person) -> QuerySet[Job]:
+    """The jobs this person may know of: of no case, and of cases they may know of."""
+    if not _allowed(user, "cases.read"):
+        return Job.objects.filter(scope=None)
+    return Job.objects.exclude(scope__in=hidden_cases(user).values("pk"))
 
 
 def visible_entries(user: Person) -> QuerySet[LogEntry]:
-    """The log as this person may read it: all of it with the right to read cases, else nothing of cases and leads."""
+    """The log as this person may read it: what they may know of with the right to read cases, else nothing of those."""
     if not _allowed(user, "log.read"):
         return LogEntry.objects.none()
     if _allowed(user, "cases.read"):
-        return LogEntry.objects.all()
+        hidden = _hidden_leads(user).annotate(name=Concat(Value("cases.lead:"), Cast("lead_id", CharField())))
+        shown = LogEntry.objects.exclude(scope__in=hidden_cases(user).values("pk"))
+        return shown.exclude(about__in=hidden.values("name"))
     kinds = Q()
     for start in OPEN_ACTS:
         kinds |= Q(action__startswith=start)
     return LogEntry.objects.filter(kinds, scope=None)
+
+
+def may_know(user: Person, case: Case) -> bool:
+    """Whether this person may know of this case."""
+    return visible_cases(user).filter(pk=case.pk).exists()
+
+
+def readers_of(case: Case) -> QuerySet[User]:
+    """Everybody who may read this case now, by name: its members if it is restricted, else whoever may read cases."""
+    roles = [role for role in Role.values if "cases.read" in RIGHTS[role]]
+    people = User.objects.filter(is_active=True, role__in=roles).order_by("username")
+    if not case.restricted:
+        return people
+    staying = CaseMember.objects.filter(Q(until=None) | Q(until__gt=Now()), case=case)
+    return people.filter(pk__in=staying.values("person"))
+
+
+def _hidden_leads(user: Person) -> QuerySet[LeadDecision, UUID]:
+    return LeadDecision.objects.filter(case__in=hidden_cases(user)).order_by().values("lead_id")  # type: ignore[return-value]
 
 
 def case_for(user: Person, ref: str, *, write: bool = False) -> Case:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
+from cases.access import Person, visible_jobs
 from cases.places import offered
 from cases.sample_story import SOURCE
 from detection.models import TelemetrySource
@@ -33,13 +34,12 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     return context
 
 
-def failed_jobs(person: object = None) -> QuerySet[Job]:
+def failed_jobs(person: Person | None = None) -> QuerySet[Job]:
     """Jobs that wait for a person: failed or set aside, and the same work not done since.
 
-    With a person, those that they may know of: work on a case is nothing to who may not read cases.
+    With a person, those that they may know of: work on a case is nothing to who may not know of it.
     """
-    failed = Job.objects.filter(state__in=[JobState.FAILED, JobState.PARKED])
-    if person is not None and not may(person, "cases.read"):
-        failed = failed.filter(scope=None)
+    jobs = Job.objects.all() if person is None else visible_jobs(person)
+    failed = jobs.filter(state__in=[JobState.FAILED, JobState.PARKED])
     newer = Job.objects.filter(kind=OuterRef("kind"), key=OuterRef("key"), created_at__gt=OuterRef("created_at"))
     return failed.exclude(Exists(newer)).order_by("-created_at")

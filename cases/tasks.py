@@ -3,26 +3,41 @@
 from datetime import datetime
 from typing import Any
 
+from cases.access import visible_cases
 from cases.actions import base, bulk, dossiers
 from cases.dossier import build
 from cases.models import Case, DossierVersion
 from people.models import User
 from spine import jobs
+from spine.errors import Refused
+
+
+def still_open_to(job: jobs.Running) -> tuple[Case, User]:
+    """The job's case and who asked, when they may still know of it; asked again here because time has passed.
+
+    Raises Refused otherwise.
+    """
+    actor = User.objects.get(username=base.name_of(job.actor))
+    case = visible_cases(actor).filter(pk=job.scope).first() if job.scope else None
+    if case is None:
+        raise Refused("Who asked for this may not read the case any more: nothing was done.")
+    return case, actor
 
 
 def set_verdicts(job: jobs.Running) -> dict[str, Any]:
     """Carry out or take back a decision about many accounts (`cases.actions.bulk`)."""
+    still_open_to(job)
     return bulk.carry_out(job)
 
 
 def freeze_dossier(job: jobs.Running) -> dict[str, Any]:
     """Freeze a case, or find the version that was frozen at the same cut (`cases.actions.dossiers.freeze`)."""
-    case = Case.objects.get(pk=job.args["case"])
+    case, actor = still_open_to(job)
     job.progress(0, 1, f"reading {case.ref} at the cut")
     as_of = job.args["as_of"]
     version = dossiers.freeze(
         case,
-        actor=User.objects.get(username=base.name_of(job.actor)),
+        actor=actor,
         edition=job.args["edition"],
         recipient=job.args["recipient"],
         basis=job.args["basis"],
@@ -35,6 +50,8 @@ def freeze_dossier(job: jobs.Running) -> dict[str, Any]:
 
 def render_dossier(job: jobs.Running) -> dict[str, Any]:
     """Build a version's package where the pages find it: a draft, or sealed and proved (`cases.dossier.build`)."""
+    if job.actor.startswith("user:"):
+        still_open_to(job)
     version = DossierVersion.objects.select_related("case", "preparer").get(pk=job.args["version"])
     package = build.build(version, build.folder_of(version), actor=job.actor, report=job.progress, confirm=job.confirm)
     job.progress(build.STEPS, build.STEPS, "the package lies ready")

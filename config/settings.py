@@ -79,7 +79,7 @@ TEMPLATES = [
 
 DATABASES = {
     "default": {**database("DATABASE_URL"), "ENGINE": "spine.backend", "ATOMIC_REQUESTS": True},
-    "audit": database("RETORT_AUDIT_DATABASE_URL", fallback="DATABASE_URL"),
+    "audit": {**database("RETORT_AUDIT_DATABASE_URL", fallback="DATABASE_URL"), "ENGINE": "spine.backend"},
 }
 if os.environ.get("RETORT_OWNER_DATABASE_URL"):
     DATABASES["owner"] = database("RETORT_OWNER_DATABASE_URL")
@@ -161,8 +161,11 @@ JOB_KINDS = {
     "dossier.freeze": "cases.tasks.freeze_dossier",
     "dossier.render": "cases.tasks.render_dossier",
 }
+# What `migrate` does as the owner after grants and triggers: (alias, application role, audit role).
+PROTECTION_STEPS = ["cases.walls.apply"]
 OUTBOX_HANDLERS = {"run.finished": "cases.leads.on_run_finished"}
 LOG_SENTENCES = ["people.sentences", "detection.sentences", "cases.sentences"]
+BREAK_GLASS_HOURS = integer("RETORT_BREAK_GLASS_HOURS", 4)
 JOB_LEASE_SECONDS = integer("RETORT_JOB_LEASE_SECONDS", 30)
 SWEEP_SECONDS = integer("RETORT_SWEEP_SECONDS", 15)
 SEQUENCE_SECONDS = integer("RETORT_SEQUENCE_SECONDS", 5)

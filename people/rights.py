@@ -3,10 +3,29 @@
 RIGHTS: dict[str, frozenset[str]] = {
     "administrator": frozenset({"detectors.read", "detectors.write", "people.write", "log.read"}),
     "case_lead": frozenset(
-        {"cases.read", "cases.write", "dossiers.approve", "leads.read", "leads.write", "detectors.read", "log.read"}
+        {
+            "cases.read",
+            "cases.write",
+            "cases.break_glass",
+            "dossiers.approve",
+            "leads.read",
+            "leads.write",
+            "detectors.read",
+            "log.read",
+        }
     ),
     "analyst": frozenset({"cases.read", "cases.write", "leads.read", "leads.write", "detectors.read", "log.read"}),
-    "counsel": frozenset({"cases.read", "cases.write", "dossiers.approve", "leads.read", "detectors.read", "log.read"}),
+    "counsel": frozenset(
+        {
+            "cases.read",
+            "cases.write",
+            "cases.break_glass",
+            "dossiers.approve",
+            "leads.read",
+            "detectors.read",
+            "log.read",
+        }
+    ),
     "reader": frozenset({"cases.read", "leads.read", "detectors.read", "log.read"}),
     "detector": frozenset({"findings.write"}),
 }
@@ -22,6 +41,7 @@ MEANINGS = {
     "people.write": "create people, set passwords and roles",
     "findings.write": "send findings of one detector",
     "log.read": "read the log",
+    "cases.break_glass": "break the glass of a restricted case",
 }
 
 

@@ -1,7 +1,9 @@
 """Grants and triggers that keep protected tables append-only: refused by right, and by trigger to who has the right."""
 
 from django.apps import apps
+from django.conf import settings
 from django.db import connections, models
+from django.utils.module_loading import import_string
 
 from spine.models import AppendOnly, Checkpoint, LogEntry, Node, Sequence
 
@@ -48,6 +50,8 @@ def apply(alias: str, application: str, audit: str) -> None:
                 f"CREATE OR REPLACE TRIGGER retort_never_emptied BEFORE TRUNCATE ON {quote(name)} "
                 "FOR EACH STATEMENT EXECUTE FUNCTION retort_refuse()"
             )
+    for step in settings.PROTECTION_STEPS:
+        import_string(step)(alias, application, audit)
 
 
 REFUSE = """

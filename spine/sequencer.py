@@ -9,11 +9,13 @@ from django.db import connection, transaction
 
 from spine import checkpoint, log, merkle
 from spine.models import Checkpoint, LogEntry, Node, Pending, Sequence
+from spine.principal import acting_as
 
 LOCK = 0x7265746F  # "reto": one number for the whole installation
 BATCH = 5000
 
 
+@acting_as("system:sequencer")
 def sequence() -> int:
     """Number everything that waits and sign what came of it; returns how many entries were numbered."""
     numbered = 0

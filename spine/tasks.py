@@ -9,7 +9,6 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from spine import jobs, outbox, sequencer
-from spine.principal import acting_as
 
 logger = logging.getLogger(__name__)
 
@@ -46,5 +45,4 @@ def sweep() -> None:
 @shared_task
 def sequence() -> Any:
     """Number new entries and sign the checkpoint."""
-    with acting_as("system:sequencer"):
-        return sequencer.sequence()
+    return sequencer.sequence()

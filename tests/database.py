@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import psycopg
@@ -13,7 +14,12 @@ from psycopg import sql
 
 from config.embedded import postgres
 from config.home import VALKEY_SOCKET, Home
+from spine import principal
 from tests.servers import HOME
+
+# Tests write and look as a system principal of their own, in every thread; a request acts as whoever sent it, as ever.
+TEST_PRINCIPAL = "system:test"
+principal._current = ContextVar("principal", default=TEST_PRINCIPAL)
 
 
 @pytest.fixture(scope="session")

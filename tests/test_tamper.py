@@ -64,6 +64,7 @@ def tell_everything(cast: Cast) -> None:
         case, actor=cast.analyst, lane="decisions", starts_at=START, text="A note", source="us", confidence="high"
     )
     actions.reject_lead(make_lead(["other-1", "other-2"]), actor=cast.lead, reason="too_little")
+    actions.restrict_case(case, actor=cast.analyst, reason="Few need to know", people=[cast.lead, cast.counsel])
     run_job(dossiers.prepare(case, actor=cast.analyst, edition="counsel"))
     version = DossierVersion.objects.get()
     with transaction.atomic():

@@ -1,5 +1,6 @@
 """Everything a person decides about leads and cases: one verb is one transaction and one log entry."""
 
+from cases.actions.access import add_member, break_glass, open_case_up, remove_member, restrict_case
 from cases.actions.bulk import count_matching, set_verdicts_matching, undo_verdicts
 from cases.actions.cases import assign_case, edit_case, move_case
 from cases.actions.claims import Cited, answer_alternative, judge
@@ -11,19 +12,24 @@ from cases.actions.verdicts import set_verdict, set_verdicts_picked
 __all__ = [
     "Cited",
     "add_evidence",
+    "add_member",
     "add_timeline_note",
     "answer_alternative",
     "assign_case",
     "assign_lead",
+    "break_glass",
     "count_matching",
     "edit_case",
     "join_case",
     "judge",
     "move_case",
     "open_case",
+    "open_case_up",
     "record_view",
     "reject_lead",
+    "remove_member",
     "reopen_lead",
+    "restrict_case",
     "set_verdict",
     "set_verdicts_matching",
     "set_verdicts_picked",

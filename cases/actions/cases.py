@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from django.db import transaction
 from django.utils import timezone
 
-from cases import language, lifecycle
+from cases import access, language, lifecycle
 from cases.actions import base
 from cases.actions.leads import check_assignee
 from cases.models import Case
@@ -71,6 +71,8 @@ def assign_case(case: Case, *, actor: User, to: User | None, expected: User | No
     base.require(actor, "cases.write")
     row = base.locked_case(case)
     check_assignee(to, "cases.write")
+    if to is not None and not access.may_know(to, row):
+        raise Refused(f"{to.username} is no member of {row.ref}: add them first.", field="assignee")
     if row.assignee_id != (expected.id if expected else None):
         holder = row.assignee.username if row.assignee else "nobody"
         raise base.lost(f"{row.ref} is now assigned to {holder}", _last_change(row, "assignee"))

@@ -79,7 +79,7 @@ class OneJob(APIView):
         responses=answers(200, JobSerializer, 404),
     )
     def get(self, request: Request, job_id: UUID) -> Response:
-        job = Job.objects.filter(pk=job_id).first()
+        job = access.visible_jobs(person(request)).filter(pk=job_id).first()
         if job is None or not _may_read(person(request), job):
             raise Http404
         return Response(JobSerializer(job).data)
@@ -87,6 +87,4 @@ class OneJob(APIView):
 
 def _may_read(user: User, job: Job) -> bool:
     """A case's job to those who may know of the case; any other to who asked for it and to readers of sources."""
-    if job.scope is not None:
-        return access.visible_cases(user).filter(pk=job.scope).exists()
-    return job.actor == user.principal or may(user, UNSCOPED)
+    return job.scope is not None or job.actor == user.principal or may(user, UNSCOPED)

@@ -1,5 +1,6 @@
 """The records of judgement: leads, cases, verdicts, claims, evidence, timeline, dossiers."""
 
+from cases.models.access import CaseMember, MembershipChange, Notice
 from cases.models.case import Case, CaseAccount, CaseCluster, Verdict
 from cases.models.claims import AlternativeAnswer, Citation, Judgement
 from cases.models.dossier import DossierApproval, DossierProof, DossierSeal, DossierVersion
@@ -12,6 +13,7 @@ __all__ = [
     "Case",
     "CaseAccount",
     "CaseCluster",
+    "CaseMember",
     "Citation",
     "CustodyEvent",
     "DossierApproval",
@@ -23,6 +25,8 @@ __all__ = [
     "Lead",
     "LeadDecision",
     "LeadSighting",
+    "MembershipChange",
+    "Notice",
     "TimelineNote",
     "Verdict",
 ]

@@ -32,6 +32,7 @@ class Case(models.Model):
     assignee = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="assigned_cases"
     )
+    restricted = models.BooleanField(default=False, help_text="only its members may know of it")
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
 
@@ -40,7 +41,10 @@ class Case(models.Model):
             models.CheckConstraint(condition=models.Q(status__in=CaseStatus.values), name="case_status_is_known"),
             models.CheckConstraint(condition=models.Q(marking__in=Marking.values), name="case_marking_is_known"),
         ]
-        indexes = [models.Index(fields=["-updated_at", "-id"], name="cases_newest_first")]
+        indexes = [
+            models.Index(fields=["-updated_at", "-id"], name="cases_newest_first"),
+            models.Index(fields=["id"], condition=models.Q(restricted=True), name="restricted_cases"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.ref} {self.title}"

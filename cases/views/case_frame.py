@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from cases import figures, history, lifecycle, queries, timeline
-from cases.access import visible_cases
+from cases.access import readers_of, visible_cases
 from cases.context import failed_jobs
 from cases.forms import AssignForm, MarkingForm, MoveForm
 from cases.lifecycle import CLOSING_REASONS, Missing
@@ -21,8 +21,7 @@ from cases.models.case import CaseStatus
 from cases.views import jobs
 from cases.vocabulary import VerdictValue
 from detection.models import Cluster
-from people.models import Role, User
-from people.rights import RIGHTS, may
+from people.rights import may
 from spine.errors import Refused
 from spine.models import Job, JobState, LogEntry
 
@@ -64,7 +63,7 @@ def context(
         "page_title": f"{case.ref} {TABS[tab]}",
         "case": case,
         "tab": tab,
-        "readers": _readers(),
+        "readers": readers_of(case).count(),
         "list_place": _place(request, case, tab),
         "missing": missing,
         "moves": moves,
@@ -236,11 +235,6 @@ def _tabs(case: Case, tab: str) -> list[dict[str, Any]]:
         {"label": label, "address": reverse(name, args=[case.ref]), "count": counts.get(name), "current": name == tab}
         for name, label in TABS.items()
     ]
-
-
-def _readers() -> int:
-    roles = [role for role in Role.values if "cases.read" in RIGHTS[role]]
-    return User.objects.filter(is_active=True, role__in=roles).count()
 
 
 def _place(request: HttpRequest, case: Case, tab: str) -> dict[str, Any] | None:

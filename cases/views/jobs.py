@@ -7,9 +7,9 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from cases.access import visible_jobs
 from cases.models import Case
 from people.policy import requires
-from people.rights import may
 from spine.models import Job
 
 # What each kind of work is called while one waits for it.
@@ -26,8 +26,8 @@ TITLES = {
 @require_safe
 def job(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One job: the fragment for htmx, a page otherwise. A job of a case is only there for those who may read it."""
-    found = Job.objects.filter(pk=pk).first()
-    if found is None or (found.scope and not may(request.user, "cases.read")):
+    found = visible_jobs(request.user).filter(pk=pk).first()
+    if found is None:
         raise Http404("There is no such job.")
     context = {"job": found, **progress(found)}
     if request.htmx:  # type: ignore[attr-defined]

@@ -25,7 +25,7 @@ from spine.models import Checkpoint, Job, LogEntry, Outbox, Pending
 
 # Kinds of act by the first word of their code; those that tell of leads and cases need the right to read them.
 KINDS = {
-    "case": ("case.", "verdict", "judgement.", "alternative.", "evidence.", "timeline."),
+    "case": ("case.", "member.", "verdict", "judgement.", "alternative.", "evidence.", "timeline."),
     "dossier": ("dossier.",),
     "lead": ("lead.",),
     "detection": ("detector.", "telemetry.", "run.", "findings."),
@@ -172,7 +172,7 @@ def start_again(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Put failed work in the queue anew."""
     if request.method != "POST":
         return redirect("job", pk)
-    job = Job.objects.filter(pk=pk).first()
+    job = access.visible_jobs(request.user).filter(pk=pk).first()
     if job is None or not may_start_again(request, job):
         raise Http404("There is no such job.")
     with transaction.atomic():

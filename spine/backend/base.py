@@ -1,4 +1,6 @@
-"""PostgreSQL as Django knows it, except that every transaction names its principal and unsafe servers are refused."""
+"""PostgreSQL as Django knows it, except that every statement has a named principal and unsafe servers are refused."""
+
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql import base
@@ -14,11 +16,30 @@ UNSAFE = (
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Sets the principal transaction-locally, so that nothing of it outlives the transaction in a pooled connection."""
+    """Names the principal transaction-locally inside transactions, and to the session where there is none.
+
+    Row-level security asks for it, so every statement is answered for whoever acts then and for nobody else.
+    """
+
+    # What the session itself names, for statements outside a transaction; None: not said yet.
+    _told: str | None = None
 
     def init_connection_state(self) -> None:
+        self._told = None
         super().init_connection_state()
         self.refuse_unsafe()
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        if not self.in_atomic_block and self.get_autocommit():
+            self._tell_session()
+        return super().create_cursor(name)
+
+    def _tell_session(self) -> None:
+        """Outside a transaction the session names the principal, anew each time it has become another one."""
+        who = principal.current()
+        if who != self._told:
+            self.connection.execute("SELECT set_config('retort.principal', %s, false)", [who])
+            self._told = who
 
     def refuse_unsafe(self) -> None:
         """Raise ImproperlyConfigured on a server that could lose an acknowledged write or hide a damaged page."""

@@ -17,6 +17,7 @@ EXPECTED = {
     "detectors.write": "yes no no no no no",
     "people.write": "yes no no no no no",
     "findings.write": "no no no no no yes",
+    "cases.break_glass": "no yes no yes no no",
     "log.read": "yes yes yes yes yes no",
 }
 

@@ -8,6 +8,10 @@ from django.db import connection, transaction
 
 from spine.backend.base import DatabaseWrapper
 from spine.principal import acting_as
+from tests.database import TEST_PRINCIPAL
+
+# Outside of any acting_as the tests themselves act; production has nobody there.
+DEFAULT = TEST_PRINCIPAL
 
 
 def named() -> str:
@@ -20,7 +24,25 @@ def named() -> str:
 def test_transaction_names_its_principal_and_forgets_it_afterwards() -> None:
     with acting_as("user:lead"), transaction.atomic():
         assert named() == "user:lead"
-    assert named() == ""
+    assert named() == DEFAULT
+
+
+@pytest.mark.django_db(transaction=True)
+def test_session_names_the_principal_where_there_is_no_transaction() -> None:
+    with acting_as("user:lead"):
+        assert named() == "user:lead"
+        with acting_as(""):
+            assert named() == ""
+        assert named() == "user:lead"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_transaction_of_another_principal_leaves_the_sessions_name_as_it_was() -> None:
+    with acting_as("user:analyst"):
+        assert named() == "user:analyst"
+        with acting_as("user:lead"), transaction.atomic():
+            assert named() == "user:lead"
+        assert named() == "user:analyst"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -28,7 +50,7 @@ def test_principal_that_changes_inside_an_open_transaction_is_told() -> None:
     with transaction.atomic():
         with acting_as("detector:api-gateway"):
             assert named() == "detector:api-gateway"
-        assert named() == ""
+        assert named() == DEFAULT
 
 
 @pytest.mark.django_db(transaction=True)

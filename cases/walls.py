@@ -1,0 +1,127 @@
+"""The second wall: row-level security in PostgreSQL, so that a query that forgot to ask shows nothing it should not.
+
+The first wall is `cases.access`. This one holds for the application role whatever the program asks: a row that belongs
+to a restricted case is there for its members and for the system's own work, nothing is there for nobody
+(docs/decisions/0008-row-level-security.md). The owner of the tables and the audit role see every row.
+"""
+
+from dataclasses import dataclass
+
+from django.db import connections, transaction
+
+POLICY, AUDIT_POLICY = "retort_need_to_know", "retort_audit_reads"
+
+
+@dataclass(frozen=True)
+class Own:
+    """The table names its case in this column. A row without a case, where the column may be empty, is open."""
+
+    column: str = "case_id"
+    may_be_empty: bool = False
+
+    def condition(self, table: str) -> str:
+        """The SQL condition under which a row is there."""
+        shown = f"{self.column} <> ALL ((SELECT retort_hidden_cases())::uuid[])"
+        return f"{self.column} IS NULL OR {shown}" if self.may_be_empty else shown
+
+
+@dataclass(frozen=True)
+class Through:
+    """The table's rows belong to rows of another walled table: they are there when those are."""
+
+    column: str
+    parent: str
+
+    def condition(self, table: str) -> str:
+        """The SQL condition under which a row is there; the parent's own policy holds inside it."""
+        parent = f"SELECT 1 FROM {self.parent} parent WHERE parent.id = {table}.{self.column}"  # noqa: S608 - our names
+        return f"EXISTS ({parent})"
+
+
+@dataclass(frozen=True)
+class HiddenLeads:
+    """A lead that went into a case one may not know of is not there either."""
+
+    def condition(self, table: str) -> str:
+        """The SQL condition under which a row is there."""
+        return "id <> ALL ((SELECT retort_hidden_leads())::uuid[])"
+
+
+# Every table with rows under a case. A test demands that no model with a way to a case is missing.
+WALLED: dict[str, Own | Through | HiddenLeads] = {
+    "cases_case": Own("id"),
+    "cases_casemember": Own(),
+    "cases_membershipchange": Own(),
+    "cases_notice": Own(),
+    "cases_casecluster": Own(),
+    "cases_caseaccount": Own(),
+    "cases_verdict": Own(),
+    "cases_judgement": Own(),
+    "cases_citation": Through("judgement_id", "cases_judgement"),
+    "cases_alternativeanswer": Own(),
+    "cases_timelinenote": Own(),
+    "cases_evidenceitem": Own(),
+    "cases_custodyevent": Through("item_id", "cases_evidenceitem"),
+    "cases_dossierversion": Own(),
+    "cases_dossierapproval": Through("version_id", "cases_dossierversion"),
+    "cases_dossierseal": Through("version_id", "cases_dossierversion"),
+    "cases_dossierproof": Through("seal_id", "cases_dossierseal"),
+    "cases_lead": HiddenLeads(),
+    "cases_leadsighting": Through("lead_id", "cases_lead"),
+    "cases_leaddecision": Through("lead_id", "cases_lead"),
+    "spine_logentry": Own("scope", may_be_empty=True),
+    "spine_job": Own("scope", may_be_empty=True),
+}
+
+# NULL, for nobody and for who has no business with cases, makes every comparison unknown: no row is there.
+FUNCTIONS = """
+CREATE OR REPLACE FUNCTION retort_hidden_cases() RETURNS uuid[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    who text := nullif(current_setting('retort.principal', true), '');
+    person uuid;
+BEGIN
+    IF who IS NULL THEN RETURN NULL; END IF;
+    IF starts_with(who, 'system:') THEN RETURN '{}'; END IF;
+    IF NOT starts_with(who, 'user:') THEN RETURN NULL; END IF;
+    SELECT u.id INTO person FROM public.people_user u
+    WHERE u.username = substr(who, 6) AND u.is_active AND u.role <> 'administrator';
+    IF person IS NULL THEN RETURN NULL; END IF;
+    RETURN ARRAY(
+        SELECT c.id FROM public.cases_case c
+        WHERE c.restricted AND NOT EXISTS (
+            SELECT 1 FROM public.cases_casemember m
+            WHERE m.case_id = c.id AND m.person_id = person AND (m.until IS NULL OR m.until > statement_timestamp())
+        )
+    );
+END $$;
+CREATE OR REPLACE FUNCTION retort_hidden_leads() RETURNS uuid[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    hidden uuid[] := public.retort_hidden_cases();
+BEGIN
+    IF hidden IS NULL THEN RETURN NULL; END IF;
+    RETURN ARRAY(SELECT DISTINCT d.lead_id FROM public.cases_leaddecision d WHERE d.case_id = ANY (hidden));
+END $$;
+"""
+
+
+def apply(alias: str, application: str, audit: str) -> None:
+    """As the owner: raise the wall on every table of `WALLED`. Safe to repeat; either all of it or nothing."""
+    connection = connections[alias]
+    quote = connection.ops.quote_name
+    there = set(connection.introspection.table_names())
+    with transaction.atomic(using=alias), connection.cursor() as cursor:
+        if not set(WALLED) <= there:  # migrated to an earlier state: nothing to stand on yet
+            return
+        cursor.execute(FUNCTIONS)
+        for table, rule in WALLED.items():
+            condition = rule.condition(table)
+            cursor.execute(f"ALTER TABLE {quote(table)} ENABLE ROW LEVEL SECURITY")
+            for policy in (POLICY, AUDIT_POLICY):
+                cursor.execute(f"DROP POLICY IF EXISTS {policy} ON {quote(table)}")
+            cursor.execute(f"CREATE POLICY {POLICY} ON {quote(table)} TO {quote(application)} USING ({condition})")
+            if audit != application:
+                cursor.execute(
+                    f"CREATE POLICY {AUDIT_POLICY} ON {quote(table)} FOR SELECT TO {quote(audit)} USING (true)"
+                )

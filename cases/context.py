@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
+from cases import notices
 from cases.access import Person, visible_jobs
 from cases.places import offered
 from cases.sample_story import SOURCE
@@ -22,6 +23,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     context: dict[str, Any] = {
         "product_version": settings.VERSION,
         "places": offered(person),
+        "notices": list(notices.unseen(person)[:5]) if may(person, "cases.read") else [],
         "sample_data": TelemetrySource.objects.filter(name=SOURCE).exists(),
         "may_read_cases": may(person, "cases.read"),
         "may_read_leads": may(person, "leads.read"),

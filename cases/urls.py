@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from cases.views import case_list, frame, jobs, lead, log, queue
+from cases.views import access, case_list, frame, jobs, lead, log, queue
 from cases.views.urls_case import urlpatterns as case_pages
 from people import views as people
 
@@ -18,6 +18,8 @@ urlpatterns = [
     path("leads/<uuid:pk>/reopen/", lead.reopen_lead, name="reopen_lead"),
     path("leads/<uuid:pk>/assign/", lead.assign_lead, name="assign_lead"),
     path("cases/", case_list.cases, name="cases"),
+    path("break-glass/", access.break_glass, name="break_glass"),
+    path("notices/<uuid:pk>/seen/", access.see_notice, name="see_notice"),
     *case_pages,
     path("log/", log.log, name="log"),
     path("log/checkpoint/", log.download_checkpoint, name="download_checkpoint"),

@@ -83,6 +83,14 @@ LADDER = {
     "POST cases/<ref>/evidence/": "401 404 415 415 415 403 404",
     "GET cases/<ref>/evidence/<number>/": "401 404 200 200 200 200 404",
     "GET cases/<ref>/evidence/<number>/content/": "401 404 200 200 200 200 404",
+    "GET cases/<ref>/access/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/access/restrict/": "401 404 400 400 400 403 404",
+    "POST cases/<ref>/access/open-up/": "401 404 400 400 400 403 404",
+    "POST cases/<ref>/access/members/": "401 404 400 400 400 403 404",
+    "POST cases/<ref>/access/members/remove/": "401 404 400 400 400 403 404",
+    "POST break-glass/": "401 403 400 403 400 403 403",
+    "GET notices/": "401 403 200 200 200 200 403",
+    "POST notices/<notice_id>/seen/": "401 403 404 404 404 404 403",
     "GET cases/<ref>/dossiers/": "401 404 200 200 200 200 404",
     "POST cases/<ref>/dossiers/": "401 404 400 400 400 403 404",
     "GET cases/<ref>/log/": "401 404 200 200 200 200 404",
@@ -102,6 +110,7 @@ FIELDS = (
     *("title", "summary", "marking", "to", "expected", "expected_from", "case", "cluster", "reason", "note", "name"),
     *("account", "value", "filter", "expected_count", "claim", "likelihood", "confidence", "rationale", "alternatives"),
     *("alternative", "state", "lane", "starts_at", "text", "source", "edition", "recipient", "snapshot_sha256", "ids"),
+    *("people", "person", "ref"),
 )
 BAD = {field: [{}] for field in FIELDS}
 
@@ -157,6 +166,7 @@ def stage(committed_cast: Cast) -> dict[str, str]:
         "lead_id": rejected.id,
         "source_id": source.id,
         "file_id": file.id,
+        "notice_id": note.id,
     }
     models = {"cluster": Cluster, "finding": Finding, "account": Account, "attribute": Attribute, "detector": Detector}
     first = {f"{name}_id": model.objects.values_list("id", flat=True)[0] for name, model in models.items()}

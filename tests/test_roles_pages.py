@@ -23,6 +23,7 @@ ROLES = ("anonymous", "administrator", "case_lead", "analyst", "counsel", "reade
 LEAD_VERBS = ("open", "join", "reject", "reopen", "assign")
 CASE_VERBS = (
     *("edit", "assign", "move", "claims/<letter>", "alternatives/<slug>", "accounts/undo/<pk>"),
+    *("access/restrict", "access/open-up", "access/add", "access/remove/<username>"),
     *("timeline/<pk>/withdraw", "evidence/add", "dossiers/freeze"),
 )
 LADDER = {
@@ -79,6 +80,17 @@ LADDER = {
     "GET cases/<ref>/dossiers/": "302 404 200 200 200 200",
     "POST cases/<ref>/dossiers/": "302 404 405 405 405 405",
     "POST cases/<ref>/dossiers/freeze/": "302 404 422 422 422 403",
+    "GET cases/<ref>/access/": "302 404 200 200 200 200",
+    "POST cases/<ref>/access/": "302 404 405 405 405 405",
+    "POST cases/<ref>/access/restrict/": "302 404 422 422 422 403",
+    "POST cases/<ref>/access/open-up/": "302 404 422 422 422 403",
+    "POST cases/<ref>/access/add/": "302 404 422 422 422 403",
+    "POST cases/<ref>/access/remove/<username>/": "302 404 422 422 422 403",
+    # breaking the glass, and notices: this one is nobody's
+    "GET break-glass/": "302 403 200 403 200 403",
+    "POST break-glass/": "302 403 422 403 422 403",
+    "GET notices/<pk>/seen/": "302 302 302 302 302 302",
+    "POST notices/<pk>/seen/": "302 302 302 302 302 302",
     "GET cases/<ref>/log/": "302 404 200 200 200 200",
     "POST cases/<ref>/log/": "302 404 405 405 405 405",
     # dossiers: approved by a second person, of a role that may
@@ -106,6 +118,7 @@ KINDS = {
     "leads/": "lead",
     "jobs/": "job",
     "dossiers/": "version",
+    "notices/": "note",
     "cases/<ref>/accounts/undo/": "job",
     "cases/<ref>/timeline/": "note",
 }
@@ -155,6 +168,7 @@ def stage(committed_cast: Cast, checkpoints_apart: Any) -> dict[str, str]:
         "<letter>": "a",
         "<slug>": "reseller",
         "<number>": 1,
+        "<username>": "counsel",
     }
     return {name: str(value) for name, value in found.items()}
 

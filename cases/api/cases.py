@@ -43,6 +43,7 @@ class CaseSerializer(serializers.ModelSerializer[Case]):
             "status",
             "closing_reason",
             "marking",
+            "restricted",
             "assignee",
             "created_at",
             "updated_at",

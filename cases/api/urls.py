@@ -2,7 +2,20 @@
 
 from django.urls import path
 
-from cases.api import accounts, cases, claims, dossiers, evidence, findings, jobs, leads, log, timeline, verdicts
+from cases.api import (
+    access,
+    accounts,
+    cases,
+    claims,
+    dossiers,
+    evidence,
+    findings,
+    jobs,
+    leads,
+    log,
+    timeline,
+    verdicts,
+)
 
 app_name = "cases-api"
 urlpatterns = [
@@ -39,6 +52,14 @@ urlpatterns = [
     path(
         "cases/<str:ref>/evidence/<int:number>/content/", evidence.ExhibitContent.as_view(), name="case-exhibit-content"
     ),
+    path("cases/<str:ref>/access/", access.Access.as_view(), name="case-access"),
+    path("cases/<str:ref>/access/restrict/", access.Restrict.as_view(), name="case-restrict"),
+    path("cases/<str:ref>/access/open-up/", access.OpenUp.as_view(), name="case-open-up"),
+    path("cases/<str:ref>/access/members/", access.Members.as_view(), name="case-members"),
+    path("cases/<str:ref>/access/members/remove/", access.RemoveMember.as_view(), name="case-member-remove"),
+    path("break-glass/", access.BreakGlass.as_view(), name="break-glass"),
+    path("notices/", access.Notices.as_view(), name="notices"),
+    path("notices/<uuid:notice_id>/seen/", access.SeeNotice.as_view(), name="notice-seen"),
     path("cases/<str:ref>/dossiers/", dossiers.Dossiers.as_view(), name="case-dossiers"),
     path("cases/<str:ref>/log/", log.CaseLog.as_view(), name="case-log"),
     path("dossiers/<uuid:version_id>/", dossiers.OneDossier.as_view(), name="dossier"),

@@ -33,6 +33,7 @@ TABS = {
     "case_timeline": "Timeline",
     "case_evidence": "Evidence",
     "case_dossiers": "Dossiers",
+    "case_access": "Access",
     "case_log": "Log",
 }
 Bound = dict[str, forms.Form]

@@ -8,6 +8,7 @@ from cases import queries
 from cases.models.case import CaseStatus
 from cases.views import shared
 from people.policy import requires
+from people.rights import may
 
 
 @requires("cases.read")
@@ -30,6 +31,7 @@ def cases(request: HttpRequest) -> HttpResponse:
             request, "status", [("", "all"), *CaseStatus.choices], {**counts, "": sum(counts.values())}, status
         ),
         "q": words,
+        "may_break_glass": may(request.user, "cases.break_glass"),
         "keep": shared.kept(request, "status"),
     }
     return render(request, "cases/case_list.html", context)

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from cases.views import accounts, case, case_log, claims, dossier, dossiers, evidence, findings, timeline
+from cases.views import access, accounts, case, case_log, claims, dossier, dossiers, evidence, findings, timeline
 
 urlpatterns: list[URLPattern] = [
     path("cases/<str:ref>/", case.case, name="case"),
@@ -24,6 +24,11 @@ urlpatterns: list[URLPattern] = [
     path("cases/<str:ref>/evidence/<int:number>/download/", evidence.download_evidence, name="download_evidence"),
     path("cases/<str:ref>/dossiers/", dossiers.dossiers, name="case_dossiers"),
     path("cases/<str:ref>/dossiers/freeze/", dossiers.freeze_dossier, name="freeze_dossier"),
+    path("cases/<str:ref>/access/", access.access_tab, name="case_access"),
+    path("cases/<str:ref>/access/restrict/", access.restrict_case, name="restrict_case"),
+    path("cases/<str:ref>/access/open-up/", access.open_case_up, name="open_case_up"),
+    path("cases/<str:ref>/access/add/", access.add_member, name="add_member"),
+    path("cases/<str:ref>/access/remove/<str:username>/", access.remove_member, name="remove_member"),
     path("cases/<str:ref>/log/", case_log.case_log, name="case_log"),
     path("dossiers/<uuid:pk>/", dossier.dossier, name="dossier"),
     path("dossiers/<uuid:pk>/approve/", dossier.approve_dossier, name="approve_dossier"),

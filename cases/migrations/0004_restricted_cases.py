@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cases', '0002_two_people'),
+        ('cases', '0003_evidence_kinds'),
         ('spine', '0002_checkpoint_without_a_time'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

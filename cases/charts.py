@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from cases import history, timeline
+from cases.dossier.plain import visible
 from cases.history import Cut
 from cases.models import Case
 from detection.models import Cluster, Finding, ModelRelease
@@ -138,7 +139,7 @@ def _bars(volume: Volume) -> list[dict[str, Any]]:
     return [
         {
             "type": "bar",
-            "name": model,
+            "name": drawn(model),
             "x": days,
             "y": [volume.counts.get((day, model), 0) for day in volume.days],
             "marker": {"color": colours[model]},
@@ -168,7 +169,7 @@ def _marked(volume: Volume) -> list[dict[str, Any]]:
             "x": [day.isoformat() for day in days],
             "y": heights,
             "text": [
-                f"{one.detector}: {one.findings:,} findings about the window to {_day(one.day)}"
+                f"{drawn(one.detector)}: {one.findings:,} findings about the window to {_day(one.day)}"
                 for one in volume.detections
             ],
             "hovertemplate": "%{text}<extra></extra>",
@@ -199,7 +200,7 @@ def _layout(volume: Volume) -> dict[str, Any]:
             "yref": "paper",
             "x": _axis(moment),
             "y": 1 - 0.08 * (place % 3),
-            "text": f"{' and '.join(names)} released",
+            "text": f"{' and '.join(map(drawn, names))} released",
             "showarrow": False,
             "xanchor": "left",
             "yanchor": "top",
@@ -234,6 +235,14 @@ def _marks(volume: Volume, day: date) -> list[str]:
     ]
     released = [f"{one.model} released" for one in volume.releases if one.released_at.astimezone(UTC).date() == day]
     return [*released, *detections]
+
+
+def drawn(text: str) -> str:
+    """Text from outside as plotly draws it letter by letter: plotly reads <a href>, <b> and the like as markup in any
+    text, and static/plot.js takes a string that begins with two dashes for the name of a colour.
+    """
+    escaped = visible(text).replace("&", "&amp;").replace("<", "&lt;")
+    return f"&#45;{escaped[1:]}" if escaped.startswith("-") else escaped
 
 
 def _axis(moment: datetime) -> str:

@@ -1,15 +1,24 @@
 """The Celery application; everything about it stands in settings."""
 
+import logging.config
 import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init
+from celery.signals import setup_logging, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("retort")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["spine"])
+
+
+@setup_logging.connect
+def log_as_the_web_does(**_: Any) -> None:
+    """Workers and beat write their lines in the same form; Celery's own set-up, which knows no escapes, stays away."""
+    from django.conf import settings
+
+    logging.config.dictConfig(settings.LOGGING)
 
 
 @worker_init.connect

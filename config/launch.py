@@ -21,6 +21,7 @@ def command(program: str, *, port: int = 8000) -> list[str]:
     commands = {
         "web": [
             *("gunicorn", "config.wsgi:application", "--bind", f"127.0.0.1:{port}", "--no-control-socket"),
+            *("--logger-class", "config.logs_web.Lines"),
             *("--worker-class", "gthread", "--workers", "2", "--threads", "8"),
             *("--timeout", "300", "--graceful-timeout", "8", "--keep-alive", "5"),
         ],

@@ -1,4 +1,6 @@
-"""A request id on every response, so that a person can name the request that failed."""
+"""What every response carries: a request id, so that a person can name the request that failed, and what a browser must
+not do with it.
+"""
 
 import re
 from collections.abc import Callable
@@ -21,4 +23,44 @@ class RequestId:
         request.request_id = given if ACCEPTED.match(given) else str(new_id())  # type: ignore[attr-defined]
         response = self.get_response(request)
         response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
+        return response
+
+
+# Of no use to any page, so no page may ask for it, whatever it comes to contain.
+PERMISSIONS = (
+    *(
+        "accelerometer",
+        "autoplay",
+        "bluetooth",
+        "camera",
+        "display-capture",
+        "encrypted-media",
+        "fullscreen",
+        "gamepad",
+    ),
+    *("geolocation", "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi"),
+    *("payment", "picture-in-picture", "screen-wake-lock", "serial", "storage-access", "usb", "xr-spatial-tracking"),
+)
+ALWAYS = {
+    "X-Frame-Options": "DENY",  # also where Django refuses before its own middleware runs
+    "Permissions-Policy": ", ".join(f"{name}=()" for name in PERMISSIONS),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Permitted-Cross-Domain-Policies": "none",
+}
+
+
+class Headers:
+    """Headers that no view decides: nothing is kept in a cache but our own files, and nothing is read from elsewhere.
+
+    Django's SecurityMiddleware adds nosniff, the referrer and opener policies and, behind HTTPS, HSTS.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        for name, value in ALWAYS.items():
+            response.setdefault(name, value)
+        response.setdefault("Cache-Control", "no-store, private")
         return response

@@ -26,7 +26,7 @@ SAFE_NAMES: dict[str, set[str]] = {
     "counts": {"failed_jobs", "failed_followups", "counter", "counter0"},
     "words from our own tables": {"state", "status", "slug", "lane", "assessment", "confidence", "marking", "sort"},
     "more of them": {"meaning", "rule", "short", "letter", "layout", "section", "level_tag", "edition", "kind", "noun"},
-    "and more": {"state_word", "media_type", "algorithm", "algorithm_version", "release", "product_version"},
+    "and more": {"hours", "state_word", "media_type", "algorithm", "algorithm_version", "release", "product_version"},
     "labels of navigation": {"tabs_label", "chips_label", "search_label", "log_label"},
     "form machinery, whose texts are escaped and made visible where they are made": {"field", "side", "note_field"},
     "form machinery, more": {"errors", "help_text", "id_for_label", "auto_id", "aria_describedby", "tag"},

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cases import access
+from cases.dossier.plain import visible
 from cases.models import Case
 from people.models import User
 from people.rights import may
@@ -135,13 +136,22 @@ class AnyAccept(BaseContentNegotiation):
 
 def attachment(stream: IO[bytes], *, name: str, media_type: str, size: int | None = None) -> FileResponse:
     """A file to be saved, never shown: attachment, no sniffing, and a sandbox should something open it all the same."""
-    response = FileResponse(stream, as_attachment=True, filename=name, content_type=media_type)
+    response = FileResponse(stream, as_attachment=True, filename=saved_as(name), content_type=media_type)
     if size is not None:
         response["Content-Length"] = str(size)
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response["Cache-Control"] = "private, no-store"
     return response
+
+
+def saved_as(name: str) -> str:
+    """The name a file is saved under: what turns text round or is not seen is spelt out, and no folder is named.
+
+    `safe⟨U+202E⟩gpj.exe` shows its ending; `../x` loses its dots and slashes.
+    """
+    spelt = visible(name).replace("\n", " ")
+    return "".join("_" if character in '/\\:*?"<>|' else character for character in spelt).lstrip(".") or "file"
 
 
 def accepted(request: Request, body: dict[str, Any], address: str) -> Response:

@@ -1,11 +1,13 @@
 """The CSV schedules: the snapshot's lists as tables, for spreadsheets and for programs.
 
-RFC 4180: comma, CRLF, quotes where needed; UTF-8 without a mark. A text that a spreadsheet would take for a formula
-gets an apostrophe in front (OWASP, "CSV Injection"); numbers stay numbers. Nothing is an empty cell.
+RFC 4180: comma, CRLF, quotes where needed; UTF-8 without a mark. Where a spreadsheet would take a text for a formula it
+gets an apostrophe in front (OWASP, "CSV Injection"), also after a semicolon or a line end, where a spreadsheet set to
+another separator begins a cell; `unguarded` takes exactly these away. Numbers stay numbers, nothing is an empty cell.
 """
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 from typing import Any
@@ -13,7 +15,11 @@ from typing import Any
 from cases.dossier.plain import visible
 from cases.dossier.reading import Row
 
-FORMULA = frozenset("=+-@\t\r＝＋－＠")
+# What makes a spreadsheet compute: ASCII and full-width signs, the minus sign U+2212, and the controls OWASP names.
+# White space in front helps nobody, and an apostrophe that is there already counts, or taking ours away would err.
+FORMULA = "=+\\-@|%\t\r\x00\uff1d\uff0b\uff0d\uff20\uff5c\uff05\u2212"
+UNGUARDED = re.compile(rf"(^|[;\n])(?=[\s'\u00a0\u3000]*[{FORMULA}])")
+GUARDED = re.compile(rf"(^|[;\n])'(?=[\s'\u00a0\u3000]*[{FORMULA}])")
 Columns = Mapping[str, Callable[[Row], Any]]
 
 
@@ -98,11 +104,15 @@ def cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        text = visible(value)
-        return f"'{text}" if _is_formula(text) else text
+        return guarded(visible(value))
     return value
 
 
-def _is_formula(text: str) -> bool:
-    bare = text.lstrip(" \n\u00a0\u3000")
-    return text[:1] in FORMULA or bare[:1] in FORMULA
+def guarded(text: str) -> str:
+    """The text with an apostrophe wherever a spreadsheet would begin to compute."""
+    return UNGUARDED.sub(r"\1'", text)
+
+
+def unguarded(text: str) -> str:
+    """The text that `guarded` was given."""
+    return GUARDED.sub(r"\1", text)

@@ -7,6 +7,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
+from cases.api.shared import saved_as
 from cases.models import Case, CustodyEvent
 from spine import vault
 from tests.cases.api import client_of, places
@@ -144,3 +145,18 @@ def test_an_exhibit_nobody_added_is_not_found(api: APIClient, case: Case) -> Non
             404,
             404,
         ]
+
+
+@pytest.mark.parametrize(
+    ("name", "saved"),
+    [
+        ("safe\u202egpj.exe", "safe⟨U+202E⟩gpj.exe"),
+        ("../../etc/passwd", "_.._etc_passwd"),
+        ("a\r\nSet-Cookie: x=1", "a⟨U+000D⟩ Set-Cookie_ x=1"),
+        ('q"uote\\.csv', "q_uote_.csv"),
+        ("...", "file"),
+        ("данные.csv", "данные.csv"),
+    ],
+)
+def test_a_download_is_saved_under_a_name_that_shows_what_it_is(name: str, saved: str) -> None:
+    assert saved_as(name) == saved

@@ -88,3 +88,13 @@ def test_cluster_chart_is_json_with_svg_traces_alone(cluster: Cluster) -> None:
 
     assert json.loads(json.dumps(chart.figure)) == chart.figure
     assert {trace["type"] for trace in chart.figure["data"]} == {"bar", "scatter"}
+
+
+def test_names_from_outside_are_drawn_letter_by_letter(cast: Cast) -> None:
+    name = '<a href="https://x.example">x</a> & \u202egpj'
+    make_release(name, day=4.5)
+    chart = charts.volume_chart(make_case(cast))
+
+    drawn = '&lt;a href="https://x.example">x&lt;/a> &amp; ⟨U+202E⟩gpj'
+    assert [one["text"] for one in chart.figure["layout"]["annotations"]] == [f"{drawn} released"]
+    assert charts.drawn("--chart-1") == "&#45;-chart-1"

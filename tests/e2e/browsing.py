@@ -109,7 +109,8 @@ def is_strict(policy: str) -> bool:
         and given.get("base-uri") == nothing
         and given.get("frame-ancestors") == nothing
         and given.get("form-action") == ["'self'"]
-        and not {"script-src-elem", "script-src-attr", "object-src"} & set(given)
+        and given.get("object-src") == nothing
+        and not {"script-src-elem", "script-src-attr"} & set(given)
     )
 
 

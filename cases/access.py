@@ -18,6 +18,8 @@ from people.rights import MEANINGS, RIGHTS, may
 from spine.models import Job, LogEntry
 
 Person = User | AnonymousUser
+# Acts of places apart: only those places show them, by a scope of their own (cases/counsel.py).
+APART = ("counsel.",)
 # Acts that tell nothing of what was found or judged, by how their codes begin.
 OPEN_ACTS = ("detector.", "telemetry.", "run.", "releases.", "findings.", "person.", "token.", "detector_key.")
 
@@ -59,12 +61,17 @@ def visible_entries(user: Person) -> QuerySet[LogEntry]:
         return LogEntry.objects.none()
     if _allowed(user, "cases.read"):
         hidden = _hidden_leads(user).annotate(name=Concat(Value("cases.lead:"), Cast("lead_id", CharField())))
-        shown = LogEntry.objects.exclude(scope__in=hidden_cases(user).values("pk"))
+        shown = LogEntry.objects.exclude(_of(APART)).exclude(scope__in=hidden_cases(user).values("pk"))
         return shown.exclude(about__in=hidden.values("name"))
+    return LogEntry.objects.filter(_of(OPEN_ACTS), scope=None)
+
+
+def _of(starts: tuple[str, ...]) -> Q:
+    """Acts whose codes begin with one of these."""
     kinds = Q()
-    for start in OPEN_ACTS:
+    for start in starts:
         kinds |= Q(action__startswith=start)
-    return LogEntry.objects.filter(kinds, scope=None)
+    return kinds
 
 
 def may_know(user: Person, case: Case) -> bool:

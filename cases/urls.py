@@ -4,6 +4,7 @@ from django.urls import path
 
 from cases.views import access, case_list, frame, jobs, lead, log, queue
 from cases.views.urls_case import urlpatterns as case_pages
+from cases.views.urls_counsel import urlpatterns as counsel_pages
 from people import views as people
 
 urlpatterns = [
@@ -21,6 +22,7 @@ urlpatterns = [
     path("break-glass/", access.break_glass, name="break_glass"),
     path("notices/<uuid:pk>/seen/", access.see_notice, name="see_notice"),
     *case_pages,
+    *counsel_pages,
     path("log/", log.log, name="log"),
     path("log/checkpoint/", log.download_checkpoint, name="download_checkpoint"),
     path("jobs/<uuid:pk>/", jobs.job, name="job"),

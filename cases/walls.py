@@ -9,20 +9,21 @@ from dataclasses import dataclass
 
 from django.db import connections, transaction
 
+from cases import walls_apart
+from cases.walls_apart import Apart
+
 POLICY, AUDIT_POLICY = "retort_need_to_know", "retort_audit_reads"
 
 
 @dataclass(frozen=True)
 class Own:
-    """The table names its case in this column. A row without a case, where the column may be empty, is open."""
+    """The table names its case in this column."""
 
     column: str = "case_id"
-    may_be_empty: bool = False
 
     def condition(self, table: str) -> str:
         """The SQL condition under which a row is there."""
-        shown = f"{self.column} <> ALL ((SELECT retort_hidden_cases())::uuid[])"
-        return f"{self.column} IS NULL OR {shown}" if self.may_be_empty else shown
+        return f"{self.column} <> ALL ((SELECT retort_hidden_cases())::uuid[])"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class HiddenLeads:
 
 
 # Every table with rows under a case. A test demands that no model with a way to a case is missing.
-WALLED: dict[str, Own | Through | HiddenLeads] = {
+WALLED: dict[str, Own | Through | HiddenLeads | Apart] = {
     "cases_case": Own("id"),
     "cases_casemember": Own(),
     "cases_membershipchange": Own(),
@@ -69,8 +70,12 @@ WALLED: dict[str, Own | Through | HiddenLeads] = {
     "cases_lead": HiddenLeads(),
     "cases_leadsighting": Through("lead_id", "cases_lead"),
     "cases_leaddecision": Through("lead_id", "cases_lead"),
-    "spine_logentry": Own("scope", may_be_empty=True),
-    "spine_job": Own("scope", may_be_empty=True),
+    "cases_counseltrack": walls_apart.TRACK,
+    "cases_counselmember": Through("track_id", "cases_counseltrack"),
+    "cases_counselnote": Through("track_id", "cases_counseltrack"),
+    "cases_counselexport": Through("track_id", "cases_counseltrack"),
+    "spine_logentry": walls_apart.SCOPE,
+    "spine_job": walls_apart.SCOPE,
 }
 
 # NULL, for nobody and for who has no business with cases, makes every comparison unknown: no row is there.
@@ -115,6 +120,7 @@ def apply(alias: str, application: str, audit: str) -> None:
         if not set(WALLED) <= there:  # migrated to an earlier state: nothing to stand on yet
             return
         cursor.execute(FUNCTIONS)
+        cursor.execute(walls_apart.FUNCTIONS)
         for table, rule in WALLED.items():
             condition = rule.condition(table)
             cursor.execute(f"ALTER TABLE {quote(table)} ENABLE ROW LEVEL SECURITY")

@@ -14,6 +14,14 @@ def text(name: str, default: str) -> str:
     return os.environ.get(name) or default
 
 
+def line(name: str, default: str, *, most: int) -> str:
+    """One line of at most so many characters, without control characters."""
+    value = text(name, default).strip()
+    if not value or len(value) > most or not value.isprintable():
+        raise ImproperlyConfigured(f"{name}={value!r}: one line of 1 to {most} printable characters is accepted")
+    return value
+
+
 def address(name: str, default: str) -> str:
     """An http or https address without a path, as people's browsers send it in `Origin`."""
     value = text(name, default).rstrip("/")

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from config import evidence
 from config import home as homes
-from config.environment import address, boolean, choice, database, integer, secret, text, words
+from config.environment import address, boolean, choice, database, integer, line, secret, text, words
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = homes.current()
@@ -147,6 +147,9 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 FILE_UPLOAD_TEMP_DIR = HOME.path / "incoming"
 FILE_UPLOAD_PERMISSIONS = 0o400
 MAX_EVIDENCE_BYTES = integer("RETORT_MAX_EVIDENCE_BYTES", 2 * 1024**3)
+COUNSEL_MARKING = line(
+    "RETORT_COUNSEL_MARKING", "Privileged & confidential – attorney–client communication / work product", most=200
+)
 MAX_BULK_BYTES = integer("RETORT_MAX_BULK_BYTES", 8 * 1024**3)
 
 TELEMETRY_ROOT = HOME.path / "telemetry"

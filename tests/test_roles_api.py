@@ -19,7 +19,8 @@ from detection.models import Account, Attribute, Cluster, Detector, Finding, Tel
 from people.models import User
 from spine import jobs, log
 from tests.cases.api import client_of, client_of_detector
-from tests.factories import START, Cast, add_exhibit, make_case, make_lead, provider_ids
+from tests.cases.tracks import let_in, make_track, write_note
+from tests.factories import START, Cast, add_exhibit, make_case, make_lead, make_person, provider_ids
 
 # The doors for findings commit by themselves, so the tests do too.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
@@ -94,6 +95,18 @@ LADDER = {
     "GET cases/<ref>/dossiers/": "401 404 200 200 200 200 404",
     "POST cases/<ref>/dossiers/": "401 404 400 400 400 403 404",
     "GET cases/<ref>/log/": "401 404 200 200 200 200 404",
+    # the counsel track: nothing is there for who is no member of it
+    "GET cases/<ref>/counsel/": "401 404 404 404 200 404 404",
+    "POST cases/<ref>/counsel/": "401 404 404 404 400 404 404",
+    "GET cases/<ref>/counsel/notes/": "401 404 404 404 200 404 404",
+    "POST cases/<ref>/counsel/notes/": "401 404 404 404 400 404 404",
+    "POST cases/<ref>/counsel/notes/<counsel_note_id>/withdraw/": "401 404 404 404 201 404 404",
+    "GET cases/<ref>/counsel/members/": "401 404 404 404 200 404 404",
+    "POST cases/<ref>/counsel/members/": "401 404 404 404 400 404 404",
+    "POST cases/<ref>/counsel/members/<member_id>/end/": "401 404 404 404 400 404 404",
+    "GET cases/<ref>/counsel/log/": "401 404 404 404 200 404 404",
+    "GET cases/<ref>/counsel/exports/": "401 404 404 404 200 404 404",
+    "POST cases/<ref>/counsel/export/": "401 404 404 404 400 404 404",
     "GET dossiers/<version_id>/": "401 404 200 200 200 200 404",
     "POST dossiers/<version_id>/approve/": "401 404 400 403 400 403 404",
     "POST dossiers/<version_id>/render/": "401 404 202 202 202 403 404",
@@ -111,6 +124,7 @@ FIELDS = (
     *("account", "value", "filter", "expected_count", "claim", "likelihood", "confidence", "rationale", "alternatives"),
     *("alternative", "state", "lane", "starts_at", "text", "source", "edition", "recipient", "snapshot_sha256", "ids"),
     *("people", "person", "ref"),
+    *("purpose", "direction", "topic", "exhibits", "person"),
 )
 BAD = {field: [{}] for field in FIELDS}
 
@@ -157,7 +171,10 @@ def stage(committed_cast: Cast) -> dict[str, str]:
         source=source, kind="exchanges", name="a", sha256="a", size=1, rows=1, bad=0, repeated=0
     )
     rejected: Lead = actions.reject_lead(make_lead(provider_ids(3, "other")), actor=cast.analyst, reason="evaluation")
+    track = make_track(case, cast)
     found: dict[str, Any] = {
+        "counsel_note_id": write_note(track, cast.counsel).id,
+        "member_id": let_in(track, cast, make_person("outside", "analyst")).id,
         "ref": case.ref,
         "number": exhibit.number,
         "note_id": note.id,

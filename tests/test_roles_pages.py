@@ -16,7 +16,8 @@ from cases.actions import dossiers
 from spine import jobs
 from spine.models import LogEntry
 from tests.cases.pages import client_of
-from tests.factories import START, Cast, make_case, make_lead, provider_ids
+from tests.cases.tracks import let_in, make_track, write_note
+from tests.factories import START, Cast, make_case, make_lead, make_person, provider_ids
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
 ROLES = ("anonymous", "administrator", "case_lead", "analyst", "counsel", "reader")
@@ -93,6 +94,21 @@ LADDER = {
     "POST notices/<pk>/seen/": "302 302 302 302 302 302",
     "GET cases/<ref>/log/": "302 404 200 200 200 200",
     "POST cases/<ref>/log/": "302 404 405 405 405 405",
+    # the counsel track: nothing is there for who is no member of it
+    "GET cases/<ref>/counsel/": "302 404 404 404 200 404",
+    "POST cases/<ref>/counsel/": "302 404 404 404 422 404",
+    "GET cases/<ref>/counsel/open/": "302 404 404 404 302 404",
+    "POST cases/<ref>/counsel/open/": "302 404 404 404 422 404",
+    "GET cases/<ref>/counsel/notes/<pk>/withdraw/": "302 404 404 404 302 404",
+    "POST cases/<ref>/counsel/notes/<pk>/withdraw/": "302 404 404 404 302 404",
+    "GET cases/<ref>/counsel/members/": "302 404 404 404 200 404",
+    "POST cases/<ref>/counsel/members/": "302 404 404 404 422 404",
+    "GET cases/<ref>/counsel/members/<pk>/end/": "302 404 404 404 302 404",
+    "POST cases/<ref>/counsel/members/<pk>/end/": "302 404 404 404 422 404",
+    "GET cases/<ref>/counsel/log/": "302 404 404 404 200 404",
+    "POST cases/<ref>/counsel/log/": "302 404 405 405 405 405",
+    "GET cases/<ref>/counsel/exports/": "302 404 404 404 200 404",
+    "POST cases/<ref>/counsel/exports/": "302 404 404 404 422 404",
     # dossiers: approved by a second person, of a role that may
     "GET dossiers/<pk>/": "302 404 200 200 200 200",
     "POST dossiers/<pk>/": "302 404 405 405 405 405",
@@ -121,9 +137,11 @@ KINDS = {
     "notices/": "note",
     "cases/<ref>/accounts/undo/": "job",
     "cases/<ref>/timeline/": "note",
+    "cases/<ref>/counsel/notes/": "counsel note",
+    "cases/<ref>/counsel/members/": "counsel member",
 }
 # What reading may leave in the log.
-TRACES = ("evidence.viewed", "person.signed_out", "timeline.withdrawn")
+TRACES = ("evidence.viewed", "person.signed_out", "timeline.withdrawn", "counsel.read", "counsel.withdrawn")
 # Addresses under api/v1/ answer keys as well as browsers: tests/test_roles_api.py has their ladder.
 OF_THE_API = "api/v1/"
 PAGES_OF_THE_API = {"api/v1/docs/"}
@@ -159,7 +177,10 @@ def stage(committed_cast: Cast, checkpoints_apart: Any) -> dict[str, str]:
     )
     version = dossiers.freeze(case, actor=analyst, edition="counsel")
     job = jobs.enqueue("verdicts.set", actor="user:analyst", key="ladder", scope=case.id)
+    track = make_track(case, committed_cast)
     found: dict[str, object] = {
+        "counsel note": write_note(track, committed_cast.counsel).pk,
+        "counsel member": let_in(track, committed_cast, make_person("outside", "analyst")).pk,
         "lead": make_lead(provider_ids(3, "other")).pk,
         "job": job.pk,
         "version": version.pk,

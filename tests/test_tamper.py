@@ -13,12 +13,13 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from cases import actions
-from cases.actions import dossiers
+from cases.actions import counsel, dossiers
 from cases.models import DossierVersion
 from config.embedded import postgres
 from spine import protection, sequencer, verification
 from spine.ids import new_id
 from spine.models import AppendOnly, Job, JobState
+from tests.cases.tracks import let_in, make_track, write_note
 from tests.factories import START, Cast, make_case, make_lead, make_release, run_job
 from tests.servers import HOME
 
@@ -46,6 +47,8 @@ REFUSED_BY_CONSTRAINTS = {
     "cases_citation.evidence_id",
     "cases_citation.finding_id",
     "cases_citation.timeline_note_id",
+    "cases_counselmember.ended",
+    "cases_counselnote.withdrawn",
     "cases_dossierversion.edition",
     "cases_evidenceitem.derivation",
     "cases_evidenceitem.derived_from_id",
@@ -63,6 +66,10 @@ def tell_everything(cast: Cast) -> None:
     actions.add_timeline_note(
         case, actor=cast.analyst, lane="decisions", starts_at=START, text="A note", source="us", confidence="high"
     )
+    track = make_track(case, cast)
+    counsel.withdraw_note(write_note(track, cast.counsel), actor=cast.counsel)
+    counsel.end_member(let_in(track, cast, cast.lead), actor=cast.counsel, reason="Done")
+    counsel.export(track, actor=cast.counsel, recipient="Court", purpose="In camera")
     actions.reject_lead(make_lead(["other-1", "other-2"]), actor=cast.lead, reason="too_little")
     actions.restrict_case(case, actor=cast.analyst, reason="Few need to know", people=[cast.lead, cast.counsel])
     run_job(dossiers.prepare(case, actor=cast.analyst, edition="counsel"))

@@ -16,6 +16,7 @@ from cases.api import (
     timeline,
     verdicts,
 )
+from cases.api.urls_counsel import urlpatterns as counsel_addresses
 
 app_name = "cases-api"
 urlpatterns = [
@@ -62,6 +63,7 @@ urlpatterns = [
     path("notices/<uuid:notice_id>/seen/", access.SeeNotice.as_view(), name="notice-seen"),
     path("cases/<str:ref>/dossiers/", dossiers.Dossiers.as_view(), name="case-dossiers"),
     path("cases/<str:ref>/log/", log.CaseLog.as_view(), name="case-log"),
+    *counsel_addresses,
     path("dossiers/<uuid:version_id>/", dossiers.OneDossier.as_view(), name="dossier"),
     path("dossiers/<uuid:version_id>/approve/", dossiers.ApproveDossier.as_view(), name="dossier-approve"),
     path("dossiers/<uuid:version_id>/render/", dossiers.RenderDossier.as_view(), name="dossier-render"),

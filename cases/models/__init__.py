@@ -3,6 +3,7 @@
 from cases.models.access import CaseMember, MembershipChange, Notice
 from cases.models.case import Case, CaseAccount, CaseCluster, Verdict
 from cases.models.claims import AlternativeAnswer, Citation, Judgement
+from cases.models.counsel import CounselExport, CounselMember, CounselNote, CounselTrack
 from cases.models.dossier import DossierApproval, DossierProof, DossierSeal, DossierVersion
 from cases.models.evidence import CustodyEvent, EvidenceItem
 from cases.models.lead import Lead, LeadDecision, LeadSighting
@@ -15,6 +16,10 @@ __all__ = [
     "CaseCluster",
     "CaseMember",
     "Citation",
+    "CounselExport",
+    "CounselMember",
+    "CounselNote",
+    "CounselTrack",
     "CustodyEvent",
     "DossierApproval",
     "DossierProof",

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from cases import figures, history, lifecycle, queries, timeline
+from cases import counsel, figures, history, lifecycle, queries, timeline
 from cases.access import readers_of, visible_cases
 from cases.context import failed_jobs
 from cases.forms import AssignForm, MarkingForm, MoveForm
@@ -73,6 +73,7 @@ def context(
         "rail": _rail(case),
         "tabs": _tabs(case, tab),
         "running": running(request, case),
+        "counsel_member": counsel.door(request.user, case.ref) is not None,
         "refusal": refusal,
         **(_offered(request, case) if writable(request, case) else {}),
         **{name: form for name, form in (bound or {}).items() if name != "move"},

@@ -11,6 +11,7 @@ EXPECTED = {
     "cases.read": "no yes yes yes yes no",
     "cases.write": "no yes yes yes no no",
     "dossiers.approve": "no yes no yes no no",
+    "counsel.track": "no no no yes no no",
     "leads.read": "no yes yes yes yes no",
     "leads.write": "no yes yes no no no",
     "detectors.read": "yes yes yes yes yes no",

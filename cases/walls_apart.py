@@ -1,0 +1,73 @@
+"""The second wall around the places apart: the counsel track, whose rows and log entries are there for its members.
+
+`cases.walls` raises it; the first wall is `cases.counsel`.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A condition of its own, as it stands in the policy."""
+
+    sql: str
+
+    def condition(self, table: str) -> str:
+        """The SQL condition under which a row is there."""
+        return self.sql
+
+
+TRACK = Apart(
+    "case_id <> ALL ((SELECT retort_barred_from_counsel())::uuid[])"
+    " OR id = ANY ((SELECT retort_named_tracks())::uuid[])"
+)
+# Entries of the log and jobs: neither of a case nor of a place apart that one may not know of.
+SCOPE = Apart("scope IS NULL OR scope <> ALL ((SELECT retort_hidden_scopes())::uuid[])")
+
+# Counsel is barred from the tracks of cases that are hidden, or read by breaking the glass; others from all of them
+# (NULL) but those they are let into by name.
+FUNCTIONS = """
+CREATE OR REPLACE FUNCTION retort_barred_from_counsel() RETURNS uuid[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    who text := nullif(current_setting('retort.principal', true), '');
+    hidden uuid[] := public.retort_hidden_cases();
+    person uuid;
+BEGIN
+    IF hidden IS NULL OR starts_with(who, 'system:') THEN RETURN hidden; END IF;
+    SELECT u.id INTO person FROM public.people_user u WHERE u.username = substr(who, 6) AND u.role = 'counsel';
+    IF person IS NULL THEN RETURN NULL; END IF;
+    RETURN hidden || ARRAY(
+        SELECT m.case_id FROM public.cases_casemember m JOIN public.cases_case c ON c.id = m.case_id
+        WHERE c.restricted AND m.person_id = person AND m.via = 'break_glass'
+    );
+END $$;
+CREATE OR REPLACE FUNCTION retort_named_tracks() RETURNS uuid[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    who text := nullif(current_setting('retort.principal', true), '');
+    hidden uuid[] := public.retort_hidden_cases();
+BEGIN
+    IF hidden IS NULL OR NOT starts_with(who, 'user:') THEN RETURN '{}'; END IF;
+    RETURN ARRAY(
+        SELECT m.track_id FROM public.cases_counselmember m
+        JOIN public.cases_counseltrack t ON t.id = m.track_id
+        JOIN public.people_user u ON u.id = m.user_id
+        WHERE u.username = substr(who, 6) AND NOT m.ended AND t.case_id <> ALL (hidden)
+          AND NOT EXISTS (SELECT 1 FROM public.cases_counselmember later WHERE later.supersedes_id = m.id)
+    );
+END $$;
+CREATE OR REPLACE FUNCTION retort_hidden_scopes() RETURNS uuid[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    hidden uuid[] := public.retort_hidden_cases();
+    barred uuid[] := public.retort_barred_from_counsel();
+    named uuid[] := public.retort_named_tracks();
+BEGIN
+    IF hidden IS NULL THEN RETURN NULL; END IF;
+    RETURN hidden || ARRAY(
+        SELECT t.id FROM public.cases_counseltrack t
+        WHERE NOT (coalesce(t.case_id <> ALL (barred), false) OR t.id = ANY (named))
+    );
+END $$;
+"""

@@ -90,6 +90,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 }
 # What a person may add a file as; the others are made by what the product does.
 ADDABLE = tuple(kind for kind in EvidenceKind.values if kind not in {"exchange_set", "derivative"})
+ADDABLE_CHOICES = [(kind, EvidenceKind(kind).label) for kind in ADDABLE]
 
 
 def needs(kind: str) -> tuple[Need, ...]:

@@ -3,13 +3,16 @@
 from datetime import datetime
 from typing import Any
 
+from celery import shared_task
+
 from cases.access import visible_cases
-from cases.actions import base, bulk, dossiers
+from cases.actions import base, bulk, dossiers, uploads
 from cases.dossier import build
 from cases.models import Case, DossierVersion
 from people.models import User
 from spine import jobs
 from spine.errors import Refused
+from spine.principal import acting_as
 
 
 def still_open_to(job: jobs.Running) -> tuple[Case, User]:
@@ -28,6 +31,18 @@ def set_verdicts(job: jobs.Running) -> dict[str, Any]:
     """Carry out or take back a decision about many accounts (`cases.actions.bulk`)."""
     still_open_to(job)
     return bulk.carry_out(job)
+
+
+def take_in_upload(job: jobs.Running) -> dict[str, Any]:
+    """Make a complete upload an exhibit (`cases.actions.uploads.take_in`)."""
+    return uploads.take_in(job)
+
+
+@shared_task
+def sweep_uploads() -> int:
+    """End uploads nobody went on with."""
+    with acting_as("system:sweeper"):
+        return uploads.sweep_uploads()
 
 
 def freeze_dossier(job: jobs.Running) -> dict[str, Any]:

@@ -63,6 +63,8 @@ WALLED: dict[str, Own | Through | HiddenLeads | Apart] = {
     "cases_timelinenote": Own(),
     "cases_evidenceitem": Own(),
     "cases_custodyevent": Through("item_id", "cases_evidenceitem"),
+    "cases_upload": Own(),
+    "cases_uploadpart": Through("upload_id", "cases_upload"),
     "cases_dossierversion": Own(),
     "cases_dossierapproval": Through("version_id", "cases_dossierversion"),
     "cases_dossierseal": Through("version_id", "cases_dossierversion"),

@@ -146,10 +146,12 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 FILE_UPLOAD_TEMP_DIR = HOME.path / "incoming"
 FILE_UPLOAD_PERMISSIONS = 0o400
-MAX_EVIDENCE_BYTES = integer("RETORT_MAX_EVIDENCE_BYTES", 2 * 1024**3)
 COUNSEL_MARKING = line(
     "RETORT_COUNSEL_MARKING", "Privileged & confidential – attorney–client communication / work product", most=200
 )
+MAX_EVIDENCE_BYTES = integer("RETORT_MAX_EVIDENCE_BYTES", 64 * 1024**3)
+INCOMING_ROOT = text("RETORT_UPLOAD_FOLDER", str(HOME.path / "incoming" / "uploads"))
+UPLOAD_HOURS = integer("RETORT_UPLOAD_HOURS", 72)
 MAX_BULK_BYTES = integer("RETORT_MAX_BULK_BYTES", 8 * 1024**3)
 
 TELEMETRY_ROOT = HOME.path / "telemetry"
@@ -163,6 +165,7 @@ JOB_KINDS = {
     "telemetry.add": "detection.tasks.add_telemetry",
     "detectors.run": "detection.tasks.run_detectors",
     "verdicts.set": "cases.tasks.set_verdicts",
+    "evidence.take_in": "cases.tasks.take_in_upload",
     "dossier.freeze": "cases.tasks.freeze_dossier",
     "dossier.render": "cases.tasks.render_dossier",
 }
@@ -201,6 +204,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SEQUENCE_SECONDS,
         "options": {"expires": SEQUENCE_SECONDS * 2},
     },
+    "uploads": {"task": "cases.tasks.sweep_uploads", "schedule": 600, "options": {"expires": 1200}},
 }
 
 REST_FRAMEWORK = {
@@ -235,6 +239,8 @@ SPECTACULAR_SETTINGS = {
         "CaseStatus": "cases.models.case.CaseStatus",
         "JobState": "spine.models.JobState",
         "TelemetryFileKind": "detection.models.FileKind",
+        "AddableKind": "cases.kinds.ADDABLE_CHOICES",
+        "UploadState": "cases.models.upload.UploadState",
         "CitationKind": ["finding", "evidence", "cluster", "timeline_note"],
         "DossierState": ["draft", "approved", "sealed"],
     },

@@ -14,6 +14,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from cases import actions
+from cases.actions.uploads import start_upload
 from cases.models import Case, DossierVersion, Lead
 from detection.models import Account, Attribute, Cluster, Detector, Finding, TelemetryFile, TelemetrySource
 from people.models import User
@@ -92,6 +93,13 @@ LADDER = {
     "POST break-glass/": "401 403 400 403 400 403 403",
     "GET notices/": "401 403 200 200 200 200 403",
     "POST notices/<notice_id>/seen/": "401 403 404 404 404 404 403",
+    "GET cases/<ref>/uploads/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/uploads/": "401 404 400 400 400 403 404",
+    # an upload of the analyst: nobody else knows of it; the body is no stream of bytes; it ends last
+    "GET cases/<ref>/uploads/<upload_id>/": "401 404 404 200 404 404 404",
+    "PATCH cases/<ref>/uploads/<upload_id>/": "401 404 404 415 404 403 404",
+    "POST cases/<ref>/uploads/<upload_id>/complete/": "401 404 404 409 404 403 404",
+    "DELETE cases/<ref>/uploads/<upload_id>/": "401 404 404 204 404 403 404",
     "GET cases/<ref>/dossiers/": "401 404 200 200 200 200 404",
     "POST cases/<ref>/dossiers/": "401 404 400 400 400 403 404",
     "GET cases/<ref>/log/": "401 404 200 200 200 200 404",
@@ -165,6 +173,9 @@ def stage(committed_cast: Cast) -> dict[str, str]:
     note = actions.add_timeline_note(
         case, actor=cast.analyst, lane="decisions", starts_at=START, text="Told", source="Mail", confidence="high"
     )
+    upload = start_upload(
+        case, actor=cast.analyst, title="Log", source="Gateway", acquired_at=START, file_name="a", size=9
+    )
     job = jobs.enqueue("verdicts.set", actor="user:analyst", key="ladder", scope=case.id)
     source = TelemetrySource.objects.get()
     file = TelemetryFile.objects.create(
@@ -178,6 +189,7 @@ def stage(committed_cast: Cast) -> dict[str, str]:
         "ref": case.ref,
         "number": exhibit.number,
         "note_id": note.id,
+        "upload_id": upload.id,
         "job_id": job.id,
         "version_id": frozen(case, cast.admin).id,
         "lead_id": rejected.id,

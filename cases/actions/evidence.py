@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import IO
+from typing import IO, Any
 
 from django.conf import settings
 from django.db import transaction
@@ -50,45 +50,41 @@ def add_evidence(
     empty or too large, or when something is missing that its kind needs (`cases.kinds`).
     """
     base.require(actor, "cases.write")
-    title = base.clean(title, field="title", label="The title", limit=200)
-    source = base.clean(source, field="source", label="Where it comes from", limit=300)
-    authority = base.clean(authority, field="authority", label="The authority", limit=300, required=False)
-    known = checked_details(kind, details or {})
-    _check_time(acquired_at)
+    given = checked(title, source, authority, kind, details or {}, acquired_at)
     head = file.read(HEAD)
     if not head:
         raise Refused("The file is empty.", field="file")
     blob = vault.put(_capped(head, file))
     item = EvidenceItem(
         case=case,
-        title=title,
-        source=source,
+        title=given["title"],
+        source=given["source"],
         file_name=safe_name(file_name),
         media_type=media_type(head, declared_type),
         size=blob.size,
         sha256=blob.sha256,
         acquired_at=acquired_at,
         added_by=actor,
-        kind=kind,
-        details=known or None,
+        kind=given["kind"],
+        details=given["details"] or None,
     )
-    return _enter(item, actor=actor, authority=authority)
+    return enter(item, actor=actor, authority=given["authority"])
 
 
 @transaction.atomic
-def _enter(item: EvidenceItem, *, actor: User, authority: str) -> EvidenceItem:
+def enter(
+    item: EvidenceItem, *, actor: User, authority: str, how: str = "uploaded and streamed into the vault"
+) -> EvidenceItem:
+    """Write an exhibit whose bytes are in the vault as its case's next, with its first custody events.
+
+    Raises Conflict naming the exhibit that has these bytes already.
+    """
     row = base.locked_case(item.case)
-    same = row.evidence.select_related("entry").filter(sha256=item.sha256).first()
-    if same is not None:
-        entry = same.entry
-        raise Conflict(
-            f"These bytes are {same.exhibit} already: {same.title}, "
-            f"added by {base.name_of(entry.actor)} on {entry.at:%d %b %Y %H:%M} UTC."
-        )
+    demand_new(row, item.sha256)
     item.case = row
     item.number = (row.evidence.aggregate(last=Max("number"))["last"] or 0) + 1
     purpose = authority or f"evidence in {row.ref}"
-    events = custody_of_new(item, actor=actor, why=purpose, how="uploaded and streamed into the vault")
+    events = custody_of_new(item, actor=actor, why=purpose, how=how)
     data = {"ref": row.ref, "number": item.number, "sha256": item.sha256, "size": item.size, "type": item.media_type}
     data["kind"] = item.kind_or_file
     rows = [item, *events]
@@ -112,6 +108,41 @@ def record_view(item: EvidenceItem, *, actor: User, purpose: str = "") -> Custod
     data = {"ref": item.case.ref, "number": item.number, "sha256": item.sha256}
     log.record(actor=actor.principal, action="evidence.viewed", about=item, scope=item.case_id, data=data, rows=[event])
     return event
+
+
+def demand_new(case: Case, sha256: str) -> None:
+    """Raise Conflict naming the exhibit of the case that has these bytes already."""
+    same = case.evidence.select_related("entry").filter(sha256=sha256).first() if sha256 else None
+    if same is not None:
+        entry = same.entry
+        raise Conflict(
+            f"These bytes are {same.exhibit} already: {same.title}, "
+            f"added by {base.name_of(entry.actor)} on {entry.at:%d %b %Y %H:%M} UTC."
+        )
+
+
+def demand_size(size: int, *, field: str) -> None:
+    """Raise Refused for a size that is not taken in."""
+    limit = settings.MAX_EVIDENCE_BYTES
+    if size < 1:
+        raise Refused("The file is empty.", field=field)
+    if size > limit:
+        raise Refused(f"The file is larger than {limit:,} bytes, the most that is taken in.", field=field)
+
+
+def checked(
+    title: str, source: str, authority: str, kind: str, details: Mapping[str, str], acquired_at: datetime
+) -> dict[str, Any]:
+    """What is said about an exhibit, as it is stored. Raises Refused naming the field."""
+    found = {
+        "title": base.clean(title, field="title", label="The title", limit=200),
+        "source": base.clean(source, field="source", label="Where it comes from", limit=300),
+        "authority": base.clean(authority, field="authority", label="The authority", limit=300, required=False),
+        "kind": kind,
+        "details": checked_details(kind, details),
+    }
+    _check_time(acquired_at)
+    return found
 
 
 def custody_of_new(item: EvidenceItem, *, actor: User, why: str, how: str) -> list[CustodyEvent]:
@@ -167,9 +198,7 @@ def _capped(head: bytes, file: IO[bytes]) -> Iterator[bytes]:
     size, chunk = 0, head
     while chunk:
         size += len(chunk)
-        if size > settings.MAX_EVIDENCE_BYTES:
-            limit = settings.MAX_EVIDENCE_BYTES
-            raise Refused(f"The file is larger than {limit:,} bytes, the most that is taken in.", field="file")
+        demand_size(size, field="file")
         yield chunk
         chunk = file.read(CHUNK)
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,8 +13,9 @@ from rest_framework.response import Response
 from cases import access, history
 from cases.actions import evidence as verbs
 from cases.api.shared import AnyAccept, Moment, UnderCase, Upload, Username, Words, attachment, person
+from cases.kinds import ADDABLE_CHOICES
 from cases.models import CustodyEvent, EvidenceItem
-from spine import vault
+from spine import strict_json, vault
 from spine.answers import answers, checked
 from spine.errors import Refused
 
@@ -26,7 +27,10 @@ class CustodySerializer(serializers.ModelSerializer[CustodyEvent]):
 
     class Meta:
         model = CustodyEvent
-        fields = ["action", "who", "at", "clock", "where_at", "why", "how", "sha256"]
+        fields = [
+            *("id", "action", "who", "at", "clock", "where_at", "why", "how", "tool", "tool_version", "sha256", "size"),
+            *("party", "answers"),
+        ]
         read_only_fields = fields
 
 
@@ -34,6 +38,11 @@ class ExhibitSerializer(serializers.ModelSerializer[EvidenceItem]):
     """An exhibit. `media_type` is read from its first bytes, not from what the sender said."""
 
     added_by = Username()
+    kind = serializers.CharField(source="kind_or_file")
+    details = serializers.DictField(child=serializers.CharField(), allow_null=True)
+    derived_from = serializers.IntegerField(
+        source="derived_from.number", default=None, allow_null=True, help_text="the number of the original"
+    )
 
     class Meta:
         model = EvidenceItem
@@ -49,6 +58,14 @@ class ExhibitSerializer(serializers.ModelSerializer[EvidenceItem]):
             "acquired_at",
             "added_by",
             "added_at",
+            "kind",
+            "details",
+            "derived_from",
+            "derivation",
+            "tool",
+            "tool_version",
+            "method",
+            "reason",
         ]
         read_only_fields = fields
 
@@ -63,6 +80,23 @@ class WholeExhibitSerializer(ExhibitSerializer):
         read_only_fields = fields
 
 
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
+class DetailsField(serializers.Field[Any, Any, Any, Any]):
+    """A JSON object of texts; inside a form, its text."""
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        try:
+            found = strict_json.loads(data.encode()) if isinstance(data, str) else data
+        except strict_json.NotAccepted as refused:
+            raise serializers.ValidationError(refused.reason) from None
+        if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+            raise serializers.ValidationError("An object of texts is accepted.")
+        return found
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
 class UploadSerializer(serializers.Serializer[Any]):
     """A file and what is known of it."""
 
@@ -71,6 +105,8 @@ class UploadSerializer(serializers.Serializer[Any]):
     source = Words(help_text="where it comes from")  # type: ignore[assignment]
     acquired_at = Moment(help_text="when the bytes were taken at the source")
     authority = Words(required=False, allow_blank=True, default="", help_text="on what authority it was taken")
+    kind = serializers.ChoiceField(choices=ADDABLE_CHOICES, default="file")
+    details = DetailsField(required=False, default=dict, help_text="what the kind needs, as a JSON object")
 
 
 class Evidence(UnderCase, generics.ListAPIView[EvidenceItem]):

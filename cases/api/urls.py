@@ -14,6 +14,7 @@ from cases.api import (
     leads,
     log,
     timeline,
+    uploads,
     verdicts,
 )
 from cases.api.urls_counsel import urlpatterns as counsel_addresses
@@ -61,6 +62,13 @@ urlpatterns = [
     path("break-glass/", access.BreakGlass.as_view(), name="break-glass"),
     path("notices/", access.Notices.as_view(), name="notices"),
     path("notices/<uuid:notice_id>/seen/", access.SeeNotice.as_view(), name="notice-seen"),
+    path("cases/<str:ref>/uploads/", uploads.Uploads.as_view(), name="case-uploads"),
+    path("cases/<str:ref>/uploads/<uuid:upload_id>/", uploads.OneUpload.as_view(), name="case-upload"),
+    path(
+        "cases/<str:ref>/uploads/<uuid:upload_id>/complete/",
+        uploads.CompleteUpload.as_view(),
+        name="case-upload-complete",
+    ),
     path("cases/<str:ref>/dossiers/", dossiers.Dossiers.as_view(), name="case-dossiers"),
     path("cases/<str:ref>/log/", log.CaseLog.as_view(), name="case-log"),
     *counsel_addresses,

@@ -8,6 +8,7 @@ from cases.models.dossier import DossierApproval, DossierProof, DossierSeal, Dos
 from cases.models.evidence import CustodyEvent, EvidenceItem
 from cases.models.lead import Lead, LeadDecision, LeadSighting
 from cases.models.timeline import TimelineNote
+from cases.models.upload import Upload, UploadPart
 
 __all__ = [
     "AlternativeAnswer",
@@ -33,5 +34,7 @@ __all__ = [
     "MembershipChange",
     "Notice",
     "TimelineNote",
+    "Upload",
+    "UploadPart",
     "Verdict",
 ]

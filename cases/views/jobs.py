@@ -17,6 +17,7 @@ TITLES = {
     "telemetry.add": "Reading telemetry",
     "detectors.run": "Running detectors and clustering accounts",
     "verdicts.set": "Setting verdicts",
+    "evidence.take_in": "Taking an uploaded file in as an exhibit",
     "dossier.freeze": "Freezing the dossier",
     "dossier.render": "Rendering the dossier",
 }

@@ -12,7 +12,17 @@ from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Cast, Concat, Now
 from django.http import Http404
 
-from cases.models import Case, CaseMember, EvidenceItem, Lead, LeadDecision, TimelineNote
+from cases.models import (
+    Case,
+    CaseMember,
+    EvidenceItem,
+    Hold,
+    HoldCustodian,
+    Lead,
+    LeadDecision,
+    PreservationRequest,
+    TimelineNote,
+)
 from people.models import Role, User
 from people.rights import MEANINGS, RIGHTS, may
 from spine.models import Job, LogEntry
@@ -118,6 +128,36 @@ def evidence_for(user: Person, ref: str, number: int) -> EvidenceItem:
     if item is None:
         raise Http404("There is no such exhibit.")
     return item
+
+
+def preservation_for(user: Person, ref: str, request_id: UUID, *, write: bool = False) -> PreservationRequest:
+    """A request to preserve of a case, by the same rule."""
+    case = case_for(user, ref, write=write)
+    asked = case.preservation_requests.select_related("case", "source", "requested_by").filter(pk=request_id).first()
+    if asked is None:
+        raise Http404("There is no such request.")
+    return asked
+
+
+def hold_for(user: Person, hold_id: UUID) -> Hold:
+    """A hold of a case this person may read, with what its page shows; who may act on it the verbs say."""
+    rows = Hold.objects.filter(case__in=visible_cases(user).values("pk"))
+    rows = rows.select_related("case", "placed_by", "exhibit", "source", "release__releaser", "release__asker")
+    shown = ("acknowledgement__by", "acknowledgement__document", "reminders", "person")
+    found = rows.prefetch_related("release_asks__asker", *(f"custodians__{one}" for one in shown)).filter(pk=hold_id)
+    hold = found.first()
+    if hold is None:
+        raise Http404("There is no such hold.")
+    return hold
+
+
+def custodian_for(user: Person, custodian_id: UUID) -> HoldCustodian:
+    """A custodian of a hold of a case this person may read."""
+    named = HoldCustodian.objects.filter(pk=custodian_id).first()
+    if named is None:
+        raise Http404("There is no such custodian.")
+    named.hold = hold_for(user, named.hold_id)
+    return named
 
 
 def note_for(user: Person, ref: str, note_id: UUID, *, write: bool = False) -> TimelineNote:

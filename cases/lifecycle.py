@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 
-from cases import history
+from cases import history, preservation
 from cases.models import AlternativeAnswer, Case, CaseAccount, EvidenceItem, Judgement
 from cases.models.case import CaseStatus
 from cases.vocabulary import ALTERNATIVES, REQUIRED_CLAIMS, Claim, Side, VerdictValue
@@ -71,8 +71,12 @@ class Missing:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is there already of what escalation needs: claims by letter, innocent explanations by slug."""
+    """What is there already of what escalation needs: claims by letter, innocent explanations by slug.
 
+    `unpreserved` names the sources of which nothing was asked and nobody said why.
+    """
+
+    unpreserved: tuple[str, ...]
     summary: bool
     assigned: bool
     exhibit: bool
@@ -89,7 +93,7 @@ def missing_for_escalation(case: Case) -> list[Missing]:
 
 
 def missing_by_case(found: Sequence[Case]) -> dict[UUID, list[Missing]]:
-    """The same for several cases by their ids; four queries for any number of them."""
+    """The same for several cases by their ids; eight queries for any number of them."""
     facts = _facts(found)
     return {case.id: [missing for need in ESCALATION_NEEDS for missing in need(facts[case.id])] for case in found}
 
@@ -102,9 +106,10 @@ def _facts(found: Sequence[Case]) -> dict[UUID, Facts]:
     judged = _by_case(judgements.values_list("case_id", "claim"))
     cited = _by_case(citations.values_list("judgement__case_id", "judgement__claim", "side", "note"))
     answered = _by_case(answers.values_list("case_id", "alternative"))
-    held = _held(ids)
+    held, unpreserved = _held(ids), preservation.unanswered(found)
     return {
         case.id: Facts(
+            unpreserved=tuple(unpreserved[case.id]),
             summary=bool(case.summary.strip()),
             assigned=case.assignee_id is not None,
             exhibit=held[case.id][0],
@@ -136,6 +141,13 @@ def _held(ids: Sequence[UUID]) -> dict[UUID, tuple[bool, bool]]:
         ~Exists(accounts.filter(value="")),
     )
     return {case_id: (exhibit, controlled or all_judged) for case_id, exhibit, controlled, all_judged in rows}
+
+
+def _preservation(facts: Facts) -> list[Missing]:
+    return [
+        Missing(f"a request to preserve what {name} keeps, or why none is made", "preservation")
+        for name in facts.unpreserved
+    ]
 
 
 def _summary(facts: Facts) -> list[Missing]:
@@ -181,6 +193,7 @@ def _evidence(facts: Facts) -> list[Missing]:
 
 # What escalation needs, in the order in which the page lists it.
 ESCALATION_NEEDS: tuple[Callable[[Facts], list[Missing]], ...] = (
+    _preservation,
     _summary,
     _assignee,
     _claims,

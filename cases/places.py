@@ -19,6 +19,8 @@ class Place:
 PLACES = (
     Place("queue", "Queue", "queue", "leads.read", "q"),
     Place("cases", "Cases", "cases", "cases.read", "c"),
+    Place("holds", "Holds", "holds", "cases.read", "h"),
+    Place("sources", "Sources", "sources", "detectors.read"),
     Place("log", "Log", "log", "log.read", "l"),
 )
 

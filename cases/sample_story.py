@@ -21,7 +21,7 @@ from cases.models import Case, CaseAccount, DossierVersion, EvidenceItem, Judgem
 from cases.models.case import CaseStatus
 from cases.models.lead import LeadState
 from cases.sample_texts import ALTERNATIVE_ANSWERS, JUDGEMENTS, NOTE, SUMMARY, TERMS, TITLE
-from detection import runs, sources
+from detection import retention, runs, sources
 from detection.models import AssessmentLabel, Cluster, Finding, Run, TelemetrySource
 from detection.simulate import Scale, simulate
 from people.models import User
@@ -71,7 +71,18 @@ def _telemetry(say: Say) -> TelemetrySource:
         if not source.files.filter(kind=kind, name=path.name).exists():
             say(f"Reading {path.name}")
             _finished(sources.request_telemetry(actor=ACTOR, source=source, kind=kind, path=path))
+    _retention(source)
     return source
+
+
+def _retention(source: TelemetrySource) -> None:
+    """How long the made-up source keeps what it has; flagged exchanges the longest, as is usual in the field."""
+    stated = set(source.retention.values_list("data_class", flat=True))
+    for data_class, days in retention.SUGGESTED.items():
+        if data_class not in stated:
+            retention.set_retention(
+                source, actor=ACTOR, data_class=data_class, days=days, custodian="Gateway team (sample)"
+            )
 
 
 def _run(source: TelemetrySource, say: Say) -> Run:
@@ -128,6 +139,7 @@ def _judge(case: Case, say: Say) -> None:
     analyst, lead = person("analyst"), person("lead")
     if case.status == CaseStatus.OPEN:
         actions.move_case(case, actor=analyst, to=CaseStatus.INVESTIGATING, expected_from=CaseStatus.OPEN)
+    _preserve(case, analyst, say)
     _exhibits(case, analyst)
     _timeline(case, analyst)
     _verdicts(case, analyst, say)
@@ -137,6 +149,22 @@ def _judge(case: Case, say: Say) -> None:
         case, actor=lead, to=CaseStatus.ESCALATED, expected_from=CaseStatus.INVESTIGATING, note="Reviewed with counsel."
     )
     say(f"Judged and escalated {case.ref}")
+
+
+def _preserve(case: Case, analyst: User, say: Say) -> None:
+    source = TelemetrySource.objects.get(name=SOURCE)
+    if case.preservation_requests.exists():
+        return
+    actions.request_preservation(
+        case,
+        actor=analyst,
+        source=source,
+        data_classes=["request_logs", "content"],
+        scope="Request logs, prompts and responses of the linked accounts over the window (sample).",
+        custodian="Gateway team (sample)",
+        authority=f"Case {case.ref}: sample story, made-up material",
+    )
+    say(f"Asked {SOURCE} to preserve what it has")
 
 
 def _exhibits(case: Case, analyst: User) -> None:

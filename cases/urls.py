@@ -5,6 +5,7 @@ from django.urls import path
 from cases.views import access, case_list, frame, jobs, lead, log, queue
 from cases.views.urls_case import urlpatterns as case_pages
 from cases.views.urls_counsel import urlpatterns as counsel_pages
+from cases.views.urls_kept import urlpatterns as kept_pages
 from people import views as people
 
 urlpatterns = [
@@ -23,6 +24,7 @@ urlpatterns = [
     path("notices/<uuid:pk>/seen/", access.see_notice, name="see_notice"),
     *case_pages,
     *counsel_pages,
+    *kept_pages,
     path("log/", log.log, name="log"),
     path("log/checkpoint/", log.download_checkpoint, name="download_checkpoint"),
     path("jobs/<uuid:pk>/", jobs.job, name="job"),

@@ -243,6 +243,10 @@ SPECTACULAR_SETTINGS = {
         "UploadState": "cases.models.upload.UploadState",
         "CitationKind": ["finding", "evidence", "cluster", "timeline_note"],
         "DossierState": ["draft", "approved", "sealed"],
+        "HoldState": ["standing", "released"],
+        "ClockState": ["unknown", "kept", "preserved", "held", "losing", "gone"],
+        "PreservationAnswerKind": "cases.models.preservation.PreservationAnswer.Kind",
+        "SourceDataClass": "detection.models.DataClass",
     },
 }
 

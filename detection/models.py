@@ -344,3 +344,40 @@ class ClusterFinding(AppendOnly):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["cluster", "finding"], name="one_row_per_cluster_finding")]
+
+
+class DataClass(models.TextChoices):
+    """What a source keeps, each kind of it for its own time."""
+
+    REQUEST_LOGS = "request_logs", "request logs"
+    CONTENT = "content", "prompts and responses"
+    FLAGGED = "flagged", "flagged exchanges"
+    ACCOUNT_RECORDS = "account_records", "account records"
+
+
+class SourceRetention(AppendOnly):
+    """How long a source keeps a kind of data before it expires there, and who answers for it. The newest row counts.
+
+    `days` is None when it is kept without end, and 0 when nothing of it is kept.
+    """
+
+    PERSONAL: ClassVar[tuple[str, ...]] = ("custodian", "contact")
+
+    source = models.ForeignKey(TelemetrySource, on_delete=models.PROTECT, related_name="retention")
+    data_class = models.CharField(max_length=20, choices=DataClass.choices)
+    days = models.PositiveIntegerField(null=True)
+    custodian = models.CharField(max_length=200, blank=True, help_text="who keeps it and takes requests to preserve it")
+    contact = models.CharField(max_length=300, blank=True)
+    note = models.CharField(max_length=500, blank=True, help_text="where this is written down")
+    at = models.DateTimeField(default=timezone.now)
+    supersedes = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="superseded_by")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(data_class__in=DataClass.values), name="data_class_is_known"),
+            models.UniqueConstraint(
+                fields=["source", "data_class"],
+                condition=models.Q(supersedes=None),
+                name="one_first_retention_per_data_class",
+            ),
+        ]

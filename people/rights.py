@@ -30,12 +30,26 @@ RIGHTS: dict[str, frozenset[str]] = {
     "reader": frozenset({"cases.read", "leads.read", "detectors.read", "log.read"}),
     "detector": frozenset({"findings.write"}),
 }
+# On what is kept, disclosed and destroyed. Who destroys is apart from who holds, and either takes two people.
+KEEPING: dict[str, frozenset[str]] = {
+    "administrator": frozenset({"registers.read", "registers.write", "destruction.read", "destruction.write"}),
+    "case_lead": frozenset({"holds.write", "registers.read", "destruction.read"}),
+    "analyst": frozenset({"registers.read"}),
+    "counsel": frozenset({"holds.write", "registers.read", "registers.write", "destruction.read", "destruction.write"}),
+    "reader": frozenset({"registers.read"}),
+}
+RIGHTS = {role: rights | KEEPING.get(role, frozenset()) for role, rights in RIGHTS.items()}
 # What each right lets one do; shown in help texts and in the page that refuses.
 MEANINGS = {
     "cases.read": "read cases and everything under them",
     "cases.write": "open cases, judge, and prepare dossiers",
     "dossiers.approve": "approve a dossier that somebody else prepared",
     "counsel.track": "open the counsel track of a case and let others into it",
+    "holds.write": "place holds and release them",
+    "registers.read": "read legal bases and recipients",
+    "registers.write": "keep the registers of legal bases and recipients",
+    "destruction.read": "read retention policies, erasures and what was destroyed",
+    "destruction.write": "set retention policies, and ask for or approve destruction and erasure",
     "leads.read": "read leads, clusters, findings, accounts and attributes",
     "leads.write": "decide about leads",
     "detectors.read": "read detectors and telemetry sources",

@@ -263,7 +263,8 @@ def make_case(cast: Cast, *, stage: str = "open", accounts: int | Sequence[str] 
 
 
 def judge_all(case: Case, actor: User) -> None:
-    """Everything escalation needs: summary, exhibit, verdicts, claims judged, innocent explanations answered."""
+    """Everything escalation needs: preservation, summary, exhibit, verdicts, claims, explanations answered."""
+    preserve_all(case, actor)
     summary = "The accounts are suspected of collecting outputs together. They share one payment fingerprint."
     actions.edit_case(case, actor=actor, changes={"summary": (case.summary, summary)})
     exhibit = add_exhibit(case, actor)
@@ -283,6 +284,20 @@ def judge_all(case: Case, actor: User) -> None:
     for alternative in ALTERNATIVES:
         actions.answer_alternative(
             case, actor=actor, alternative=alternative, state="ruled_out", reason="The prompts do not fit it."
+        )
+
+
+def preserve_all(case: Case, actor: User) -> None:
+    """Ask every source of the case to preserve its request logs."""
+    for source in TelemetrySource.objects.filter(runs__clusters__cases__case=case).distinct():
+        actions.request_preservation(
+            case,
+            actor=actor,
+            source=source,
+            data_classes=["request_logs"],
+            scope="All request logs of the listed accounts.",
+            custodian="Gateway team",
+            authority=f"Case {case.ref}",
         )
 
 

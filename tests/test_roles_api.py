@@ -21,7 +21,7 @@ from people.models import User
 from spine import jobs, log
 from tests.cases.api import client_of, client_of_detector
 from tests.cases.tracks import let_in, make_track, write_note
-from tests.factories import START, Cast, add_exhibit, make_case, make_lead, make_person, provider_ids
+from tests.factories import START, Cast, add_exhibit, make_case, make_lead, make_person, preserve_all, provider_ids
 
 # The doors for findings commit by themselves, so the tests do too.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
@@ -60,6 +60,8 @@ LADDER = {
     "GET detectors/<detector_id>/": "401 200 200 200 200 200 403",
     "GET telemetry/": "401 200 200 200 200 200 403",
     "GET telemetry/<source_id>/": "401 200 200 200 200 200 403",
+    "GET telemetry/<source_id>/retention/": "401 200 200 200 200 200 403",
+    "POST telemetry/<source_id>/retention/": "401 400 403 403 403 403 403",
     "GET telemetry/<source_id>/files/": "401 200 200 200 200 200 403",
     "GET telemetry/<source_id>/files/<file_id>/bad-lines/": "401 200 200 200 200 200 403",
     # cases and all under them: to a stranger, one case is as if it were missing
@@ -100,6 +102,20 @@ LADDER = {
     "PATCH cases/<ref>/uploads/<upload_id>/": "401 404 404 415 404 403 404",
     "POST cases/<ref>/uploads/<upload_id>/complete/": "401 404 404 409 404 403 404",
     "DELETE cases/<ref>/uploads/<upload_id>/": "401 404 404 204 404 403 404",
+    "GET preservation/": "401 403 200 200 200 200 403",
+    "GET cases/<ref>/preservation/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/preservation/": "401 404 400 400 400 403 404",
+    "POST cases/<ref>/preservation/explanations/": "401 404 400 400 400 403 404",
+    "POST cases/<ref>/preservation/<request_id>/answers/": "401 404 400 400 400 403 404",
+    "GET cases/<ref>/holds/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/holds/": "401 404 400 403 400 403 404",
+    "GET holds/": "401 404 200 200 200 200 404",
+    "GET holds/<hold_id>/": "401 404 200 200 200 200 404",
+    "POST holds/<hold_id>/custodians/": "401 404 400 403 400 403 404",
+    "POST holds/<hold_id>/ask-release/": "401 404 400 403 400 403 404",
+    "POST holds/<hold_id>/release/": "401 404 400 403 400 403 404",
+    "POST custodians/<custodian_id>/acknowledge/": "401 404 400 400 400 400 404",
+    "POST custodians/<custodian_id>/remind/": "401 404 400 403 400 403 404",
     "GET cases/<ref>/dossiers/": "401 404 200 200 200 200 404",
     "POST cases/<ref>/dossiers/": "401 404 400 400 400 403 404",
     "GET cases/<ref>/log/": "401 404 200 200 200 200 404",
@@ -133,6 +149,7 @@ FIELDS = (
     *("alternative", "state", "lane", "starts_at", "text", "source", "edition", "recipient", "snapshot_sha256", "ids"),
     *("people", "person", "ref"),
     *("purpose", "direction", "topic", "exhibits", "person"),
+    *("data_classes", "kind", "matter", "person", "ask", "data_class"),
 )
 BAD = {field: [{}] for field in FIELDS}
 
@@ -178,6 +195,16 @@ def stage(committed_cast: Cast) -> dict[str, str]:
     )
     job = jobs.enqueue("verdicts.set", actor="user:analyst", key="ladder", scope=case.id)
     source = TelemetrySource.objects.get()
+    preserve_all(case, cast.analyst)
+    hold = actions.place_hold(
+        case,
+        actor=cast.counsel,
+        matter="A dispute",
+        trigger="A letter",
+        triggered_at=START,
+        scope="case",
+        keepers=[actions.Keeper(name="Gateway team")],
+    )
     file = TelemetryFile.objects.create(
         source=source, kind="exchanges", name="a", sha256="a", size=1, rows=1, bad=0, repeated=0
     )
@@ -194,6 +221,9 @@ def stage(committed_cast: Cast) -> dict[str, str]:
         "version_id": frozen(case, cast.admin).id,
         "lead_id": rejected.id,
         "source_id": source.id,
+        "request_id": case.preservation_requests.get().id,
+        "hold_id": hold.id,
+        "custodian_id": hold.custodians.get().id,
         "file_id": file.id,
         "notice_id": note.id,
     }

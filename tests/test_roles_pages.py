@@ -13,6 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from cases import actions
 from cases.actions import dossiers
+from detection.models import TelemetrySource
 from spine import jobs
 from spine.models import LogEntry
 from tests.cases.pages import client_of
@@ -27,6 +28,9 @@ CASE_VERBS = (
     *("access/restrict", "access/open-up", "access/add", "access/remove/<username>"),
     *("timeline/<pk>/withdraw", "evidence/add", "dossiers/freeze"),
 )
+PRESERVE_VERBS = (*("preservation/request", "preservation/explain", "preservation/<pk>/answer", "holds/place"),)
+HOLD_VERBS = ("custodians", "ask-release", "release")
+CUSTODIAN_VERBS = ("acknowledge", "acknowledge-for", "remind")
 LADDER = {
     #                                         anonymous admin lead analyst counsel reader
     "GET healthz": "200 200 200 200 200 200",
@@ -78,6 +82,33 @@ LADDER = {
     "POST cases/<ref>/evidence/add/": "302 404 422 422 422 403",
     "GET cases/<ref>/evidence/<number>/download/": "302 404 200 200 200 200",
     "POST cases/<ref>/evidence/<number>/download/": "302 404 405 405 405 405",
+    "GET cases/<ref>/preservation/": "302 404 200 200 200 200",
+    "POST cases/<ref>/preservation/": "302 404 405 405 405 405",
+    **{f"GET cases/<ref>/{verb}/": "302 404 302 302 302 302" for verb in PRESERVE_VERBS},  # to the tab
+    "POST cases/<ref>/preservation/request/": "302 404 422 422 422 403",
+    "POST cases/<ref>/preservation/explain/": "302 404 422 422 422 403",
+    "POST cases/<ref>/preservation/<pk>/answer/": "302 404 422 422 422 403",
+    "GET cases/<ref>/preservation/<pk>/letter/": "302 404 200 200 200 200",
+    "POST cases/<ref>/preservation/<pk>/letter/": "302 404 405 405 405 405",
+    # holds: placed and released by case leads and counsel
+    "POST cases/<ref>/holds/place/": "302 404 422 403 422 403",
+    "GET holds/": "302 403 200 200 200 200",
+    "POST holds/": "302 403 405 405 405 405",
+    "GET holds/<pk>/": "302 404 200 200 200 200",
+    "POST holds/<pk>/": "302 404 405 405 405 405",
+    **{f"GET holds/<pk>/{verb}/": "302 404 302 302 302 302" for verb in HOLD_VERBS},  # to the list
+    "POST holds/<pk>/custodians/": "302 404 422 403 422 403",
+    "POST holds/<pk>/ask-release/": "302 404 422 403 422 403",
+    "POST holds/<pk>/release/": "302 404 422 403 422 403",
+    **{f"GET custodians/<pk>/{verb}/": "302 404 302 302 302 302" for verb in CUSTODIAN_VERBS},  # to the list
+    "POST custodians/<pk>/acknowledge/": "302 404 422 422 422 422",  # none of them is the custodian
+    "POST custodians/<pk>/acknowledge-for/": "302 404 422 403 422 403",
+    "POST custodians/<pk>/remind/": "302 404 422 403 422 403",
+    # sources: what they keep is stated by administrators
+    "GET sources/": "302 200 200 200 200 200",
+    "POST sources/": "302 405 405 405 405 405",
+    "GET sources/<pk>/retention/": "302 302 302 302 302 302",  # to the list
+    "POST sources/<pk>/retention/": "302 422 403 403 403 403",
     "GET cases/<ref>/dossiers/": "302 404 200 200 200 200",
     "POST cases/<ref>/dossiers/": "302 404 405 405 405 405",
     "POST cases/<ref>/dossiers/freeze/": "302 404 422 422 422 403",
@@ -139,6 +170,10 @@ KINDS = {
     "cases/<ref>/timeline/": "note",
     "cases/<ref>/counsel/notes/": "counsel note",
     "cases/<ref>/counsel/members/": "counsel member",
+    "cases/<ref>/preservation/": "request",
+    "holds/": "hold",
+    "custodians/": "custodian",
+    "sources/": "source",
 }
 # What reading may leave in the log.
 TRACES = ("evidence.viewed", "person.signed_out", "timeline.withdrawn", "counsel.read", "counsel.withdrawn")
@@ -175,6 +210,15 @@ def stage(committed_cast: Cast, checkpoints_apart: Any) -> dict[str, str]:
     note = actions.add_timeline_note(
         case, actor=analyst, lane="decisions", starts_at=START, text="Told", source="Mail", confidence="high"
     )
+    hold = actions.place_hold(
+        case,
+        actor=committed_cast.counsel,
+        matter="A dispute",
+        trigger="A letter",
+        triggered_at=START,
+        scope="case",
+        keepers=[actions.Keeper(name="Gateway team")],
+    )
     version = dossiers.freeze(case, actor=analyst, edition="counsel")
     job = jobs.enqueue("verdicts.set", actor="user:analyst", key="ladder", scope=case.id)
     track = make_track(case, committed_cast)
@@ -185,6 +229,10 @@ def stage(committed_cast: Cast, checkpoints_apart: Any) -> dict[str, str]:
         "job": job.pk,
         "version": version.pk,
         "note": note.pk,
+        "request": case.preservation_requests.get().pk,
+        "hold": hold.pk,
+        "custodian": hold.custodians.get().pk,
+        "source": TelemetrySource.objects.get().pk,
         "<ref>": case.ref,
         "<letter>": "a",
         "<slug>": "reseller",

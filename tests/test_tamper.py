@@ -14,8 +14,10 @@ from psycopg.types.json import Jsonb
 
 from cases import actions
 from cases.actions import counsel, dossiers
-from cases.models import DossierVersion
+from cases.models import Case, DossierVersion
 from config.embedded import postgres
+from detection.models import TelemetrySource
+from detection.retention import set_retention
 from spine import protection, sequencer, verification
 from spine.ids import new_id
 from spine.models import AppendOnly, Job, JobState
@@ -28,6 +30,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owne
 
 # What an empty column is filled with, by its type.
 OF_TYPE: dict[str, Any] = {
+    "PositiveIntegerField": 1,
     "BinaryField": b"\x01",
     "DateTimeField": START,
     "UUIDField": new_id(),
@@ -52,9 +55,13 @@ REFUSED_BY_CONSTRAINTS = {
     "cases_dossierversion.edition",
     "cases_evidenceitem.derivation",
     "cases_evidenceitem.derived_from_id",
+    "cases_hold.exhibit_id",
+    "cases_hold.scope",
+    "cases_holdacknowledgement.on_behalf",
     "cases_leaddecision.case_id",
     "cases_leaddecision.kind",
     "cases_leaddecision.reason",
+    "cases_preservationanswer.kind",
     "cases_timelinenote.withdrawn",
 }
 
@@ -72,6 +79,7 @@ def tell_everything(cast: Cast) -> None:
     counsel.export(track, actor=cast.counsel, recipient="Court", purpose="In camera")
     actions.reject_lead(make_lead(["other-1", "other-2"]), actor=cast.lead, reason="too_little")
     actions.restrict_case(case, actor=cast.analyst, reason="Few need to know", people=[cast.lead, cast.counsel])
+    keep_and_release(case, cast)
     run_job(dossiers.prepare(case, actor=cast.analyst, edition="counsel"))
     version = DossierVersion.objects.get()
     with transaction.atomic():
@@ -81,11 +89,51 @@ def tell_everything(cast: Cast) -> None:
     sequencer.sequence()
 
 
+def keep_and_release(case: Case, cast: Cast) -> None:
+    """A statement of retention, a receipt, an explanation, and a hold from its placing to its release."""
+    source = TelemetrySource.objects.get()
+    with transaction.atomic():
+        set_retention(source, actor="user:admin", data_class="request_logs", days=30, custodian="Gateway team")
+        asked = case.preservation_requests.get()
+        actions.answer_preservation(
+            asked,
+            actor=cast.analyst,
+            kind="receipt",
+            number="P-7",
+            answered_by="Gateway team",
+            answered_at=START,
+            what="All of it",
+            keeps_until=START + timedelta(days=400),
+            gone="The first day",
+        )
+        actions.explain_absence(case, actor=cast.analyst, source=source, reason="Asked by telephone")
+        hold = actions.place_hold(
+            case,
+            actor=cast.counsel,
+            matter="A dispute",
+            trigger="A letter",
+            triggered_at=START,
+            scope="source",
+            source=source,
+            window_start=START,
+            window_end=START + timedelta(days=9),
+            keepers=[actions.Keeper(name="Gateway team", contact="gateway@example.org")],
+        )
+        custodian = hold.custodians.get()
+        actions.remind(custodian, actor=cast.counsel, note="By mail")
+        actions.acknowledge_on_behalf(custodian, actor=cast.counsel, exhibit=1, note="Signed")
+        ask = actions.ask_release(hold, actor=cast.counsel, reason="It is settled")
+        actions.release_hold(hold, actor=cast.lead, ask=ask.pk, note="Agreed")
+
+
 def other_values(field: Any, value: Any) -> list[Any]:
     """Other values of the same type; where the column has choices, every other choice."""
     if field.choices:
         return [choice for choice, _ in field.flatchoices if choice not in {value, ""}]
-    return [OF_TYPE[field.get_internal_type()] if value is None else other_value(value)]
+    if value is None:
+        return [OF_TYPE[field.get_internal_type()]]
+    another = [value[:-1] + "~"] if isinstance(value, str) and value else []  # where the first one is somebody else's
+    return [other_value(value), *another]
 
 
 def other_value(value: Any) -> Any:

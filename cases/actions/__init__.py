@@ -5,30 +5,52 @@ from cases.actions.bulk import count_matching, set_verdicts_matching, undo_verdi
 from cases.actions.cases import assign_case, edit_case, move_case
 from cases.actions.claims import Cited, answer_alternative, judge
 from cases.actions.evidence import add_evidence, record_view
+from cases.actions.holds import (
+    Keeper,
+    acknowledge,
+    acknowledge_on_behalf,
+    add_custodian,
+    ask_release,
+    place_hold,
+    release_hold,
+    remind,
+)
 from cases.actions.leads import assign_lead, join_case, open_case, reject_lead, reopen_lead
+from cases.actions.preservation import answer_preservation, explain_absence, request_preservation
 from cases.actions.timeline import add_timeline_note, withdraw_timeline_note
 from cases.actions.verdicts import set_verdict, set_verdicts_picked
 
 __all__ = [
     "Cited",
+    "Keeper",
+    "acknowledge",
+    "acknowledge_on_behalf",
+    "add_custodian",
     "add_evidence",
     "add_member",
     "add_timeline_note",
     "answer_alternative",
+    "answer_preservation",
+    "ask_release",
     "assign_case",
     "assign_lead",
     "break_glass",
     "count_matching",
     "edit_case",
+    "explain_absence",
     "join_case",
     "judge",
     "move_case",
     "open_case",
     "open_case_up",
+    "place_hold",
     "record_view",
     "reject_lead",
+    "release_hold",
+    "remind",
     "remove_member",
     "reopen_lead",
+    "request_preservation",
     "restrict_case",
     "set_verdict",
     "set_verdicts_matching",

@@ -6,7 +6,17 @@ from cases.models.claims import AlternativeAnswer, Citation, Judgement
 from cases.models.counsel import CounselExport, CounselMember, CounselNote, CounselTrack
 from cases.models.dossier import DossierApproval, DossierProof, DossierSeal, DossierVersion
 from cases.models.evidence import CustodyEvent, EvidenceItem
+from cases.models.holds import (
+    Hold,
+    HoldAcknowledgement,
+    HoldCustodian,
+    HoldRelease,
+    HoldReleaseAsk,
+    HoldReminder,
+    HoldScope,
+)
 from cases.models.lead import Lead, LeadDecision, LeadSighting
+from cases.models.preservation import PreservationAbsence, PreservationAnswer, PreservationRequest
 from cases.models.timeline import TimelineNote
 from cases.models.upload import Upload, UploadPart
 
@@ -27,12 +37,22 @@ __all__ = [
     "DossierSeal",
     "DossierVersion",
     "EvidenceItem",
+    "Hold",
+    "HoldAcknowledgement",
+    "HoldCustodian",
+    "HoldRelease",
+    "HoldReleaseAsk",
+    "HoldReminder",
+    "HoldScope",
     "Judgement",
     "Lead",
     "LeadDecision",
     "LeadSighting",
     "MembershipChange",
     "Notice",
+    "PreservationAbsence",
+    "PreservationAnswer",
+    "PreservationRequest",
     "TimelineNote",
     "Upload",
     "UploadPart",

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from cases import counsel, figures, history, lifecycle, queries, timeline
+from cases import counsel, figures, history, lifecycle, preservation, queries, timeline
 from cases.access import readers_of, visible_cases
 from cases.context import failed_jobs
 from cases.forms import AssignForm, MarkingForm, MoveForm
@@ -31,6 +31,7 @@ TABS = {
     "case_accounts": "Accounts",
     "case_findings": "Findings",
     "case_timeline": "Timeline",
+    "case_preservation": "Preservation",
     "case_evidence": "Evidence",
     "case_dossiers": "Dossiers",
     "case_access": "Access",
@@ -70,6 +71,7 @@ def context(
         "moves": moves,
         "steps": _steps(case, {move["slug"]: move["meaning"] for move in moves}),
         "why_now": _why_now(case, missing),
+        **_kept(case),
         "rail": _rail(case),
         "tabs": _tabs(case, tab),
         "running": running(request, case),
@@ -191,6 +193,16 @@ def _why_now(case: Case, missing: list[dict[str, str]]) -> str:
     return f"{len(missing)} {'thing is' if len(missing) == 1 else 'things are'} missing before escalation"
 
 
+def _kept(case: Case) -> dict[str, Any]:
+    """The preservation clock of row 2 and of the rail, and how many holds stand."""
+    found = preservation.clocks(case)
+    return {
+        "expiry": None if case.status == CaseStatus.CLOSED else preservation.headline(found),
+        "clocks": found,
+        "standing_holds": case.holds.filter(release=None).count(),
+    }
+
+
 def _rail(case: Case) -> dict[str, Any]:
     totals = figures.totals(case)
     whole = totals.of()
@@ -229,6 +241,7 @@ def _tabs(case: Case, tab: str) -> list[dict[str, Any]]:
         "case_accounts": case.accounts.count(),
         "case_findings": history.findings_at(case).count(),
         "case_timeline": sum(timeline.counts(case).values()),
+        "case_preservation": case.preservation_requests.count() + case.holds.count(),
         "case_evidence": case.evidence.count(),
         "case_dossiers": case.dossiers.count(),
         "case_log": LogEntry.objects.filter(scope=case.id).count(),

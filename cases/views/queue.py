@@ -1,12 +1,14 @@
 """The queue: what needs a person now, and why now."""
 
+import math
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from cases import lifecycle, queries
+from cases import lifecycle, preservation, queries
 from cases.models import Case
 from cases.models.case import CaseStatus
 from cases.models.lead import LeadState
@@ -58,18 +60,34 @@ def queue(request: HttpRequest) -> HttpResponse:
 
 
 def _waiting_cases(request: HttpRequest) -> list[dict[str, Any]]:
-    """Cases that are not closed, with the one thing each waits for."""
-    open_ones = queries.cases(request.user).exclude(status=CaseStatus.CLOSED)
-    found = list(open_ones.order_by("-updated_at", "-id")[:WAITING_CASES])
+    """Cases that are not closed, with the one thing each waits for: first those whose evidence is about to expire."""
+    found, headlines = _urgent_first(list(queries.cases(request.user).exclude(status=CaseStatus.CLOSED)))
     missing = lifecycle.missing_by_case(found)
     return [
-        {"case": case, "why_now": why_now(case, len(missing[case.id])), "missing": len(missing[case.id])}
+        {
+            "case": case,
+            "why_now": why_now(case, len(missing[case.id]), headlines.get(case.id)),
+            "missing": len(missing[case.id]),
+            "expiring": case.id in headlines,
+        }
         for case in found
     ]
 
 
-def why_now(case: Case, missing: int) -> str:
-    """What a case waits for, in one sentence."""
+def _urgent_first(open_ones: list[Case]) -> tuple[list[Case], dict[UUID, preservation.Headline]]:
+    """The cases to show, soonest loss first and then last changed, and the clocks that put some of them first."""
+    clocks = preservation.clocks_of(open_ones)
+    found = {case.pk: preservation.headline(clocks[case.pk]) for case in open_ones}
+    soon = {key: line for key, line in found.items() if line is not None and line.soon}
+    losses = {key: line.next_loss.timestamp() for key, line in soon.items() if line.next_loss is not None}
+    ordered = sorted(open_ones, key=lambda case: (losses.get(case.pk, math.inf), -case.updated_at.timestamp()))
+    return ordered[:WAITING_CASES], soon
+
+
+def why_now(case: Case, missing: int, expiry: preservation.Headline | None = None) -> str:
+    """What a case waits for, in one sentence; evidence about to expire comes before everything else."""
+    if expiry is not None:
+        return f"{expiry.text[:1].upper()}{expiry.text[1:]}."
     if case.assignee_id is None:
         return "Nobody has taken it."
     if case.status == CaseStatus.OPEN:

@@ -2,7 +2,19 @@
 
 from django.urls import URLPattern, path
 
-from cases.views import access, accounts, case, case_log, claims, dossier, dossiers, evidence, findings, timeline
+from cases.views import (
+    access,
+    accounts,
+    case,
+    case_log,
+    claims,
+    dossier,
+    dossiers,
+    evidence,
+    findings,
+    preservation,
+    timeline,
+)
 
 urlpatterns: list[URLPattern] = [
     path("cases/<str:ref>/", case.case, name="case"),
@@ -22,6 +34,16 @@ urlpatterns: list[URLPattern] = [
     path("cases/<str:ref>/evidence/", evidence.evidence, name="case_evidence"),
     path("cases/<str:ref>/evidence/add/", evidence.add_evidence, name="add_evidence"),
     path("cases/<str:ref>/evidence/<int:number>/download/", evidence.download_evidence, name="download_evidence"),
+    path("cases/<str:ref>/preservation/", preservation.preservation_tab, name="case_preservation"),
+    path("cases/<str:ref>/preservation/request/", preservation.request_preservation, name="request_preservation"),
+    path("cases/<str:ref>/preservation/explain/", preservation.explain_absence, name="explain_absence"),
+    path(
+        "cases/<str:ref>/preservation/<uuid:pk>/answer/", preservation.answer_preservation, name="answer_preservation"
+    ),
+    path(
+        "cases/<str:ref>/preservation/<uuid:pk>/letter/", preservation.preservation_letter, name="preservation_letter"
+    ),
+    path("cases/<str:ref>/holds/place/", preservation.place_hold, name="place_hold"),
     path("cases/<str:ref>/dossiers/", dossiers.dossiers, name="case_dossiers"),
     path("cases/<str:ref>/dossiers/freeze/", dossiers.freeze_dossier, name="freeze_dossier"),
     path("cases/<str:ref>/access/", access.access_tab, name="case_access"),

@@ -6,15 +6,17 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection.models import BadLine, TelemetryFile, TelemetrySource
+from detection import retention
+from detection.models import BadLine, DataClass, SourceRetention, TelemetryFile, TelemetrySource
 from people.authentication import needs
-from spine.answers import answers
+from spine import principal
+from spine.answers import answers, checked
 from spine.api import CursorPages
 
 TAGS = ["telemetry"]
@@ -71,6 +73,28 @@ class BadLineSerializer(serializers.ModelSerializer[BadLine]):
         read_only_fields = fields
 
 
+class RetentionSerializer(serializers.ModelSerializer[SourceRetention]):
+    """How long a source keeps a kind of data; `days` null is without end, 0 not at all."""
+
+    class Meta:
+        model = SourceRetention
+        fields = ("id", "data_class", "days", "custodian", "contact", "note", "at", "supersedes")
+        read_only_fields = fields
+
+
+class StateRetentionSerializer(serializers.Serializer[Any]):
+    """A statement to make over the one that stands."""
+
+    data_class = serializers.ChoiceField(DataClass.choices)
+    days = serializers.IntegerField(allow_null=True, min_value=0, max_value=retention.LONGEST)
+    custodian = serializers.CharField(required=False, allow_blank=True, default="", trim_whitespace=False)
+    contact = serializers.CharField(required=False, allow_blank=True, default="", trim_whitespace=False)
+    note = serializers.CharField(required=False, allow_blank=True, default="", trim_whitespace=False)
+    supersedes = serializers.UUIDField(
+        required=False, allow_null=True, default=None, help_text="the statement you saw; null for the first one"
+    )
+
+
 class ByLine(CursorPages):
     """In the order of the file."""
 
@@ -97,6 +121,38 @@ class OneSource(APIView):
     @extend_schema(summary="Read a telemetry source", tags=TAGS, responses=answers(200, SourceSerializer, 404))
     def get(self, request: Request, source_id: UUID) -> Response:
         return Response(SourceSerializer(get_object_or_404(TelemetrySource, pk=source_id)).data)
+
+
+class Retention(APIView):
+    """How long one source keeps its data."""
+
+    permission_classes = [needs("detectors.read", "detectors.write")]
+
+    @extend_schema(
+        summary="Read how long a source keeps its data",
+        description="One statement for each kind of data that somebody has stated; the clocks of cases count by them.",
+        tags=TAGS,
+        responses=answers(200, RetentionSerializer(many=True), 404),
+    )
+    def get(self, request: Request, source_id: UUID) -> Response:
+        source = get_object_or_404(TelemetrySource, pk=source_id)
+        return Response(RetentionSerializer(source.retention.filter(superseded_by=None), many=True).data)
+
+    @extend_schema(
+        summary="State how long a source keeps a kind of data",
+        description="The earlier statement is kept. 409 when somebody stated it anew since `supersedes`.",
+        tags=TAGS,
+        request=StateRetentionSerializer,
+        responses=answers(201, RetentionSerializer, 400, 404, 409),
+        examples=[
+            OpenApiExample("thirty days", value={"data_class": "request_logs", "days": 30}, request_only=True),
+        ],
+    )
+    def post(self, request: Request, source_id: UUID) -> Response:
+        source = get_object_or_404(TelemetrySource, pk=source_id)
+        given = checked(StateRetentionSerializer, request.data)
+        row = retention.set_retention(source, actor=principal.current(), **given)
+        return Response(RetentionSerializer(row).data, status=201)
 
 
 class SourceFiles(generics.ListAPIView[TelemetryFile]):

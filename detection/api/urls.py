@@ -25,6 +25,7 @@ urlpatterns = [
     path("detectors/<uuid:detector_id>/", detectors.OneDetector.as_view(), name="detector"),
     path("telemetry/", telemetry.Sources.as_view(), name="sources"),
     path("telemetry/<uuid:source_id>/", telemetry.OneSource.as_view(), name="source"),
+    path("telemetry/<uuid:source_id>/retention/", telemetry.Retention.as_view(), name="source-retention"),
     path("telemetry/<uuid:source_id>/files/", telemetry.SourceFiles.as_view(), name="source-files"),
     path(
         "telemetry/<uuid:source_id>/files/<uuid:file_id>/bad-lines/",

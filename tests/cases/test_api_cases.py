@@ -68,7 +68,7 @@ def test_a_case_carries_its_figures_with_rules_and_what_escalation_needs(api: AP
     values = {one["key"]: one["value"] for one in body["figures"]}
     assert (values["accounts_in_case"], values["accounts_without_verdict"]) == (4, 4)
     assert values["first_activity_actor_controlled"] is None
-    assert body["missing_for_escalation"][0]["tab"] == "summary"
+    assert body["missing_for_escalation"][0]["tab"] == "preservation"
     assert [one["to"] for one in body["moves"]] == ["investigating", "closed"]
 
 

@@ -44,6 +44,7 @@ def test_fresh_case_lacks_everything_but_an_assignee(cast: Cast) -> None:
     missing = [one.text for one in lifecycle.missing_for_escalation(case)]
 
     assert missing == [
+        "a request to preserve what api-logs keeps, or why none is made",
         "the allegation in two sentences (summary)",
         "a judgement on claim (a) the activity happened",
         "a judgement on claim (b) the accounts are run together",

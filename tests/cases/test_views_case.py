@@ -75,8 +75,8 @@ def test_the_summary_shows_figures_by_rule_and_what_is_missing(analyst: Client, 
     accounts = f"/cases/{case.ref}/accounts/"
     assert values["accounts without a verdict"] == ("3", f"{accounts}?verdict=none")
     assert values["accounts assessed as actor-controlled"] == ("0", f"{accounts}?verdict=actor_controlled")
-    assert (len(context["missing"]), len(context["alternatives"]), len(context["claims"])) == (16, 10, 6)
-    assert context["missing"][1]["address"] == f"/cases/{case.ref}/claims/#claim-a"
+    assert (len(context["missing"]), len(context["alternatives"]), len(context["claims"])) == (17, 10, 6)
+    assert context["missing"][2]["address"] == f"/cases/{case.ref}/claims/#claim-a"
 
 
 def test_the_head_says_who_may_read_where_it_stands_and_why_now(analyst: Client, cast: Cast) -> None:
@@ -160,7 +160,7 @@ def test_escalation_is_refused_with_the_list_of_what_is_missing(analyst: Client,
     moves = {one["slug"]: one["form"] for one in analyst.get(reverse("case", args=[case.ref])).context["moves"]}
     refused = post(analyst, "move_case", case, **{**sent_by(moves["escalated"]), "note": "now"})
     kept = {one["slug"]: one["form"] for one in refused.context["moves"]}["escalated"]
-    assert (refused.status_code, len(refused.context["refusal"].missing)) == (422, 16)
+    assert (refused.status_code, len(refused.context["refusal"].missing)) == (422, 17)
     assert (kept["note"].value(), text_of(refused).count("a judgement on claim (a) the activity happened") >= 1) == (
         "now",
         True,

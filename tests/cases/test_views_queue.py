@@ -62,7 +62,7 @@ def test_every_waiting_case_says_what_it_waits_for(cast: Cast, analyst: Client) 
     assert rows == {
         free.pk: "Nobody has taken it.",
         cases[0].pk: "Waits for somebody to start.",
-        cases[1].pk: "16 things missing before it can be escalated.",
+        cases[1].pk: "17 things missing before it can be escalated.",
         cases[2].pk: "Ready to be escalated.",
         cases[3].pk: "Escalated: a dossier, or closing, comes next.",
     }

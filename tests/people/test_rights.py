@@ -20,6 +20,11 @@ EXPECTED = {
     "findings.write": "no no no no no yes",
     "cases.break_glass": "no yes no yes no no",
     "log.read": "yes yes yes yes yes no",
+    "holds.write": "no yes no yes no no",
+    "registers.read": "yes yes yes yes yes no",
+    "registers.write": "yes no no yes no no",
+    "destruction.read": "yes yes no yes no no",
+    "destruction.write": "yes no no yes no no",
 }
 
 

@@ -48,7 +48,7 @@ def visible_cases(user: Person) -> QuerySet[Case]:
     """The cases this person may know of."""
     if not _allowed(user, "cases.read"):
         return Case.objects.none()
-    return Case.objects.filter(Q(restricted=False) | Exists(memberships(user).filter(case=OuterRef("pk"))))
+    return Case.objects.exclude(pk__in=hidden_cases(user).values("pk"))
 
 
 def visible_leads(user: Person) -> QuerySet[Lead]:

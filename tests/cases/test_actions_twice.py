@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 
 from cases import actions
+from cases.models import Case
 from people.models import User
 from spine import sequencer, verification
 from spine.errors import Refused
@@ -120,6 +121,30 @@ def withdraw_timeline_note(cast: Cast) -> Act:
     return lambda actor: actions.withdraw_timeline_note(note, actor=actor, reason="another incident")
 
 
+def restrict_case(cast: Cast) -> Act:
+    case = make_case(cast)
+    return lambda actor: actions.restrict_case(case, actor=actor, reason="Few need to know", people=[cast.lead])
+
+
+def restricted_case(cast: Cast, *people: User) -> Case:
+    return actions.restrict_case(make_case(cast), actor=cast.counsel, reason="Few need to know", people=people)
+
+
+def open_case_up(cast: Cast) -> Act:
+    case = restricted_case(cast, cast.lead)
+    return lambda actor: actions.open_case_up(case, actor=actor, reason="Public by now")
+
+
+def add_member(cast: Cast) -> Act:
+    case = restricted_case(cast, cast.lead)
+    return lambda actor: actions.add_member(case, actor=actor, person=cast.reader, reason="Reads along")
+
+
+def remove_member(cast: Cast) -> Act:
+    case = restricted_case(cast, cast.lead, cast.reader)
+    return lambda actor: actions.remove_member(case, actor=actor, person=cast.reader, reason="Done")
+
+
 @dataclass(frozen=True)
 class Verb:
     """A verb brought to where it can be done once, and the action its entry has."""
@@ -145,9 +170,13 @@ VERBS = [
     Verb(add_timeline_note, "timeline.added"),
     Verb(correct_timeline_note, "timeline.added"),
     Verb(withdraw_timeline_note, "timeline.withdrawn"),
+    Verb(restrict_case, "case.restricted"),
+    Verb(open_case_up, "case.opened_up"),
+    Verb(add_member, "member.added"),
+    Verb(remove_member, "member.removed"),
 ]
 # Verbs whose repetition is another effect, or the same job; tests of their own say so.
-ELSEWHERE = {"record_view", "set_verdicts_matching", "undo_verdicts", "count_matching", "Cited"}
+ELSEWHERE = {"break_glass", "record_view", "set_verdicts_matching", "undo_verdicts", "count_matching", "Cited"}
 
 
 def test_every_verb_is_tested_twice_and_at_once() -> None:

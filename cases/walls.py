@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.db import connections, transaction
 
 from cases import walls_apart
-from cases.walls_apart import Apart
+from cases.walls_apart import Apart, none_of
 
 POLICY, AUDIT_POLICY = "retort_need_to_know", "retort_audit_reads"
 
@@ -23,7 +23,7 @@ class Own:
 
     def condition(self, table: str) -> str:
         """The SQL condition under which a row is there."""
-        return f"{self.column} <> ALL ((SELECT retort_hidden_cases())::uuid[])"
+        return none_of(self.column, "retort_hidden_cases")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class HiddenLeads:
 
     def condition(self, table: str) -> str:
         """The SQL condition under which a row is there."""
-        return "id <> ALL ((SELECT retort_hidden_leads())::uuid[])"
+        return none_of("id", "retort_hidden_leads")
 
 
 # Every table with rows under a case. A test demands that no model with a way to a case is missing.

@@ -6,6 +6,14 @@
 from dataclasses import dataclass
 
 
+def none_of(column: str, hidden: str) -> str:
+    """The condition that a column is not in what the function `hidden` lists, and that it does not give NULL.
+
+    The function is asked once a query; the list becomes a hash table, so that a row costs one look into it.
+    """
+    return f"(SELECT {hidden}()) IS NOT NULL AND {column} NOT IN (SELECT unnest({hidden}()))"
+
+
 @dataclass(frozen=True)
 class Apart:
     """A condition of its own, as it stands in the policy."""
@@ -22,7 +30,7 @@ TRACK = Apart(
     " OR id = ANY ((SELECT retort_named_tracks())::uuid[])"
 )
 # Entries of the log and jobs: neither of a case nor of a place apart that one may not know of.
-SCOPE = Apart("scope IS NULL OR scope <> ALL ((SELECT retort_hidden_scopes())::uuid[])")
+SCOPE = Apart(f"scope IS NULL OR ({none_of('scope', 'retort_hidden_scopes')})")
 
 # Counsel is barred from the tracks of cases that are hidden, or read by breaking the glass; others from all of them
 # (NULL) but those they are let into by name.

@@ -1,12 +1,26 @@
 #!/usr/bin/env python
-"""Django's command line. Without DATABASE_URL it attaches to the embedded servers, or starts them for the command."""
+"""Django's command line. Without DATABASE_URL it attaches to the embedded servers, or starts them for the command.
+
+The log's signer is attached to, or started, in either case, unless RETORT_SIGNER_SOCKET names one.
+"""
 
 import os
 import sys
 from contextlib import nullcontext
 
 # Commands that need no server: they read code and settings only.
-OFFLINE = {"help", "--help", "-h", "version", "--version", "collectstatic", "verify_dossier", "simulate"}
+OFFLINE = {
+    "help",
+    "--help",
+    "-h",
+    "version",
+    "--version",
+    "collectstatic",
+    "verify_dossier",
+    "simulate",
+    "makemigrations",
+    "check",
+}
 
 
 def main() -> None:
@@ -18,7 +32,8 @@ def main() -> None:
     from config import embedded, home
 
     offline = len(sys.argv) < 2 or sys.argv[1] in OFFLINE or "--help" in sys.argv or "-h" in sys.argv
-    servers = nullcontext() if offline or os.environ.get("DATABASE_URL") else embedded.attach(home.current())
+    own = not os.environ.get("DATABASE_URL")
+    servers = nullcontext() if offline else embedded.attach(home.current(), own)
     try:
         with servers:
             execute_from_command_line(sys.argv)

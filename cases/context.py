@@ -12,6 +12,7 @@ from cases.places import offered
 from cases.sample_story import SOURCE
 from detection.models import TelemetrySource
 from people.rights import may
+from spine import conditions
 from spine.models import Job, JobState, Outbox
 
 
@@ -32,6 +33,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     }
     if may(person, "cases.write") or may(person, "detectors.write"):
         context["failed_jobs"] = failed_jobs(person).count()
+        context["conditions"] = conditions.standing()
         context["failed_followups"] = Outbox.objects.filter(handled_at=None, attempts__gt=0).count()
     return context
 

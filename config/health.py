@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from kombu import Connection
 
 from people.policy import public
-from spine import vault
+from spine import conditions, vault
 
 logger = logging.getLogger(__name__)
 BROKER_SECONDS = 2
@@ -32,10 +32,21 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @transaction.non_atomic_requests
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when all four are as they must be; else 503 with the one that is not."""
+    """200 when all four are as they must be; else 503 with the one that is not.
+
+    `conditions` names what is wrong and lasts, such as a signer that is away; requests are served all the same.
+    """
     found = {name: _ask(name, check) for name, check in CHECKS.items()}
     ready = all(answer == "ok" for answer in found.values())
-    return JsonResponse({"status": "ok" if ready else "not ready", **found}, status=200 if ready else 503)
+    state = {"status": "ok" if ready else "not ready", **found, "conditions": _conditions() if ready else []}
+    return JsonResponse(state, status=200 if ready else 503)
+
+
+def _conditions() -> list[str]:
+    try:
+        return [row.name for row in conditions.standing()]
+    except DatabaseError:
+        return []
 
 
 def _ask(name: str, check: Callable[[], str]) -> str:

@@ -19,11 +19,12 @@ from typing import Any
 from urllib.parse import quote
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-FOLDERS = ["keys", "vault", "incoming", "telemetry", "renders", "checkpoints", "logs", "run"]
+FOLDERS = ["keys", "vault", "incoming", "telemetry", "renders", "checkpoints", "logs", "run", "signer"]
 ROLES = ["postgres", "retort_owner", "retort_app", "retort_audit", "valkey"]
 DATABASE = "retort"
 POSTGRES_SOCKET = ".s.PGSQL.5432"
 VALKEY_SOCKET = "valkey.sock"
+SIGNER_SOCKET = "signer.sock"
 MAX_SOCKET_PATH = 107  # sun_path holds 108 bytes, the closing NUL among them (unix(7))
 
 
@@ -49,6 +50,21 @@ class Home:
     def log_key(self) -> Path:
         """Ed25519 signing key of the log, PEM (PKCS 8)."""
         return self.keys / "log_ed25519"
+
+    @property
+    def log_public_key(self) -> Path:
+        """The log's public keys, one a line, oldest first; the signer writes it."""
+        return self.keys / "log_ed25519.pub"
+
+    @property
+    def signer(self) -> Path:
+        """What the signer remembers: the checkpoint it signed last."""
+        return self.path / "signer"
+
+    @property
+    def signer_socket(self) -> Path:
+        """Where the signer listens."""
+        return self.sockets / SIGNER_SOCKET
 
     @property
     def pseudonym_key(self) -> Path:
@@ -112,6 +128,8 @@ class Home:
             self.pseudonym_key: lambda: secrets.token_hex(32),
             self.passwords_file: lambda: json.dumps({role: secrets.token_hex(24) for role in ROLES}, indent=2),
         }
+        if os.environ.get("RETORT_LOG_KEY_FILE") or os.environ.get("RETORT_SIGNER_SOCKET"):
+            del makers[self.log_key]  # it is kept elsewhere, where this user perhaps cannot even look
         in_use = (self.postgres / "PG_VERSION").exists()
         for path, make in makers.items():
             if path.exists():

@@ -16,7 +16,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def command(program: str, *, port: int = 8000) -> list[str]:
-    """The command line of `web`, `worker`, `beat`, `servers` or `supervisor`, which is run from the checkout."""
+    """The command line of web, worker, beat, signer, servers or supervisor, which is run from the checkout."""
     run = homes.current().run
     commands = {
         "web": [
@@ -33,6 +33,7 @@ def command(program: str, *, port: int = 8000) -> list[str]:
             *("celery", "--app", "config.celery", "beat", "--loglevel", "INFO"),
             *("--schedule", str(run / "beat-schedule"), "--pidfile="),
         ],
+        "signer": ["config.signing"],
         "servers": ["config.embedded.watch"],
         "supervisor": ["supervisor.supervisord", "--configuration", str(CONFIGURATION)],
     }

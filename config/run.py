@@ -60,10 +60,10 @@ def run(home: Home, port: int) -> None:
         with contextlib.ExitStack() as stack:
             files = _begin(["collectstatic", "--noinput", "--verbosity", "0"], variables)
             stack.callback(_end, files, 10.0)
-            if own_servers:
-                say("Starting PostgreSQL and Valkey")
-                stack.enter_context(embedded.attach(home))
-                stack.callback(say, "Stopping PostgreSQL and Valkey")
+            what = "PostgreSQL, Valkey and the log's signer" if own_servers else "the log's signer"
+            say(f"Starting {what}")
+            stack.enter_context(embedded.attach(home, own_servers))
+            stack.callback(say, f"Stopping {what}")
             _prepare(home, variables)
             _finish("collectstatic", files)
             with Supervisor(variables) as supervisor:

@@ -157,7 +157,9 @@ MAX_BULK_BYTES = integer("RETORT_MAX_BULK_BYTES", 8 * 1024**3)
 TELEMETRY_ROOT = HOME.path / "telemetry"
 RENDER_ROOT = HOME.path / "renders"
 CHECKPOINT_FOLDER = HOME.path / "checkpoints"
-LOG_KEY_FILE = text("RETORT_LOG_KEY_FILE", str(HOME.log_key))
+# The private key has no setting here: the signer alone reads it (config/signing.py).
+LOG_PUBLIC_KEY_FILE = text("RETORT_LOG_PUBLIC_KEY_FILE", str(HOME.log_public_key))
+SIGNER_SOCKET = text("RETORT_SIGNER_SOCKET", str(HOME.signer_socket if HOME.run.is_dir() else HOME.run))
 PSEUDONYM_KEY_FILE = text("RETORT_PSEUDONYM_KEY_FILE", str(HOME.pseudonym_key))
 
 # Visible tables: what a job kind and an outbox topic call, and where log sentences stand.
@@ -172,7 +174,7 @@ JOB_KINDS = {
 # What `migrate` does as the owner after grants and triggers: (alias, application role, audit role).
 PROTECTION_STEPS = ["cases.walls.apply"]
 OUTBOX_HANDLERS = {"run.finished": "cases.leads.on_run_finished"}
-LOG_SENTENCES = ["people.sentences", "detection.sentences", "cases.sentences"]
+LOG_SENTENCES = ["spine.sentences", "people.sentences", "detection.sentences", "cases.sentences"]
 BREAK_GLASS_HOURS = integer("RETORT_BREAK_GLASS_HOURS", 4)
 JOB_LEASE_SECONDS = integer("RETORT_JOB_LEASE_SECONDS", 30)
 SWEEP_SECONDS = integer("RETORT_SWEEP_SECONDS", 15)

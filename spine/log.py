@@ -69,21 +69,28 @@ def _placed(row: AppendOnly, entry: LogEntry, place: int) -> bytes:
 
 def row_bytes(row: AppendOnly) -> bytes:
     """The canonical bytes of a protected row, as docs/formats/log.md section 1 has them."""
+    values = [getattr(row, name) for name, _ in columns(type(row))]
+    return bytes_of_values(type(row), row.pk, row.salt, values)
+
+
+def bytes_of_values(model: type[AppendOnly], pk: UUID, salt: Any, values: Sequence[object]) -> bytes:
+    """The same from the values of `columns(model)` alone, in their order."""
     fields: dict[str, object] = {}
     personal: dict[str, object] = {}
-    for name, column in _columns(type(row)):
-        (personal if name in row.PERSONAL else fields)[column] = getattr(row, name)
+    for (name, column), value in zip(columns(model), values, strict=True):
+        (personal if name in model.PERSONAL else fields)[column] = value
     return canonical.row_bytes(
-        table=row._meta.db_table,
-        row_id=row.pk,
+        table=model._meta.db_table,
+        row_id=pk,
         fields=fields,
-        personal=personal if row.PERSONAL else None,
-        salt=bytes(row.salt) if row.salt is not None else None,
+        personal=personal if model.PERSONAL else None,
+        salt=bytes(salt) if salt is not None else None,
     )
 
 
 @cache
-def _columns(model: type[AppendOnly]) -> tuple[tuple[str, str], ...]:
+def columns(model: type[AppendOnly]) -> tuple[tuple[str, str], ...]:
+    """Names and columns that stand in a row's canonical form."""
     fields = model._meta.concrete_fields
     return tuple((f.attname, f.column) for f in fields if f.column and f.column not in OUTSIDE_FIELDS)
 

@@ -85,6 +85,30 @@ class Checkpoint(models.Model):
     note = models.TextField()
 
 
+class KeyHandover(AppendOnly):
+    """The old signing key's word that the new one signs checkpoints of more than `size` entries.
+
+    The form is docs/formats/log.md, section 6. Keys and signatures in hexadecimal.
+    """
+
+    origin = models.CharField(max_length=100)
+    size = models.BigIntegerField()
+    old_key = models.CharField(max_length=64)
+    new_key = models.CharField(max_length=64, unique=True)
+    old_signature = models.CharField(max_length=128)
+    new_signature = models.CharField(max_length=128)
+    at = models.DateTimeField(default=timezone.now)
+
+
+class Condition(models.Model):
+    """Something that is wrong now and lasts: the signer is away, no checkpoint leaves. Gone when it is over."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    text = models.CharField(max_length=1000)
+    since = models.DateTimeField()
+    seen = models.DateTimeField()
+
+
 class JobState(models.TextChoices):
     """Where a job is. Parked: it killed its worker three times and waits for a person."""
 

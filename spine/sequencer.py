@@ -1,4 +1,8 @@
-"""The sequencer: numbers committed entries, keeps complete nodes, signs a checkpoint. One at a time, by a lock."""
+"""The sequencer: numbers committed entries, keeps complete nodes, has the checkpoint signed. One at a time, by a lock.
+
+Numbering is committed before anything is signed: what the signer has signed can never be numbered in another way, and
+without the signer numbering goes on.
+"""
 
 import os
 import secrets
@@ -7,26 +11,40 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection, transaction
 
-from spine import checkpoint, log, merkle
+from spine import checkpoint, conditions, keyring, keys, log, merkle, signing
+from spine.errors import Refused
 from spine.models import Checkpoint, LogEntry, Node, Pending, Sequence
 from spine.principal import acting_as
 
 LOCK = 0x7265746F  # "reto": one number for the whole installation
+SIGNING_LOCK = LOCK + 1
 BATCH = 5000
+CONDITION = "log.signer"
 
 
 @acting_as("system:sequencer")
 def sequence() -> int:
-    """Number everything that waits and sign what came of it; returns how many entries were numbered."""
+    """Number everything that waits and have it signed; returns how many entries were numbered.
+
+    When the signer is away or refuses, the entries are numbered all the same, a condition says so, and the next call
+    tries again.
+    """
     numbered = 0
     while True:
         batch = _sequence_batch()
         numbered += batch
         if batch < BATCH:
-            return numbered
+            break
+    try:
+        sign()
+    except Refused as refused:
+        conditions.tell(CONDITION, f"{refused.message} Entries are numbered, but no checkpoint is signed over them.")
+    except (checkpoint.NotAccepted, OSError) as error:
+        conditions.tell(CONDITION, f"The signer's checkpoint is not accepted: {error}.")
+    return numbered
 
 
-@transaction.atomic
+@transaction.atomic(durable=True)
 def _sequence_batch() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
@@ -35,7 +53,7 @@ def _sequence_batch() -> int:
         return 0
     size = log_size()
     leaves = [merkle.leaf_hash(log.entry_bytes(entry)) for entry in entries]
-    nodes, root = merkle.append(stored_node, size, leaves)
+    nodes, _ = merkle.append(stored_node, size, leaves)
     Sequence.objects.bulk_create(
         Sequence(index=size + i, entry=entry, leaf_hash=leaf)
         for i, (entry, leaf) in enumerate(zip(entries, leaves, strict=True))
@@ -44,7 +62,6 @@ def _sequence_batch() -> int:
         [Node(level=level, index=index, hash=value) for (level, index), value in nodes.items() if level > 0],
         batch_size=2000,
     )
-    _sign(size + len(leaves), root)
     Pending.objects.filter(entry__in=[entry.id for entry in entries]).delete()
     return len(entries)
 
@@ -66,15 +83,55 @@ def stored_node(level: int, index: int) -> bytes:
     return bytes(found)
 
 
-def _sign(size: int, root: bytes) -> None:
-    previous = Checkpoint.objects.order_by("-size").first()
-    origin = checkpoint.parse(previous.note).origin if previous else f"retort/log/{secrets.token_hex(8)}"
-    note = checkpoint.sign(origin, size, root, checkpoint.load_private_key(Path(settings.LOG_KEY_FILE)))
-    Checkpoint.objects.create(size=size, root=root, note=note)
-    transaction.on_commit(lambda: _keep_outside(size, note))
+@transaction.atomic(durable=True)
+def sign() -> Checkpoint | None:
+    """Have the log as it stands signed, unless it is; gives the new checkpoint.
+
+    Side effects: the signer's memory, the checkpoint's row, a copy in the folder beside the database. Raises Refused,
+    checkpoint.NotAccepted, OSError.
+    """
+    newest, size = Checkpoint.objects.order_by("-size").first(), log_size()
+    if size == (newest.size if newest else 0):
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SIGNING_LOCK])
+    newest, size = Checkpoint.objects.order_by("-size").first(), log_size()
+    if size == (newest.size if newest else 0):
+        return None
+    state = signing.ask("status")
+    if size < state["size"]:
+        raise signing.SignerRefused(
+            f"The log is shorter than what was signed: {size} entries, {state['size']} were signed."
+        )
+    root = merkle.root_at(size, stored_node)
+    signed_last = state["size"] or (newest.size if newest else 0)
+    answer = signing.ask(
+        "sign",
+        origin=_origin(newest, state),
+        size=size,
+        root=root.hex(),
+        proof=[step.hex() for step in merkle.consistency_at(signed_last, size, stored_node)] if signed_last else [],
+        previous=newest.note if newest else None,
+    )
+    note = str(answer["note"])
+    found = keyring.verify(note, signing.public_keys())
+    if (found.size, found.root) != (size, root):
+        raise checkpoint.NotAccepted("it is about another size or root than was asked for")
+    made = Checkpoint.objects.create(size=size, root=root, note=note)
+    keys.record(state["handovers"], actor="system:sequencer")
+    transaction.on_commit(lambda: _keep_beside(size, note))
+    conditions.settle(CONDITION)
+    return made
 
 
-def _keep_outside(size: int, note: str) -> None:
+def _origin(newest: Checkpoint | None, state: dict[str, str]) -> str:
+    """The log's origin: its checkpoints', else the one the signer began with, else drawn at random."""
+    if newest:
+        return checkpoint.parse(newest.note).origin
+    return state["origin"] or f"retort/log/{secrets.token_hex(8)}"
+
+
+def _keep_beside(size: int, note: str) -> None:
     """A copy beside the database, so that a log cut short together with its checkpoints is noticed."""
     folder = Path(settings.CHECKPOINT_FOLDER)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

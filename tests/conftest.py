@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.factories import Cast, make_cast
+from tests.servers import HOME
 
 
 @pytest.fixture
@@ -18,6 +19,12 @@ def cast(db: None) -> Cast:
 def committed_cast(transactional_db: None) -> Cast:
     """The same people in a test that commits: threads, workers and browsers see them."""
     return make_cast()
+
+
+@pytest.fixture(autouse=True)
+def signer_without_memory() -> None:
+    """The signer knows no earlier log: what it signed in a test that was rolled back is gone."""
+    (HOME.signer / "state.json").unlink(missing_ok=True)
 
 
 @pytest.fixture

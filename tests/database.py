@@ -55,6 +55,7 @@ def clean() -> None:
                 )
     for checkpoint in (HOME.path / "checkpoints").glob("*.txt"):  # of a log that is gone now
         checkpoint.unlink()
+    (HOME.signer / "state.json").unlink(missing_ok=True)
     client = redis.Redis(unix_socket_path=str(HOME.sockets / VALKEY_SOCKET), password=HOME.password("valkey"))
     client.flushall()
     client.close()

@@ -24,7 +24,7 @@ import pytest
 
 from config import embedded, launch
 from config.embedded import postgres, processes
-from config.home import CHECKOUT, Home, environment
+from config.home import CHECKOUT, Home, environment, locked
 
 KEPT_VARIABLES = {"RETORT_CHROMIUM", "RETORT_REQUIRE_ALL"}
 WORKER_NAME = "retort-test-worker"  # how PostgreSQL names the worker's connections
@@ -85,10 +85,11 @@ def _refuse_skip(report: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Home:
-    """This process's home, with PostgreSQL and Valkey running and the database empty until `django_db_setup`."""
-    embedded.start(HOME)
-    return HOME
+def servers() -> Iterator[Home]:
+    """This process's home, its servers and signer running and the database empty until `django_db_setup`."""
+    with locked(HOME.run / "users.lock", shared=True):  # commands that a test starts leave them running
+        embedded.start(HOME)
+        yield HOME
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test import Client
 
 from config import health
+from spine import conditions
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
@@ -19,9 +20,16 @@ def test_healthz_asks_nothing(client: Client, django_assert_num_queries: Any) ->
 
 def test_readyz_is_ok_on_a_migrated_installation(client: Client) -> None:
     answer = client.get("/readyz")
-    assert answer.json() == {"status": "ok", "database": "ok", "broker": "ok", "migrations": "ok", "evidence": "ok"}
+    parts = dict.fromkeys(["status", "database", "broker", "migrations", "evidence"], "ok")
+    assert answer.json() == {**parts, "conditions": []}
     assert answer.status_code == 200
     assert "no-store" in answer.headers["Cache-Control"]
+
+
+def test_readyz_names_what_lasts_and_stays_ready(client: Client) -> None:
+    conditions.tell("log.signer", "The log's signer does not answer.")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["conditions"]) == (200, ["log.signer"])
 
 
 def test_readyz_names_a_broker_that_does_not_answer(client: Client, settings: Any, tmp_path: Any) -> None:

@@ -1,13 +1,14 @@
 """Every column of every protected table, changed with the owner's rights: each change is found and located."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import models, transaction
 from psycopg import sql
 from psycopg.types.json import Jsonb
@@ -18,9 +19,9 @@ from cases.models import Case, DossierVersion
 from config.embedded import postgres
 from detection.models import TelemetrySource
 from detection.retention import set_retention
-from spine import protection, sequencer, verification
+from spine import checkpoint, keyring, keys, protection, sequencer, verification
 from spine.ids import new_id
-from spine.models import AppendOnly, Job, JobState
+from spine.models import AppendOnly, Checkpoint, Job, JobState
 from tests.cases.tracks import let_in, make_track, write_note
 from tests.factories import START, Cast, make_case, make_lead, make_release, run_job
 from tests.servers import HOME
@@ -87,6 +88,18 @@ def tell_everything(cast: Cast) -> None:
     for job in Job.objects.filter(state=JobState.QUEUED):
         assert run_job(job).state == JobState.DONE, job.error
     sequencer.sequence()
+    told_of_a_new_key()
+    sequencer.sequence()
+
+
+def told_of_a_new_key() -> None:
+    """A hand-over in the log; the signer itself keeps its key, which every test needs."""
+    newest = checkpoint.parse(Checkpoint.objects.latest("size").note)
+    old, new = checkpoint.load_private_key(HOME.log_key), Ed25519PrivateKey.generate()
+    statement = asdict(keyring.hand_over(newest.origin, newest.size, old, new))
+    plain = {name: value.hex() if isinstance(value, bytes) else value for name, value in statement.items()}
+    with transaction.atomic():
+        assert keys.record([plain], actor="system:command") == 1
 
 
 def keep_and_release(case: Case, cast: Cast) -> None:

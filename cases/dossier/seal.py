@@ -1,12 +1,8 @@
 """The seal: a package's digests as a row of the log, made once; and the proof that leads from it to a checkpoint."""
 
-from pathlib import Path
-
-from django.conf import settings
-
 from cases.dossier.bag import BagPlan
 from cases.models import DossierSeal
-from spine import canonical, checkpoint, log, merkle, sequencer
+from spine import canonical, log, merkle, sequencer, signing
 from spine.errors import Refused
 from spine.models import Checkpoint, LogEntry
 
@@ -36,10 +32,9 @@ def proof_of(seal: DossierSeal) -> bytes:
     entry = LogEntry.objects.select_related("sequence").get(pk=seal.entry_id)
     newest = Checkpoint.objects.order_by("-size").first()
     if newest is None or newest.size <= entry.sequence.index:
-        raise RuntimeError("the log has no checkpoint that covers the seal")
+        raise signing.SignerAway("The log has no signed checkpoint that covers the seal yet: start this again later.")
     digests = bytes(entry.row_digests)
     leaves = [digests[start : start + DIGEST] for start in range(0, len(digests), DIGEST)]
-    key = checkpoint.load_private_key(Path(settings.LOG_KEY_FILE))
     return canonical.proof_bytes(
         row=log.row_bytes(seal),
         place=seal.place,
@@ -48,5 +43,5 @@ def proof_of(seal: DossierSeal) -> bytes:
         index=entry.sequence.index,
         entry_path=merkle.path_at(entry.sequence.index, newest.size, sequencer.stored_node),
         note=newest.note,
-        public_key=checkpoint.public_bytes(key),
+        public_key=signing.key_of(newest.size).public,
     )

@@ -1,9 +1,6 @@
 """The snapshot: one JSON document of everything a dossier says, read at a cut, under one recipient's names."""
 
-from pathlib import Path
 from typing import Any
-
-from django.conf import settings
 
 from cases import history
 from cases.dossier import detected, judged
@@ -13,7 +10,7 @@ from cases.dossier.reading import Reading, Row, item, when
 from cases.history import Cut
 from cases.models import Case
 from cases.vocabulary import Marking
-from spine import checkpoint, merkle, sequencer
+from spine import checkpoint, merkle, sequencer, signing
 from spine.models import Checkpoint
 
 FORMAT = "retort-dossier-snapshot"
@@ -44,7 +41,6 @@ def build(case: Case, cut: Cut, *, edition: str, recipient: str, basis: str) -> 
 
 
 def _cut(cut: Cut) -> Row:
-    key = checkpoint.load_private_key(Path(settings.LOG_KEY_FILE))
     first = Checkpoint.objects.order_by("size").values_list("note", flat=True).first()
     return {
         "item": f"spine.logentry:{cut.entry_id}",
@@ -52,7 +48,7 @@ def _cut(cut: Cut) -> Row:
         "log_size": cut.log_size,
         "origin": checkpoint.parse(first).origin if first else "",
         "root": merkle.root_at(cut.log_size, sequencer.stored_node).hex(),
-        "key_fingerprint": checkpoint.fingerprint(checkpoint.public_bytes(key)),
+        "key_fingerprint": signing.current_key().fingerprint,
     }
 
 

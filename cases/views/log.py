@@ -1,11 +1,9 @@
 """The log page: who did what, whether the chain holds, and background work that failed."""
 
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -20,7 +18,7 @@ from cases.views import shared
 from cases.views.jobs import TITLES
 from people.policy import requires
 from people.rights import may
-from spine import checkpoint, jobs, sequencer
+from spine import jobs, sequencer, signing
 from spine.models import Checkpoint, Job, LogEntry, Outbox, Pending
 
 # Kinds of act by the first word of their code; those that tell of leads and cases need the right to read them.
@@ -30,8 +28,9 @@ KINDS = {
     "lead": ("lead.",),
     "detection": ("detector.", "telemetry.", "run.", "findings."),
     "people": ("person.", "token.", "detector_key."),
+    "log": ("log.",),
 }
-OPEN_KINDS = ("detection", "people")
+OPEN_KINDS = ("detection", "people", "log")
 
 
 @requires("log.read")
@@ -110,13 +109,12 @@ def _shown(value: Any) -> str:
 def head() -> dict[str, Any]:
     """Size, root and signature of the log as it stands."""
     last = Checkpoint.objects.order_by("-size").first()
-    key = checkpoint.public_bytes(checkpoint.load_private_key(Path(settings.LOG_KEY_FILE)))
     return {
         "size": sequencer.log_size(),
         "root": bytes(last.root).hex() if last else "",
         "covers": _last_covered(last),
         "waiting": Pending.objects.count(),
-        "key_fingerprint": checkpoint.fingerprint(key),
+        "key_fingerprint": signing.current_key().fingerprint,
         "checkpoint_url": "/log/checkpoint/" if last else "",
     }
 

@@ -4,17 +4,18 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 PROC = Path("/proc")
 
 
-def spawn(argv: Sequence[str], *, log: Path) -> int:
+def spawn(argv: Sequence[str], *, log: Path, variables: Mapping[str, str] | None = None) -> int:
     """Start a program in a session of its own, output appended to `log`, and return its process id.
 
-    It inherits no signal handling, no descriptor but the log and no variable but those that find programs and words,
-    so that it neither hears Ctrl-C nor passes for a part of the run that happened to start it.
+    It inherits no signal handling, no descriptor but the log and no variable but those that find programs and words
+    and the `variables` given, so that it neither hears Ctrl-C nor passes for a part of the run that happened to start
+    it.
     """
     environment = {
         name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH", "TZDIR") if name in os.environ
@@ -24,7 +25,7 @@ def spawn(argv: Sequence[str], *, log: Path) -> int:
         return os.posix_spawn(
             argv[0],
             list(argv),
-            {**environment, "LC_ALL": "C", "TZ": "UTC"},
+            {**environment, "LC_ALL": "C", "TZ": "UTC", **(variables or {})},
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, output, 1),

@@ -66,7 +66,11 @@ class Run:
         return [*processes.marked(f"RETORT_HOME={self.home.path}"), *self.servers()]
 
     def servers(self) -> list[int]:
-        return processes.working_in(self.home.postgres, "") + processes.working_in(self.home.valkey, "")
+        return (
+            processes.working_in(self.home.postgres, "")
+            + processes.working_in(self.home.valkey, "")
+            + processes.working_in(self.home.signer, "")
+        )
 
     def answers(self) -> bool:
         try:
@@ -195,7 +199,7 @@ def test_run_after_a_killed_one_clears_up_keeps_the_data_and_ends_whole(running,
     code, output = again.end(signal.SIGINT)
     assert (code, output.splitlines()[-3:]) == (
         0,
-        ["Stopping web, worker and beat", "Stopping PostgreSQL and Valkey", "Stopped."],
+        ["Stopping web, worker and beat", "Stopping PostgreSQL, Valkey and the log's signer", "Stopped."],
     )
     assert (again.everything(), bystander.poll()) == ([], None)
 

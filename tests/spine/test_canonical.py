@@ -242,3 +242,59 @@ def test_integer_too_long_for_a_double_is_its_digits():
     assert canonical.canonical_json([2**53 + 1, 10**16, 10**300, 10**400]) == (
         f'["9007199254740993",10000000000000000,1e+300,"{10**400}"]'.encode()
     )
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+JSON = st.recursive(
+    st.none() | st.booleans() | TEXTS | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(TEXTS, JSON, max_size=5))
+def test_commitment_is_over_the_librarys_canonical_json(value):
+    expected = hashlib.sha256(b"\x02" + SALT + canonical.canonical_json(value)).digest()
+    assert canonical.commitment(SALT, value) == expected
+
+
+@given(TEXTS, TEXTS, st.integers(0, 2**40), JSON)
+def test_row_and_entry_bytes_are_what_the_library_writes_of_them(one, other, number, value):
+    fields = {
+        "b_text": one,
+        "a_number": number,
+        "c": other,
+        "at": datetime(2026, 5, 4, tzinfo=UTC),
+        "j": value,
+        "n": None,
+    }
+    shown = {"b_text": one, "a_number": number, "c": other, "at": "2026-05-04T00:00:00.000000Z"}
+    if value is not None:
+        shown["j"] = value
+    body = {"fields": shown, "id": str(ID), "table": "t", "v": 1}
+    if not isinstance(value, float | int) or isinstance(value, bool):
+        assert canonical.row_bytes(table="t", row_id=ID, fields=fields) == canonical.canonical_json(body)
+    entry = canonical.entry_bytes(
+        entry_id=ID,
+        at=datetime(2026, 5, 4, tzinfo=UTC),
+        actor=one,
+        action=other,
+        about=one,
+        scope=ID if number % 2 else None,
+        data={},
+        salt=SALT,
+        row_count=number,
+        rows_root=SALT,
+    )
+    expected = {
+        "action": other,
+        "actor": one,
+        "at": "2026-05-04T00:00:00.000000Z",
+        "data": canonical.commitment(SALT, {}).hex(),
+        "id": str(ID),
+        "object": one,
+        "rows": {"count": number, "root": SALT.hex()},
+        "v": 1,
+        **({"scope": str(ID)} if number % 2 else {}),
+    }
+    assert entry == canonical.canonical_json(expected)

@@ -16,11 +16,14 @@ from cases.models import (
     Case,
     CaseMember,
     EvidenceItem,
+    ExchangeSet,
     Hold,
     HoldCustodian,
     Lead,
     LeadDecision,
     PreservationRequest,
+    SampledExchange,
+    SamplingPlan,
     TimelineNote,
 )
 from people.models import Role, User
@@ -158,6 +161,37 @@ def custodian_for(user: Person, custodian_id: UUID) -> HoldCustodian:
         raise Http404("There is no such custodian.")
     named.hold = hold_for(user, named.hold_id)
     return named
+
+
+def exchange_set_for(user: Person, ref: str, number: int, *, write: bool = False) -> ExchangeSet:
+    """The exchange set that is this exhibit of a case, by the same rule."""
+    sets = ExchangeSet.objects.select_related("item__case", "item__added_by", "source", "case")
+    found = sets.filter(case=case_for(user, ref, write=write), item__number=number).first()
+    if found is None:
+        raise Http404("There is no such exchange set.")
+    return found
+
+
+def plan_for(user: Person, ref: str, number: int, plan: int, *, write: bool = False) -> SamplingPlan:
+    """A sampling plan of an exchange set, by the same rule."""
+    held = exchange_set_for(user, ref, number, write=write)
+    found = held.plans.select_related("planned_by").filter(number=plan).first()
+    if found is None:
+        raise Http404("There is no such sampling plan.")
+    found.exchange_set = held
+    return found
+
+
+def sampled_for(
+    user: Person, ref: str, number: int, plan: int, ordinal: int, *, write: bool = False
+) -> SampledExchange:
+    """An exchange that a plan drew, by the same rule."""
+    of = plan_for(user, ref, number, plan, write=write)
+    found = of.sample.select_related("account").filter(ordinal=ordinal).first()
+    if found is None:
+        raise Http404("There is no such exchange in the sample.")
+    found.plan = of
+    return found
 
 
 def note_for(user: Person, ref: str, note_id: UUID, *, write: bool = False) -> TimelineNote:

@@ -39,6 +39,12 @@ SENTENCES = {
     "counsel.member_added": "let {person} into the counsel track",
     "counsel.member_ended": "ended the membership of {person} in the counsel track",
     "counsel.exported": "exported the counsel track (number {number}, {notes} notes)",
+    "exchange_set.made": "made exhibit {number}: {rows} exchanges at their source {source}",
+    "exchange_set.compared": "asked the source of exhibit {number} again: {said}",
+    "exchange_set.proved": "gave out the proof of one exchange of exhibit {number}",
+    "sampling.planned": "drew {sampled} exchanges from exhibit {number} by plan {plan}, seed {seed}",
+    "sampling.judged": "judged exchange {ordinal} of plan {plan} of exhibit {number}: {value}",
+    "sampling.read": "read exchange {ordinal} of plan {plan} of exhibit {number}",
     "timeline.added": "added a timeline entry",
     "timeline.withdrawn": "withdrew a timeline entry",
     "preservation.requested": "asked {source} to preserve {what}",
@@ -65,6 +71,7 @@ WORDS: dict[str, Mapping[Any, Any]] = {
     "state": dict(vocabulary.AlternativeState.choices),
     "reason": dict(vocabulary.RejectReason.choices),
     "lane": dict(vocabulary.Lane.choices),
+    "value": dict(vocabulary.VerdictValue.choices),
 }
 VERDICTS = {**dict(vocabulary.VerdictValue.choices), "": "no verdict"}
 BY_ACTION: dict[str, Mapping[Any, Any]] = {

@@ -6,7 +6,7 @@ from typing import Any
 from celery import shared_task
 
 from cases.access import visible_cases
-from cases.actions import base, bulk, dossiers, uploads
+from cases.actions import base, bulk, dossiers, exchange_checks, exchange_sets, sampling, uploads
 from cases.dossier import build
 from cases.models import Case, DossierVersion
 from people.models import User
@@ -43,6 +43,24 @@ def sweep_uploads() -> int:
     """End uploads nobody went on with."""
     with acting_as("system:sweeper"):
         return uploads.sweep_uploads()
+
+
+def make_exchange_set(job: jobs.Running) -> dict[str, Any]:
+    """Make an exchange set in one pass over its source (`cases.actions.exchange_sets.make`)."""
+    still_open_to(job)
+    return exchange_sets.make(job)
+
+
+def rerun_exchange_set(job: jobs.Running) -> dict[str, Any]:
+    """Ask an exchange set's source again and keep the difference (`cases.actions.exchange_checks.rerun`)."""
+    still_open_to(job)
+    return exchange_checks.rerun(job)
+
+
+def sample_exchange_set(job: jobs.Running) -> dict[str, Any]:
+    """Draw a sample from an exchange set by its plan (`cases.actions.sampling.draw`)."""
+    still_open_to(job)
+    return sampling.draw(job)
 
 
 def freeze_dossier(job: jobs.Running) -> dict[str, Any]:

@@ -168,6 +168,9 @@ JOB_KINDS = {
     "detectors.run": "detection.tasks.run_detectors",
     "verdicts.set": "cases.tasks.set_verdicts",
     "evidence.take_in": "cases.tasks.take_in_upload",
+    "exchange_set.make": "cases.tasks.make_exchange_set",
+    "exchange_set.rerun": "cases.tasks.rerun_exchange_set",
+    "exchange_set.sample": "cases.tasks.sample_exchange_set",
     "dossier.freeze": "cases.tasks.freeze_dossier",
     "dossier.render": "cases.tasks.render_dossier",
 }

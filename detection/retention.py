@@ -23,6 +23,12 @@ def current(sources: QuerySet[TelemetrySource] | None = None) -> QuerySet[Source
 
 
 @transaction.atomic
+def days_kept(source: TelemetrySource) -> int | None:
+    """How many days the source keeps its request logs; None where it keeps them without end, or nobody has said."""
+    row = current().filter(source=source, data_class=DataClass.REQUEST_LOGS).first()
+    return None if row is None else row.days
+
+
 def set_retention(
     source: TelemetrySource,
     *,

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from spine import checkpoint, keyring, log, merkle, sequencer, signing
+from spine import canonical, checkpoint, keyring, log, merkle, sequencer, signing
 from spine.errors import Refused
-from spine.models import Checkpoint, LogEntry, Sequence
+from spine.models import AppendOnly, Checkpoint, LogEntry, Sequence
 
 DIGEST = 32
 
@@ -95,6 +95,28 @@ def inclusion(entry: LogEntry, *, size: int | None = None, place: int | None = N
         checkpoint=newest.note,
         key=signing.key_of(newest.size).public.hex(),
         row=_row(entry, place) if place is not None else None,
+    )
+
+
+def proof_of(row: AppendOnly) -> bytes:
+    """Canonical JSON of the proof that a row is in the log at the newest checkpoint (docs/formats/log.md, section 5).
+
+    Numbers nothing itself, so it may be called inside a transaction. Raises Refused while no checkpoint covers the row.
+    """
+    entry = LogEntry.objects.get(pk=row.entry_id)
+    placed = Sequence.objects.filter(entry=entry).first()
+    newest = Checkpoint.objects.order_by("-size").first()
+    if placed is None or newest is None or newest.size <= placed.index:
+        raise Refused("No checkpoint covers this yet: the log numbers what is new every few seconds. Try again soon.")
+    return canonical.proof_bytes(
+        row=log.row_bytes(row),
+        place=row.place,
+        row_path=merkle.inclusion_path(row_digests(entry), row.place),
+        entry=log.entry_bytes(entry),
+        index=placed.index,
+        entry_path=merkle.path_at(placed.index, newest.size, sequencer.stored_node),
+        note=newest.note,
+        public_key=signing.key_of(newest.size).public,
     )
 
 

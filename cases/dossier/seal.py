@@ -2,11 +2,8 @@
 
 from cases.dossier.bag import BagPlan
 from cases.models import DossierSeal
-from spine import canonical, log, merkle, sequencer, signing
+from spine import proofs, sequencer, signing
 from spine.errors import Refused
-from spine.models import Checkpoint, LogEntry
-
-DIGEST = 32
 
 
 def demand_same(seal: DossierSeal, plan: BagPlan) -> None:
@@ -29,19 +26,9 @@ def proof_of(seal: DossierSeal) -> bytes:
     Numbers what waits for the log first, so that there is a checkpoint that covers the seal.
     """
     sequencer.sequence()
-    entry = LogEntry.objects.select_related("sequence").get(pk=seal.entry_id)
-    newest = Checkpoint.objects.order_by("-size").first()
-    if newest is None or newest.size <= entry.sequence.index:
-        raise signing.SignerAway("The log has no signed checkpoint that covers the seal yet: start this again later.")
-    digests = bytes(entry.row_digests)
-    leaves = [digests[start : start + DIGEST] for start in range(0, len(digests), DIGEST)]
-    return canonical.proof_bytes(
-        row=log.row_bytes(seal),
-        place=seal.place,
-        row_path=merkle.inclusion_path(leaves, seal.place),
-        entry=log.entry_bytes(entry),
-        index=entry.sequence.index,
-        entry_path=merkle.path_at(entry.sequence.index, newest.size, sequencer.stored_node),
-        note=newest.note,
-        public_key=signing.key_of(newest.size).public,
-    )
+    try:
+        return proofs.proof_of(seal)
+    except Refused:
+        raise signing.SignerAway(
+            "The log has no signed checkpoint that covers the seal yet: start this again later."
+        ) from None

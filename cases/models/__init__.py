@@ -6,6 +6,13 @@ from cases.models.claims import AlternativeAnswer, Citation, Judgement
 from cases.models.counsel import CounselExport, CounselMember, CounselNote, CounselTrack
 from cases.models.dossier import DossierApproval, DossierProof, DossierSeal, DossierVersion
 from cases.models.evidence import CustodyEvent, EvidenceItem
+from cases.models.exchange_sets import (
+    ExchangeSet,
+    ExchangeSetRerun,
+    SampledExchange,
+    SampleResult,
+    SamplingPlan,
+)
 from cases.models.holds import (
     Hold,
     HoldAcknowledgement,
@@ -37,6 +44,8 @@ __all__ = [
     "DossierSeal",
     "DossierVersion",
     "EvidenceItem",
+    "ExchangeSet",
+    "ExchangeSetRerun",
     "Hold",
     "HoldAcknowledgement",
     "HoldCustodian",
@@ -53,6 +62,9 @@ __all__ = [
     "PreservationAbsence",
     "PreservationAnswer",
     "PreservationRequest",
+    "SampleResult",
+    "SampledExchange",
+    "SamplingPlan",
     "TimelineNote",
     "Upload",
     "UploadPart",

@@ -135,11 +135,34 @@ def rows_of(parts: Sequence[Path], selection: Selection, request_ids: Sequence[s
     others = ", ".join(name for name in form.COLUMNS if name != "ts")
     with _opened(parts[0].parent, selection, "1GB") as base:
         base.register("wanted", pa.table({"request_id": pa.array(sorted(set(request_ids)), pa.string())}))
-        text = (
-            f"SELECT epoch_us(ts) AS ts, {others} FROM {_CHOSEN} AND request_id IN (SELECT request_id FROM wanted) "  # noqa: S608 - our own text
-            f"ORDER BY 1, request_id LIMIT {LONGEST_ANSWER}"
-        )
-        return base.execute(text, _values(parts, selection)).to_arrow_table().to_pylist()
+        text = f"SELECT epoch_us(ts) AS ts, {others} FROM {_WANTED} ORDER BY 1, request_id LIMIT {LONGEST_ANSWER}"  # noqa: S608 - our own text
+        found: list[dict[str, Any]] = base.execute(text, _values(parts, selection)).to_arrow_table().to_pylist()
+        return found
+
+
+@dataclass(frozen=True)
+class CanonicalRow:
+    """One row in its canonical form, and the account it is of."""
+
+    ts: int
+    request_id: str
+    account_id: str
+    canonical: bytes
+
+
+def canonical_rows_of(
+    parts: Sequence[Path], selection: Selection, request_ids: Sequence[str]
+) -> Iterator[CanonicalRow]:
+    """The rows of these request ids in canonical form, in no order; nothing of their content is read out."""
+    if not parts or not request_ids:
+        return
+    with _opened(parts[0].parent, selection, "1GB") as base:
+        base.register("wanted", pa.table({"request_id": pa.array(sorted(set(request_ids)), pa.string())}))
+        text = _prepared(f"epoch_us(ts) AS us, request_id, account_id, {form.canonical_sql()} AS canonical", _WANTED)
+        answer = base.execute(text, {**_values(parts, selection), "key": selection.key.hex()})
+        for batch in answer.to_arrow_reader(1000):
+            for us, request_id, account_id, canonical in zip(*(c.to_pylist() for c in batch.columns), strict=True):
+                yield CanonicalRow(us, request_id, account_id, canonical.encode())
 
 
 def program_sha256() -> str:
@@ -151,17 +174,24 @@ def program_sha256() -> str:
 
 
 _CHOSEN = "read_parquet($parts, union_by_name = true) JOIN chosen USING (account_id) WHERE ts >= $start AND ts < $end"
+_WANTED = f"{_CHOSEN} AND request_id IN (SELECT request_id FROM wanted)"  # noqa: S608 - our own text
+
+
+def _prepared(columns: str, rows: str) -> str:
+    """A query whose columns may use the row's key."""
+    keyed = f"SELECT *, {form.ROW_KEY} AS row_key FROM (SELECT *, {form.TS_TEXT} AS ts_text FROM {rows})"  # noqa: S608 - our own text
+    return f"SELECT {columns} FROM ({keyed})"  # noqa: S608 - our own text
 
 
 def _hashed(
     base: duckdb.DuckDBPyConnection, day: Sequence[Path], selection: Selection, strata: str
 ) -> Iterator[pa.RecordBatch]:
     """A day's rows in no order, each with its leaf hash."""
-    text = (
-        f"SELECT epoch_us(ts) AS us, request_id, {form.TAG} AS tag, coalesce(input_tokens, 0) AS input_tokens, "  # noqa: S608 - our own text
+    text = _prepared(
+        f"epoch_us(ts) AS us, request_id, {form.TAG} AS tag, coalesce(input_tokens, 0) AS input_tokens, "
         f"coalesce(output_tokens, 0) AS output_tokens, {STRATA[strata]} AS stratum, "
-        f"{form.canonical_sql()} AS canonical "
-        f"FROM (SELECT *, {form.ROW_KEY} AS row_key FROM (SELECT *, {form.TS_TEXT} AS ts_text FROM {_CHOSEN}))"
+        f"{form.canonical_sql()} AS canonical",
+        _CHOSEN,
     )
     answer = base.execute(text, {**_values(day, selection), "key": selection.key.hex()})
     for batch in answer.to_arrow_reader(BATCH_ROWS):
@@ -205,7 +235,12 @@ def _fixed(values: pa.Array, size: int) -> np.ndarray[Any, Any]:
 def _opened(day: Path, selection: Selection, memory: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB with the chosen accounts, spilling beside the dataset to a folder that is removed afterwards."""
     with TemporaryDirectory(prefix=".spill-", dir=day.parent.parent) as spill:
-        config = {"memory_limit": memory, "threads": 2, "temp_directory": spill, "preserve_insertion_order": False}
+        config: dict[str, Any] = {
+            "memory_limit": memory,
+            "threads": 2,
+            "temp_directory": spill,
+            "preserve_insertion_order": False,
+        }
         with duckdb.connect(config=config) as base:
             base.execute("SET TimeZone = 'UTC'")
             columns = {"account_id": list(selection.accounts), "label": list(selection.accounts.values())}

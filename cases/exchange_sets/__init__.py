@@ -1,0 +1,1 @@
+"""Exchange sets (docs/formats/exchange-set.md): made, proven from, sampled, asked again."""

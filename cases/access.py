@@ -34,7 +34,18 @@ Person = User | AnonymousUser
 # Acts of places apart: only those places show them, by a scope of their own (cases/counsel.py).
 APART = ("counsel.",)
 # Acts that tell nothing of what was found or judged, by how their codes begin.
-OPEN_ACTS = ("log.", "detector.", "telemetry.", "run.", "releases.", "findings.", "person.", "token.", "detector_key.")
+OPEN_ACTS = (
+    "log.",
+    "detector.",
+    "telemetry.",
+    "run.",
+    "releases.",
+    "findings.",
+    "person.",
+    "token.",
+    "detector_key.",
+    "testers.",
+)
 
 
 def memberships(user: Person) -> QuerySet[CaseMember]:

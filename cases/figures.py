@@ -1,12 +1,12 @@
 """The headline figures of a case: computed from verdicts and members, each printed with its rule."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db.models import Count, Max, Min, Sum
 
-from cases import history
+from cases import history, testers
 from cases.history import Cut
 from cases.models import Case, CaseAccount
 from cases.vocabulary import VerdictValue
@@ -37,9 +37,10 @@ class Sums:
 
 @dataclass(frozen=True)
 class Totals:
-    """The sums of a case by newest verdict; no verdict stands under the empty text."""
+    """The sums of a case by newest verdict; none stands under the empty text. `sanctioned`: how many are listed."""
 
     by_verdict: dict[str, Sums] = field(default_factory=dict)
+    sanctioned: int = 0
 
     def of(self, *verdicts: str) -> Sums:
         """The sums over these verdicts, over all accounts when none is named."""
@@ -53,7 +54,8 @@ class Totals:
 class Figure:
     """One line of the table: what it is called, the rule printed beside it, and how it comes from the totals.
 
-    `verdict` is the filter that shows the counted rows on the Accounts tab: a verdict, `none`, or empty for all.
+    `verdict` is the filter that shows the counted rows on the Accounts tab: a verdict, `none`, or empty for all;
+    `tester` likewise, `yes` for those on the list of sanctioned testers.
     """
 
     key: str
@@ -62,6 +64,7 @@ class Figure:
     rule: str
     compute: Callable[[Totals], Value]
     verdict: str = ""
+    tester: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,12 +160,21 @@ FIGURES: tuple[Figure, ...] = (
         lambda totals: totals.of("").accounts,
         "none",
     ),
+    Figure(
+        "accounts_sanctioned_testers",
+        "accounts on the list of sanctioned testers",
+        "accounts",
+        "accounts of this case that the list of authorised tests names, where their activity and the test's window "
+        "overlap, whatever their verdict",
+        lambda totals: totals.sanctioned,
+        tester="yes",
+    ),
 )
 
 
 def compute(case: Case, at: Cut | None = None) -> list[Computed]:
     """Every figure of the table, for the present or for a cut."""
-    sums = totals(case, at)
+    sums = replace(totals(case, at), sanctioned=testers.count_at(case, at))
     return [Computed(figure, figure.compute(sums)) for figure in FIGURES]
 
 

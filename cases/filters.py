@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from cases import testers
 from cases.models import Case, CaseAccount
 from cases.vocabulary import VerdictValue
 from detection.models import ClusterLink, ClusterMember
@@ -19,17 +20,21 @@ class AccountFilter:
     """Conditions on the accounts of a case; what is empty does not restrict.
 
     `verdict` is one of the vocabulary or `none`; `text` is part of a pseudonym or of a shared attribute value;
-    `cluster` is a held cluster's id; `min_exchanges` counts in the newest held run's window.
+    `cluster` is a held cluster's id; `min_exchanges` counts in the newest held run's window;
+    `tester` is `yes` or `no`: on the list of sanctioned testers or not.
     """
 
     verdict: str = ""
     text: str = ""
     cluster: str = ""
     min_exchanges: int = 0
+    tester: str = ""
 
     def __post_init__(self) -> None:
         if self.verdict not in {"", NO_VERDICT, *VerdictValue.values}:
             raise Refused(f"No verdict {self.verdict!r}.", field="verdict")
+        if self.tester not in {"", "yes", "no"}:
+            raise Refused("Whether they are sanctioned testers is yes or no.", field="tester")
         if len(self.text) > 200 or "\x00" in self.text:
             raise Refused("The words to look for are too long or contain control characters.", field="text")
         if self.cluster and not _is_uuid(self.cluster):
@@ -40,7 +45,7 @@ class AccountFilter:
     @classmethod
     def of(cls, given: dict[str, Any]) -> Self:
         """The filter from the arguments of a job or the parameters of a page; unknown names are left out."""
-        names = {name: given[name] for name in ("verdict", "text", "cluster") if given.get(name)}
+        names = {name: given[name] for name in ("verdict", "text", "cluster", "tester") if given.get(name)}
         least = given.get("min_exchanges") or 0
         if not str(least).isdecimal():
             raise Refused("The least number of exchanges is a whole number.", field="min_exchanges")
@@ -60,6 +65,8 @@ class AccountFilter:
             words.append(f"“{self.text}” in pseudonym or shared value")
         if self.cluster:
             words.append("in one of its clusters")
+        if self.tester:
+            words.append(f"{'' if self.tester == 'yes' else 'not '}on the list of sanctioned testers")
         if self.min_exchanges:
             words.append(f"at least {self.min_exchanges:,} exchanges")
         return ", ".join(words) or "every account of the case"
@@ -81,6 +88,9 @@ def matching(case: Case, wanted: AccountFilter) -> QuerySet[CaseAccount]:
         rows = rows.filter(account_id__in=members)
     if wanted.min_exchanges:
         rows = rows.filter(exchanges__gte=wanted.min_exchanges)
+    if wanted.tester:
+        listed = testers.among(rows)
+        rows = listed if wanted.tester == "yes" else rows.exclude(pk__in=listed.values("pk"))
     return rows
 
 

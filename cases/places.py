@@ -21,6 +21,7 @@ PLACES = (
     Place("cases", "Cases", "cases", "cases.read", "c"),
     Place("holds", "Holds", "holds", "cases.read", "h"),
     Place("sources", "Sources", "sources", "detectors.read"),
+    Place("testers", "Sanctioned testers", "testers", "testers.read", "s"),
     Place("log", "Log", "log", "log.read", "l"),
 )
 

@@ -45,6 +45,8 @@ SENTENCES = {
     "sampling.planned": "drew {sampled} exchanges from exhibit {number} by plan {plan}, seed {seed}",
     "sampling.judged": "judged exchange {ordinal} of plan {plan} of exhibit {number}: {value}",
     "sampling.read": "read exchange {ordinal} of plan {plan} of exhibit {number}",
+    "testers.listed": "listed {accounts} accounts as sanctioned testers from {from} until {until}",
+    "testers.ended": "ended a sanctioned test of {accounts} accounts",
     "timeline.added": "added a timeline entry",
     "timeline.withdrawn": "withdrew a timeline entry",
     "preservation.requested": "asked {source} to preserve {what}",

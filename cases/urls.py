@@ -6,6 +6,7 @@ from cases.views import access, case_list, frame, jobs, lead, log, queue
 from cases.views.urls_case import urlpatterns as case_pages
 from cases.views.urls_counsel import urlpatterns as counsel_pages
 from cases.views.urls_kept import urlpatterns as kept_pages
+from cases.views.urls_testers import urlpatterns as tester_pages
 from people import views as people
 
 urlpatterns = [
@@ -25,6 +26,7 @@ urlpatterns = [
     *case_pages,
     *counsel_pages,
     *kept_pages,
+    *tester_pages,
     path("log/", log.log, name="log"),
     path("log/checkpoint/", log.download_checkpoint, name="download_checkpoint"),
     path("jobs/<uuid:pk>/", jobs.job, name="job"),

@@ -1,7 +1,9 @@
 """Which role may do what, one right a word. Pages, API and verbs ask this table; nothing else decides."""
 
 RIGHTS: dict[str, frozenset[str]] = {
-    "administrator": frozenset({"detectors.read", "detectors.write", "people.write", "log.read"}),
+    "administrator": frozenset(
+        {"detectors.read", "detectors.write", "people.write", "log.read", "testers.read", "testers.write"}
+    ),
     "case_lead": frozenset(
         {
             "cases.read",
@@ -12,9 +14,13 @@ RIGHTS: dict[str, frozenset[str]] = {
             "leads.write",
             "detectors.read",
             "log.read",
+            "testers.read",
+            "testers.write",
         }
     ),
-    "analyst": frozenset({"cases.read", "cases.write", "leads.read", "leads.write", "detectors.read", "log.read"}),
+    "analyst": frozenset(
+        {"cases.read", "cases.write", "leads.read", "leads.write", "detectors.read", "log.read", "testers.read"}
+    ),
     "counsel": frozenset(
         {
             "cases.read",
@@ -25,9 +31,10 @@ RIGHTS: dict[str, frozenset[str]] = {
             "leads.read",
             "detectors.read",
             "log.read",
+            "testers.read",
         }
     ),
-    "reader": frozenset({"cases.read", "leads.read", "detectors.read", "log.read"}),
+    "reader": frozenset({"cases.read", "leads.read", "detectors.read", "log.read", "testers.read"}),
     "detector": frozenset({"findings.write"}),
 }
 # On what is kept, disclosed and destroyed. Who destroys is apart from who holds, and either takes two people.
@@ -54,6 +61,8 @@ MEANINGS = {
     "leads.write": "decide about leads",
     "detectors.read": "read detectors and telemetry sources",
     "detectors.write": "register detectors, add telemetry and start detection",
+    "testers.read": "read the list of sanctioned testers",
+    "testers.write": "keep the list of sanctioned testers",
     "people.write": "create people, set passwords and roles",
     "findings.write": "send findings of one detector",
     "log.read": "read the log",

@@ -20,6 +20,7 @@ from detection.models import Account, Attribute, Cluster, Detector, Finding, Tel
 from people.models import User
 from spine import jobs, log
 from tests.cases.api import client_of, client_of_detector
+from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
 from tests.factories import START, Cast, add_exhibit, make_case, make_lead, make_person, preserve_all, provider_ids
 
@@ -131,6 +132,11 @@ LADDER = {
     "GET cases/<ref>/counsel/log/": "401 404 404 404 200 404 404",
     "GET cases/<ref>/counsel/exports/": "401 404 404 404 200 404 404",
     "POST cases/<ref>/counsel/export/": "401 404 404 404 400 404 404",
+    # sanctioned testers
+    "GET sanctioned-testers/": "401 200 200 200 200 200 403",
+    "POST sanctioned-testers/": "401 400 400 403 403 403 403",
+    "POST sanctioned-testers/lookup/": "401 400 400 400 400 400 403",
+    "POST sanctioned-testers/<test_id>/end/": "401 400 400 403 403 403 403",
     "GET dossiers/<version_id>/": "401 404 200 200 200 200 404",
     "POST dossiers/<version_id>/approve/": "401 404 400 403 400 403 404",
     "POST dossiers/<version_id>/render/": "401 404 202 202 202 403 404",
@@ -211,6 +217,7 @@ def stage(committed_cast: Cast) -> dict[str, str]:
     rejected: Lead = actions.reject_lead(make_lead(provider_ids(3, "other")), actor=cast.analyst, reason="evaluation")
     track = make_track(case, cast)
     found: dict[str, Any] = {
+        "test_id": list_test(cast.lead).id,
         "counsel_note_id": write_note(track, cast.counsel).id,
         "member_id": let_in(track, cast, make_person("outside", "analyst")).id,
         "ref": case.ref,

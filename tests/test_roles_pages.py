@@ -17,6 +17,7 @@ from detection.models import TelemetrySource
 from spine import jobs
 from spine.models import LogEntry
 from tests.cases.pages import client_of
+from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
 from tests.factories import START, Cast, make_case, make_lead, make_person, provider_ids
 
@@ -140,6 +141,13 @@ LADDER = {
     "POST cases/<ref>/counsel/log/": "302 404 405 405 405 405",
     "GET cases/<ref>/counsel/exports/": "302 404 404 404 200 404",
     "POST cases/<ref>/counsel/exports/": "302 404 404 404 422 404",
+    # sanctioned testers: kept by case leads and administrators, read by all who read cases
+    "GET sanctioned-testers/": "302 200 200 200 200 200",
+    "POST sanctioned-testers/": "302 422 422 403 403 403",
+    "GET sanctioned-testers/look-up/": "302 302 302 302 302 302",
+    "POST sanctioned-testers/look-up/": "302 422 422 422 422 422",
+    "GET sanctioned-testers/<pk>/end/": "302 302 302 302 302 302",
+    "POST sanctioned-testers/<pk>/end/": "302 422 422 403 403 403",
     # dossiers: approved by a second person, of a role that may
     "GET dossiers/<pk>/": "302 404 200 200 200 200",
     "POST dossiers/<pk>/": "302 404 405 405 405 405",
@@ -168,6 +176,7 @@ KINDS = {
     "notices/": "note",
     "cases/<ref>/accounts/undo/": "job",
     "cases/<ref>/timeline/": "note",
+    "sanctioned-testers/": "test",
     "cases/<ref>/counsel/notes/": "counsel note",
     "cases/<ref>/counsel/members/": "counsel member",
     "cases/<ref>/preservation/": "request",
@@ -223,6 +232,7 @@ def stage(committed_cast: Cast, checkpoints_apart: Any) -> dict[str, str]:
     job = jobs.enqueue("verdicts.set", actor="user:analyst", key="ladder", scope=case.id)
     track = make_track(case, committed_cast)
     found: dict[str, object] = {
+        "test": list_test(committed_cast.lead).pk,
         "counsel note": write_note(track, committed_cast.counsel).pk,
         "counsel member": let_in(track, committed_cast, make_person("outside", "analyst")).pk,
         "lead": make_lead(provider_ids(3, "other")).pk,

@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from cases import actions
-from cases.actions import counsel, dossiers
+from cases.actions import counsel, dossiers, testers
 from cases.models import Case, DossierVersion
 from config.embedded import postgres
 from detection.models import TelemetrySource
@@ -23,6 +23,7 @@ from spine import checkpoint, keyring, keys, protection, sequencer, verification
 from spine.ids import new_id
 from spine.models import AppendOnly, Checkpoint, Job, JobState
 from tests.cases.exchanges import make_sample
+from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
 from tests.factories import START, Cast, make_case, make_lead, make_release, run_job
 from tests.servers import HOME
@@ -77,6 +78,7 @@ def tell_everything(cast: Cast, folder: Path) -> None:
     actions.add_timeline_note(
         case, actor=cast.analyst, lane="decisions", starts_at=START, text="A note", source="us", confidence="high"
     )
+    testers.end_test(list_test(cast.lead), actor=cast.admin, reason="Done")
     track = make_track(case, cast)
     counsel.withdraw_note(write_note(track, cast.counsel), actor=cast.counsel)
     counsel.end_member(let_in(track, cast, cast.lead), actor=cast.counsel, reason="Done")

@@ -8,6 +8,7 @@ from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cases import testers
 from cases.api.shared import UnderCase, Username
 from cases.filters import NO_VERDICT, AccountFilter, matching
 from cases.models import CaseAccount, Verdict
@@ -29,6 +30,9 @@ class AccountFilterSerializer(serializers.Serializer[Any]):
         help_text="part of a pseudonym or of a shared attribute's value",
     )
     cluster = serializers.UUIDField(required=False, allow_null=True, help_text="a cluster the case holds")
+    tester = serializers.ChoiceField(
+        [("yes", "on the list of sanctioned testers"), ("no", "not on it")], required=False
+    )
     min_exchanges = serializers.IntegerField(required=False, min_value=0, max_value=2**53 - 1)
 
 
@@ -44,12 +48,22 @@ class VerdictSerializer(serializers.ModelSerializer[Verdict]):
         read_only_fields = fields
 
 
+class TesterSerializer(serializers.Serializer[Any]):
+    """Why an account is marked as a sanctioned tester; `outside`: it was active outside the window too."""
+
+    test = serializers.UUIDField()
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+    outside = serializers.BooleanField()
+
+
 class CaseAccountSerializer(serializers.ModelSerializer[CaseAccount]):
     """An account in a case: volumes and ties are those of the newest run's cluster that the case holds."""
 
     id = serializers.UUIDField(source="account_id", help_text="our id of the account")
     pseudonym = serializers.CharField(source="account.pseudonym")
     verdict = VerdictSerializer(allow_null=True)
+    sanctioned_tester = TesterSerializer(source="mark", allow_null=True)
     cluster = serializers.UUIDField(source="member.cluster_id")
     strength = serializers.FloatField(source="member.strength", help_text="how firmly it is tied, 0–1")
     reasons = serializers.ListField(child=serializers.CharField(), source="member.reasons")
@@ -64,6 +78,7 @@ class CaseAccountSerializer(serializers.ModelSerializer[CaseAccount]):
             "id",
             "pseudonym",
             "verdict",
+            "sanctioned_tester",
             "exchanges",
             "input_tokens",
             "output_tokens",
@@ -96,7 +111,9 @@ class Accounts(UnderCase, generics.ListAPIView[CaseAccount]):
         """A page in which pseudonyms stand for the provider's account ids that the reasons name."""
         page = super().paginate_queryset(queryset) or []
         clean = masked(reason for row in page for reason in row.member.reasons)
+        marks = testers.marks(page)
         for row in page:
+            row.mark = marks.get(row.account_id)
             row.member.reasons = [clean(reason) for reason in row.member.reasons]
         return page
 

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cases import history
+from cases import history, testers
 from cases.actions import claims as verbs
 from cases.api.shared import UnderCase, Username, Words, person, whole
 from cases.models import AlternativeAnswer, Case, Citation, Judgement
@@ -136,6 +136,9 @@ class AlternativeSerializer(serializers.Serializer[Any]):
     alternative = serializers.ChoiceField(list(ALTERNATIVES.items()))
     label = serializers.CharField()  # type: ignore[assignment]
     answer = AnswerSerializer(allow_null=True)
+    sanctioned_testers = serializers.IntegerField(
+        allow_null=True, help_text="accounts of the case on the list of sanctioned testers, where that bears on it"
+    )
 
 
 class AlternativesSerializer(serializers.Serializer[Any]):
@@ -193,9 +196,12 @@ class Alternatives(UnderCase):
         responses=answers(200, AlternativesSerializer, 404),
     )
     def get(self, request: Request, ref: str) -> Response:
-        given = {answer.alternative: answer for answer in history.answers_at(self.case())}
+        case = self.case()
+        given = {answer.alternative: answer for answer in history.answers_at(case)}
+        listed = {testers.ALTERNATIVE: testers.count_at(case)}
         rows = [
-            {"alternative": slug, "label": label, "answer": given.get(slug)} for slug, label in ALTERNATIVES.items()
+            {"alternative": slug, "label": label, "answer": given.get(slug), "sanctioned_testers": listed.get(slug)}
+            for slug, label in ALTERNATIVES.items()
         ]
         return Response(AlternativesSerializer(whole(rows)).data)
 

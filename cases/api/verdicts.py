@@ -9,12 +9,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cases import access
+from cases import access, testers
 from cases.actions import bulk
 from cases.actions import verdicts as verbs
 from cases.api.accounts import AccountFilterSerializer, VerdictSerializer, filter_of
 from cases.api.jobs import AcceptedSerializer, JobSerializer
 from cases.api.shared import UnderCase, Words, accepted, person
+from cases.filters import matching
 from cases.models import CaseAccount
 from cases.vocabulary import VerdictValue
 from spine.answers import answers, checked
@@ -42,6 +43,9 @@ class CountSerializer(serializers.Serializer[Any]):
     """How many accounts a decision would change."""
 
     count = serializers.IntegerField()
+    sanctioned_testers = serializers.IntegerField(
+        help_text="how many accounts that match are on the list of sanctioned testers; it changes nothing"
+    )
 
 
 class SetVerdictsSerializer(serializers.Serializer[Any]):
@@ -93,7 +97,9 @@ class BulkVerdicts(UnderCase):
         case = self.case()
         given = checked(CountFilterSerializer, request.query_params)
         value = given.pop("value")
-        return Response({"count": bulk.count_matching(case, filter_of(given), value)})
+        wanted = filter_of(given)
+        listed = testers.among(matching(case, wanted)).count()
+        return Response({"count": bulk.count_matching(case, wanted, value), "sanctioned_testers": listed})
 
     @extend_schema(
         summary="Decide about all accounts that match",

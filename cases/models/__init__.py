@@ -24,6 +24,7 @@ from cases.models.holds import (
 )
 from cases.models.lead import Lead, LeadDecision, LeadSighting
 from cases.models.preservation import PreservationAbsence, PreservationAnswer, PreservationRequest
+from cases.models.testers import SanctionedAccount, SanctionedTest, SanctionedTestEnd
 from cases.models.timeline import TimelineNote
 from cases.models.upload import Upload, UploadPart
 
@@ -65,6 +66,9 @@ __all__ = [
     "SampleResult",
     "SampledExchange",
     "SamplingPlan",
+    "SanctionedAccount",
+    "SanctionedTest",
+    "SanctionedTestEnd",
     "TimelineNote",
     "Upload",
     "UploadPart",

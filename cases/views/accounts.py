@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 
-from cases import actions, queries
+from cases import actions, queries, testers
 from cases.access import case_for, job_for
 from cases.actions import bulk
 from cases.actions.base import name_of
@@ -45,6 +45,7 @@ class Row:
 
     held: CaseAccount
     drawer_query: str
+    mark: testers.Mark | None
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,9 @@ def _decide(request: HttpRequest, ref: str) -> HttpResponse:
         now = case_for(request.user, ref)
         return _page(request, now, form, status=shared.status_of(refusal), refusal=refusal)
     if job is None:
-        messages.success(request, f"Decided: {VerdictValue(form.cleaned_data['value']).label}.")
+        messages.success(
+            request, f"Decided: {VerdictValue(form.cleaned_data['value']).label}.{_on_the_list(request, found)}"
+        )
     query = request.GET.copy()
     query.pop("job", None)
     if job is not None:
@@ -119,10 +122,32 @@ def _set(request: HttpRequest, found: Case, form: VerdictForm) -> Job | None:
     return None
 
 
+def _tester_chips(request: HttpRequest, case: Case, wanted: AccountFilter) -> list[dict[str, Any]]:
+    """A filter by the list of sanctioned testers, where it names an account of the case."""
+    count = testers.count_at(case)
+    if not count and not wanted.tester:
+        return []
+    choices = [("", "whether sanctioned tester or not"), ("yes", "sanctioned testers"), ("no", "no sanctioned tester")]
+    return shared.chips(request, "tester", choices, {"yes": count}, wanted.tester)
+
+
+def _on_the_list(request: HttpRequest, found: Case) -> str:
+    """How many of those picked stand on the list of sanctioned testers; nothing is changed by that."""
+    picked = [pk for text in request.POST.getlist("account") if (pk := case_frame.some_id(text))]
+    count = testers.among(CaseAccount.objects.filter(case=found, pk__in=picked)).count()
+    are = "is" if count == 1 else "are"
+    return f" {count:,} of them {are} on the list of sanctioned testers." if count else ""
+
+
 def _filter(request: HttpRequest) -> AccountFilter:
     verdict = request.GET.get("verdict", "")
     known = {NO_VERDICT, *VerdictValue.values}
-    return AccountFilter(verdict=verdict if verdict in known else "", text=shared.searched(request))
+    tester = request.GET.get("tester", "")
+    return AccountFilter(
+        verdict=verdict if verdict in known else "",
+        text=shared.searched(request),
+        tester=tester if tester in {"yes", "no"} else "",
+    )
 
 
 def _page(
@@ -133,18 +158,25 @@ def _page(
     match, counts = _matching(case, wanted), queries.verdict_counts(case)
     counts = {NO_VERDICT: counts.pop(""), **counts}
     choices = [("", "all"), *VerdictValue.choices, (NO_VERDICT, "not judged")]
+    marks = testers.marks(page.rows)
     picked = set(request.POST.getlist("account"))
     context: dict[str, Any] = {
         **case_frame.context(request, case, "case_accounts", refusal=refusal),
         "chips": shared.chips(request, "verdict", choices, {**counts, "": sum(counts.values())}, wanted.verdict),
         "q": wanted.text,
-        "keep": shared.kept(request, "verdict", "order"),
+        "keep": shared.kept(request, "verdict", "order", "tester"),
+        "without_testers": shared.address(request, tester="no"),
+        "tester_chips": _tester_chips(request, case, wanted),
         "columns": _columns(request, order if order in queries.ACCOUNT_ORDERS else "volume"),
-        "accounts": [Row(held, case_frame.opened(request, held.account.pseudonym)) for held in page.rows],
+        "accounts": [
+            Row(held, case_frame.opened(request, held.account.pseudonym), marks.get(held.account_id))
+            for held in page.rows
+        ],
         "picked": picked,
         "pages": shared.pages(request, page, "accounts", total=match.total),
         "verdict_form": form if case_frame.writable(request, case) else None,
         "match": match,
+        "sanctioned": testers.among(matching(case, wanted)).count(),
         "filter_text": wanted.in_words(),
         "decisions": _decisions(case),
         "drawer": _drawer(request, case),
@@ -204,6 +236,7 @@ def _drawer(request: HttpRequest, case: Case) -> dict[str, Any] | None:
         "account": account,
         "case_account": view.held,
         "member": view.held.member,
+        "mark": testers.marks([view.held]).get(account.pk),
         "links": view.links,
         "findings": [
             {"finding": one, "title": clean(one.title), "address": f"{findings}?open={one.pk}"} for one in view.findings

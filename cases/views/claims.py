@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from cases import actions, history, queries
+from cases import actions, history, queries, testers
 from cases.access import case_for
 from cases.dossier.plain import visible
 from cases.forms import AnswerForm, Citable, JudgementForm
@@ -168,6 +168,7 @@ def _alternatives(case: Case, bound: case_frame.Bound, offered: bool, conflict: 
                 "slug": slug,
                 "name": name,
                 "answer": answer,
+                "sanctioned": testers.count_at(case) if slug == testers.ALTERNATIVE else 0,
                 "form": form if offered else None,
                 "conflict": conflict if slug in bound else "",
             }

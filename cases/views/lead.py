@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from cases import actions, charts, queries
+from cases import actions, charts, queries, testers
 from cases.access import case_for, lead_for
 from cases.forms_lead import AssignLeadForm, JoinForm, OpenForm, RejectForm, ReopenForm
 from cases.models import Lead
@@ -157,6 +157,7 @@ def _page(
     page = queries.member_page(cluster, cursor=request.GET.get("cursor", ""))
     values = queries.shared_values(cluster)
     reasons = [reason for member in page.rows for reason in member.reasons[:REASONS_SHOWN]]
+    marks = testers.marks(page.rows)
     clean = masked([*(one.value for one in values), *(one.reason for one in values), *reasons])
     context: dict[str, Any] = {
         "section": "queue",
@@ -169,11 +170,17 @@ def _page(
             for one in values
         ],
         "members": [
-            {"member": one, "account": one.account, "reasons": [clean(text) for text in one.reasons[:REASONS_SHOWN]]}
+            {
+                "member": one,
+                "account": one.account,
+                "mark": marks.get(one.account_id),
+                "reasons": [clean(text) for text in one.reasons[:REASONS_SHOWN]],
+            }
             for one in page.rows
         ],
         "pages": shared.pages(request, page, "accounts", total=cluster.account_count),
         "chart": charts.cluster_chart(cluster),
+        "sanctioned": testers.members(cluster).count(),
         "hubs": cluster.run.hubs,
         "decisions": found.decisions.select_related("decided_by", "case").order_by("-at", "-pk"),
         "refusal": refusal,

@@ -29,8 +29,9 @@ KINDS = {
     "detection": ("detector.", "telemetry.", "run.", "findings."),
     "people": ("person.", "token.", "detector_key."),
     "log": ("log.",),
+    "testers": ("testers.",),
 }
-OPEN_KINDS = ("detection", "people", "log")
+OPEN_KINDS = ("detection", "people", "log", "testers")
 
 
 @requires("log.read")

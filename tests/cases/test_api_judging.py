@@ -72,7 +72,7 @@ def test_accounts_take_one_number_of_queries(
     case = make_case(cast, accounts=rows)
     judge_all(case, cast.analyst)
     api.get(url(case, "accounts"))
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         assert len(api.get(url(case, "accounts")).json()["results"]) == rows
 
 

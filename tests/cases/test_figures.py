@@ -44,6 +44,7 @@ def test_figures_count_each_account_by_its_newest_verdict(cast: Cast) -> None:
         "accounts_benign": 1,
         "accounts_unknown": 1,
         "accounts_without_verdict": 1,
+        "accounts_sanctioned_testers": 0,
     }
 
 
@@ -72,6 +73,6 @@ def test_number_leads_to_as_many_rows(cast: Cast) -> None:
     decide(case, cast, *VerdictValue.values, "victim")
     counted = [one for one in figures.compute(case) if one.figure.unit == "accounts"]
 
-    assert [matching(case, AccountFilter(verdict=one.figure.verdict)).count() for one in counted] == [
-        one.value for one in counted
-    ]
+    assert [
+        matching(case, AccountFilter(verdict=one.figure.verdict, tester=one.figure.tester)).count() for one in counted
+    ] == [one.value for one in counted]

@@ -21,6 +21,7 @@ from tests import test_roles_api as api
 from tests import test_roles_pages as pages
 from tests.cases.api import client_of as token_of
 from tests.cases.pages import client_of
+from tests.cases.tracks import let_in, make_track, write_note
 from tests.factories import START, Cast, make_case, make_lead, provider_ids
 
 pytestmark = [
@@ -53,6 +54,8 @@ def hidden(committed_cast: Cast) -> dict[str, str]:
     note = actions.add_timeline_note(
         case, actor=lead, lane="decisions", starts_at=START, text=CANARY, source="Mail", confidence="high"
     )
+    track = make_track(case, cast)
+    privileged, member = str(write_note(track, cast.counsel, CANARY).pk), str(let_in(track, cast, lead).pk)
     version = dossiers.freeze(case, actor=lead, edition="counsel")
     with transaction.atomic():
         job = jobs.enqueue("verdicts.set", actor="user:lead", key=CANARY, scope=case.id)
@@ -61,6 +64,11 @@ def hidden(committed_cast: Cast) -> dict[str, str]:
     actions.restrict_case(case, actor=lead, reason=f"Few need to know {CANARY}")
     actions.break_glass(case.ref, actor=cast.counsel, reason=f"An order came {CANARY}")
     return {
+        **{kind: str(uuid.uuid4()) for kind in pages.KINDS.values()},
+        "counsel note": privileged,
+        "counsel_note": privileged,
+        "counsel member": member,
+        "member": member,
         "ref": case.ref,
         "letter": "a",
         "slug": "reseller",

@@ -12,6 +12,8 @@ EXPECTED = {
     "cases.write": "no yes yes yes no no",
     "dossiers.approve": "no yes no yes no no",
     "counsel.track": "no no no yes no no",
+    "testers.read": "yes yes yes yes yes no",
+    "testers.write": "yes yes no no no no",
     "leads.read": "no yes yes yes yes no",
     "leads.write": "no yes yes no no no",
     "detectors.read": "yes yes yes yes yes no",

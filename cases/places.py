@@ -23,6 +23,7 @@ PLACES = (
     Place("sources", "Sources", "sources", "detectors.read"),
     Place("testers", "Sanctioned testers", "testers", "testers.read", "s"),
     Place("log", "Log", "log", "log.read", "l"),
+    Place("people", "People", "people", "people.write", "p"),
 )
 
 

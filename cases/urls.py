@@ -2,17 +2,18 @@
 
 from django.urls import path
 
-from cases.views import access, case_list, frame, jobs, lead, log, queue
+from cases.views import access, case_list, detector_keys, frame, jobs, lead, log, queue
 from cases.views.urls_case import urlpatterns as case_pages
 from cases.views.urls_counsel import urlpatterns as counsel_pages
 from cases.views.urls_kept import urlpatterns as kept_pages
 from cases.views.urls_testers import urlpatterns as tester_pages
-from people import views as people
+from people.views.urls import urlpatterns as people_pages
 
 urlpatterns = [
     path("", queue.queue, name="queue"),
-    path("sign-in/", people.sign_in, name="sign_in"),
-    path("sign-out/", people.sign_out, name="sign_out"),
+    *people_pages,
+    path("people/detector-keys/", detector_keys.detector_keys, name="detector_keys"),
+    path("people/detector-keys/<uuid:pk>/revoke/", detector_keys.revoke_detector_key, name="revoke_detector_key"),
     path("colours/", frame.set_scheme, name="set_scheme"),
     path("leads/<uuid:pk>/", lead.lead, name="lead"),
     path("leads/<uuid:pk>/open/", lead.open_case, name="open_case"),

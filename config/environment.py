@@ -37,6 +37,15 @@ def words(name: str, default: Sequence[str]) -> list[str]:
     return [word.strip() for word in value.split(",") if word.strip()] if value else list(default)
 
 
+def listed(name: str, accepted: Sequence[str]) -> list[str]:
+    """A list separated by commas, each of the accepted words; empty when unset."""
+    chosen = words(name, [])
+    for word in chosen:
+        if word not in accepted:
+            raise ImproperlyConfigured(f"{name}: {word!r} is not accepted; accepted are {', '.join(accepted)}")
+    return chosen
+
+
 def integer(name: str, default: int) -> int:
     """A whole number of at least 1."""
     value = os.environ.get(name)

@@ -72,6 +72,11 @@ class Home:
         return self.keys / "pseudonym"
 
     @property
+    def second_factor_key(self) -> Path:
+        """32 random bytes as 64 hexadecimal digits: what second factors are encrypted under."""
+        return self.keys / "second_factor"
+
+    @property
     def passwords_file(self) -> Path:
         return self.path / "passwords.json"
 
@@ -130,6 +135,10 @@ class Home:
         }
         if os.environ.get("RETORT_LOG_KEY_FILE") or os.environ.get("RETORT_SIGNER_SOCKET"):
             del makers[self.log_key]  # it is kept elsewhere, where this user perhaps cannot even look
+        # Newer than the first installations, so made there too. A new one in a lost one's place cannot read what was
+        # encrypted under that: people then sign in after an administrator has reset their second factor.
+        if not self.second_factor_key.exists():
+            write_private(self.second_factor_key, secrets.token_hex(32) + "\n")
         in_use = (self.postgres / "PG_VERSION").exists()
         for path, make in makers.items():
             if path.exists():

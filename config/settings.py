@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from config import evidence
+from config import evidence, oidc
 from config import home as homes
-from config.environment import address, boolean, choice, database, integer, line, secret, text, words
+from config.environment import address, boolean, choice, database, integer, line, listed, secret, text, words
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = homes.current()
@@ -31,6 +31,12 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "django_htmx",
     "rest_framework",
     "drf_spectacular",
@@ -50,10 +56,13 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "people.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "people.middleware.PrincipalMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "people.middleware.UnfinishedMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -90,12 +99,43 @@ AUTH_USER_MODEL = "people.User"
 LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "queue"
 LOGOUT_REDIRECT_URL = "sign_in"
+ROLES = ["administrator", "case_lead", "analyst", "counsel", "reader"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "people.strength.StrengthValidator"},
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+# After so many failures in one window, further attempts are refused until it is over; counted in the database.
+SIGN_IN_WINDOW_SECONDS = integer("RETORT_SIGN_IN_WINDOW_SECONDS", 15 * 60)
+SIGN_IN_LIMITS = {
+    "account": integer("RETORT_SIGN_IN_ATTEMPTS", 10),
+    "address": integer("RETORT_SIGN_IN_ATTEMPTS_PER_ADDRESS", 100),
+    "second_factor": integer("RETORT_SECOND_FACTOR_ATTEMPTS", 10),
+}
+SECOND_FACTOR_KEY_FILE = text("RETORT_SECOND_FACTOR_KEY_FILE", str(HOME.second_factor_key))
+REQUIRE_SECOND_FACTOR = listed("RETORT_REQUIRE_SECOND_FACTOR", ROLES)
+REAUTHENTICATE_SECONDS = 60 * integer("RETORT_REAUTHENTICATE_MINUTES", 5)
+ONE_TIME_PASSWORD_SECONDS = 3600 * integer("RETORT_ONE_TIME_PASSWORD_HOURS", 72)
+SESSION_IDLE_SECONDS = 60 * integer("RETORT_SESSION_IDLE_MINUTES", 60)
+OIDC = oidc.provider(ROLES)
+OIDC_PROVIDER_ID = oidc.PROVIDER_ID
+
+# django-allauth: its second factors, its OpenID Connect and its list of sessions, under our pages, words and policies.
+ACCOUNT_ADAPTER = "people.adapters.AccountAdapter"
+ACCOUNT_USER_MODEL_EMAIL_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_RATE_LIMITS = False  # people.lockout counts, in the database
+MFA_ADAPTER = "people.adapters.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Retort"
+SOCIALACCOUNT_ADAPTER = "people.adapters.ProviderAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [OIDC.app] if OIDC else []}}
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
@@ -119,12 +159,13 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_NAME = "__Host-session" if SECURE else "retort_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if SECURE else "retort_csrf"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_AGE = 3600 * integer("RETORT_SESSION_HOURS", 12)
 SECURE_SSL_REDIRECT = SECURE
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked from this machine, without the proxy
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if boolean("RETORT_BEHIND_PROXY", False) else None
+BEHIND_PROXY = boolean("RETORT_BEHIND_PROXY", False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {

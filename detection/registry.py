@@ -2,11 +2,13 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 
 from django.db import connection, transaction
 
 from detection.models import Detector, DetectorVersion
 from people.actions import create_detector_key
+from people.actions.keys import KEY_DAYS
 from spine import log
 from spine.errors import Refused
 
@@ -14,7 +16,15 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,119}", flags=re.ASCII)
 
 
 @transaction.atomic
-def create_detector(*, actor: str, name: str, title: str = "") -> tuple[Detector, str]:
+def create_detector(
+    *,
+    actor: str,
+    name: str,
+    title: str = "",
+    key_name: str = "",
+    days: int = KEY_DAYS,
+    networks: Sequence[str] = (),
+) -> tuple[Detector, str]:
     """Register a detector and give it a key, which is returned, not kept, and cannot be shown again.
 
     A detector that is known already gets another key. Side effects: the detector unless it is known, one key, a log
@@ -27,7 +37,7 @@ def create_detector(*, actor: str, name: str, title: str = "") -> tuple[Detector
     if name in built_in_titles():
         raise Refused(f"{name} is one of the built-in detectors; choose another name.", field="name")
     detector = registered(name, actor=actor, title=title)
-    return detector, create_detector_key(actor=actor, detector=name)
+    return detector, create_detector_key(actor=actor, detector=name, name=key_name, days=days, networks=networks)
 
 
 @transaction.atomic

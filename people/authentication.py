@@ -9,6 +9,7 @@ from django.utils import timezone
 from rest_framework import authentication, exceptions, permissions
 from rest_framework.request import Request
 
+from people.addresses import address_of, is_within
 from people.models import ApiToken, DetectorKey, Key, digest
 from people.rights import may
 from spine import principal
@@ -43,6 +44,7 @@ class BearerAuthentication(authentication.BaseAuthentication):
         if kind.lower() != "bearer":
             return None
         caller, key = self._caller(value.strip())
+        _demand_usable(key, request)
         _note_use(key)
         principal.assume(caller.principal)
         return caller, key
@@ -56,11 +58,19 @@ class BearerAuthentication(authentication.BaseAuthentication):
             ApiToken.objects.filter(sha256=sha256, revoked_at=None, user__is_active=True).select_related("user").first()
         )
         if token:
+            token.user.scopes = frozenset(token.rights)
             return token.user, token
         key = DetectorKey.objects.filter(sha256=sha256, revoked_at=None).first()
         if key:
             return DetectorPrincipal(key.detector, str(key.id)), key
         raise exceptions.AuthenticationFailed("This key is not known, or it was revoked.")
+
+
+def _demand_usable(key: Key, request: Request) -> None:
+    if key.is_expired:
+        raise exceptions.AuthenticationFailed("This key has run out: make a new one.")
+    if key.networks and not is_within(address_of(request._request), key.networks):
+        raise exceptions.PermissionDenied("This key may not be used from this address.")
 
 
 class SessionAuthentication(authentication.SessionAuthentication):

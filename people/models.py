@@ -41,6 +41,12 @@ class User(AbstractBaseUser):
     role = models.CharField(max_length=20, choices=Role.choices)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now)
+    one_time_until = models.DateTimeField(
+        null=True, editable=False, help_text="the password is good for one sign-in before this, then has to be changed"
+    )
+
+    # Of the key a request came with, when it came with one: the rights it was made for. people.rights.may asks it.
+    scopes: frozenset[str] | None = None
 
     objects: ClassVar[BaseUserManager[Self]] = BaseUserManager()
     USERNAME_FIELD = "username"
@@ -72,9 +78,23 @@ class Key(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    networks = models.JSONField(
+        default=list, blank=True, help_text="where it may come from, as 192.0.2.0/24; empty: from anywhere"
+    )
 
     class Meta:
         abstract = True
+
+    @property
+    def is_expired(self) -> bool:
+        """Its time is over."""
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    @property
+    def is_usable(self) -> bool:
+        """Neither revoked nor run out."""
+        return self.revoked_at is None and not self.is_expired
 
     @classmethod
     def fresh_secret(cls) -> tuple[str, str, str]:
@@ -85,10 +105,16 @@ class Key(models.Model):
 
 
 class ApiToken(Key):
-    """A person's token: the API with that person's rights."""
+    """A person's token: the API with some of that person's rights, until a day."""
 
     KIND = "tok"
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="tokens")
+    rights = models.JSONField(
+        default=list, help_text="words of people.rights; what the role lacks, the token lacks too"
+    )
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(expires_at__isnull=False), name="a_token_expires")]
 
 
 class DetectorKey(Key):
@@ -99,6 +125,14 @@ class DetectorKey(Key):
 
     class Meta:
         indexes = [models.Index(fields=["detector"], name="keys_of_a_detector")]
+
+
+class Attempts(models.Model):
+    """Failed sign-ins from one address or for one name, real or not, in one window of time; people.lockout counts."""
+
+    key = models.CharField(max_length=80, primary_key=True, help_text="what is counted, as a keyed digest")
+    failures = models.PositiveIntegerField()
+    since = models.DateTimeField(db_index=True)
 
 
 def digest(value: str) -> str:

@@ -54,3 +54,9 @@ def signed_in(view: View) -> View:
     """A page for everybody who is signed in, whatever their role."""
     view.policy = ("signed in",)  # type: ignore[attr-defined]
     return view
+
+
+def while_unfinished(view: View) -> View:
+    """A page that is open also to who has a one-time password to change, or a second factor still to set up."""
+    view.before_anything = True  # type: ignore[attr-defined]
+    return view

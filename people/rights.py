@@ -46,6 +46,9 @@ KEEPING: dict[str, frozenset[str]] = {
     "reader": frozenset({"registers.read"}),
 }
 RIGHTS = {role: rights | KEEPING.get(role, frozenset()) for role, rights in RIGHTS.items()}
+# What everybody who signs in may do about themselves.
+OWN = frozenset({"tokens.write"})
+RIGHTS = {role: rights if role == "detector" else rights | OWN for role, rights in RIGHTS.items()}
 # What each right lets one do; shown in help texts and in the page that refuses.
 MEANINGS = {
     "cases.read": "read cases and everything under them",
@@ -63,7 +66,8 @@ MEANINGS = {
     "detectors.write": "register detectors, add telemetry and start detection",
     "testers.read": "read the list of sanctioned testers",
     "testers.write": "keep the list of sanctioned testers",
-    "people.write": "create people, set passwords and roles",
+    "people.write": "read and create people, set passwords and roles",
+    "tokens.write": "make, list and revoke one's own API tokens",
     "findings.write": "send findings of one detector",
     "log.read": "read the log",
     "cases.break_glass": "break the glass of a restricted case",
@@ -71,7 +75,16 @@ MEANINGS = {
 
 
 def may(holder: object, right: str) -> bool:
-    """Whether this person or key holds the right; nobody holds none. An unknown right is a mistake in the program."""
+    """Whether this person or key holds the right; nobody holds none. An unknown right is a mistake in the program.
+
+    A person who comes with an API token holds what the role gives and the token was made for.
+    """
     if right not in MEANINGS:
         raise LookupError(f"no such right: {right!r}")
-    return right in RIGHTS.get(getattr(holder, "role", ""), frozenset())
+    scopes: frozenset[str] | None = getattr(holder, "scopes", None)
+    return right in rights_of(holder) and (scopes is None or right in scopes)
+
+
+def rights_of(holder: object) -> frozenset[str]:
+    """Everything the holder's role gives."""
+    return RIGHTS.get(getattr(holder, "role", ""), frozenset())

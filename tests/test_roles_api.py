@@ -17,7 +17,8 @@ from cases import actions
 from cases.actions.uploads import start_upload
 from cases.models import Case, DossierVersion, Lead
 from detection.models import Account, Attribute, Cluster, Detector, Finding, TelemetryFile, TelemetrySource
-from people.models import User
+from people.actions import create_detector_key, create_token
+from people.models import DetectorKey, User
 from spine import jobs, log
 from tests.cases.api import client_of, client_of_detector
 from tests.cases.testers import list_test
@@ -31,6 +32,23 @@ ROLES = ("anonymous", "administrator", "case_lead", "analyst", "counsel", "reade
 LADDER = {
     #                                                     anonymous admin lead analyst counsel reader detector
     "GET schema/": "401 200 200 200 200 200 200",
+    # people, tokens and keys; somebody else's token is as if it were missing, save to an administrator
+    "GET people/": "401 200 403 403 403 403 403",
+    "POST people/": "401 400 403 403 403 403 403",
+    "GET people/me/": "401 200 200 200 200 200 403",
+    "GET people/<person_id>/": "401 200 403 403 403 403 403",
+    "PATCH people/<person_id>/": "401 400 403 403 403 403 403",
+    "POST people/<person_id>/one-time-password/": "401 200 403 403 403 403 403",
+    "POST people/<person_id>/second-factor/reset/": "401 200 403 403 403 403 403",
+    "GET people/<person_id>/sessions/": "401 200 403 403 403 403 403",
+    "DELETE people/<person_id>/sessions/": "401 200 403 403 403 403 403",
+    "GET tokens/": "401 200 200 200 200 200 403",
+    "POST tokens/": "401 400 400 400 400 400 403",
+    "GET tokens/<token_id>/": "401 200 404 404 404 404 403",
+    "DELETE tokens/<token_id>/": "401 200 404 404 404 404 403",
+    "GET detector-keys/": "401 200 403 403 403 403 403",
+    "GET detector-keys/<key_id>/": "401 200 403 403 403 403 403",
+    "DELETE detector-keys/<key_id>/": "401 200 403 403 403 403 403",
     # leads, clusters, findings, accounts, attributes
     "GET leads/": "401 403 200 200 200 200 403",
     "GET leads/<lead_id>/": "401 403 200 200 200 200 403",
@@ -153,6 +171,7 @@ FIELDS = (
     *("title", "summary", "marking", "to", "expected", "expected_from", "case", "cluster", "reason", "note", "name"),
     *("account", "value", "filter", "expected_count", "claim", "likelihood", "confidence", "rationale", "alternatives"),
     *("alternative", "state", "lane", "starts_at", "text", "source", "edition", "recipient", "snapshot_sha256", "ids"),
+    *("role", "scopes", "username"),
     *("people", "person", "ref"),
     *("purpose", "direction", "topic", "exhibits", "person"),
     *("data_classes", "kind", "matter", "person", "ask", "data_class"),
@@ -216,10 +235,16 @@ def stage(committed_cast: Cast) -> dict[str, str]:
     )
     rejected: Lead = actions.reject_lead(make_lead(provider_ids(3, "other")), actor=cast.analyst, reason="evaluation")
     track = make_track(case, cast)
+    spare = make_person("spare", "reader")
+    create_token(actor="system:test", username="spare")
+    create_detector_key(actor="system:test", detector="outside")
     found: dict[str, Any] = {
         "test_id": list_test(cast.lead).id,
         "counsel_note_id": write_note(track, cast.counsel).id,
         "member_id": let_in(track, cast, make_person("outside", "analyst")).id,
+        "person_id": spare.id,
+        "token_id": spare.tokens.get().id,
+        "key_id": DetectorKey.objects.get(detector="outside").id,
         "ref": case.ref,
         "number": exhibit.number,
         "note_id": note.id,

@@ -14,6 +14,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from cases import actions
 from cases.actions import dossiers
 from detection.models import TelemetrySource
+from people.actions import create_detector_key, create_token
+from people.models import ApiToken, DetectorKey
 from spine import jobs
 from spine.models import LogEntry
 from tests.cases.pages import client_of
@@ -43,6 +45,67 @@ LADDER = {
     # the frame; who is signed in already is led on
     "GET sign-in/": "200 302 302 302 302 302",
     "POST sign-in/": "200 302 302 302 302 302",
+    # second steps of a sign-in that nobody here has begun; passkeys need a host name, and no provider is configured
+    "GET sign-in/second-factor/": "302 302 302 302 302 302",
+    "POST sign-in/second-factor/": "302 302 302 302 302 302",
+    "GET sign-in/passkey/": "302 302 302 302 302 302",
+    "POST sign-in/passkey/": "302 302 302 302 302 302",
+    "GET sign-in/company/": "404 404 404 404 404 404",
+    "POST sign-in/company/": "404 404 404 404 404 404",
+    "GET sign-in/company/callback/": "404 404 404 404 404 404",
+    "POST sign-in/company/callback/": "404 404 404 404 404 404",
+    # one's own page, the same for everybody; the token is somebody else's
+    "GET me/": "302 200 200 200 200 200",
+    "POST me/": "302 405 405 405 405 405",
+    "GET me/password/": "302 200 200 200 200 200",
+    "POST me/password/": "302 422 422 422 422 422",
+    "GET me/second-factor/": "302 200 200 200 200 200",
+    "POST me/second-factor/": "302 405 405 405 405 405",
+    "GET me/second-factor/app/": "302 200 200 200 200 200",
+    "POST me/second-factor/app/": "302 200 200 200 200 200",  # without a code, the page
+    "GET me/second-factor/passkey/": "302 404 404 404 404 404",
+    "POST me/second-factor/passkey/": "302 404 404 404 404 404",
+    "GET me/second-factor/remove/": "302 302 302 302 302 302",
+    "POST me/second-factor/remove/": "302 302 302 302 302 302",
+    "GET me/second-factor/recovery-codes/": "302 302 302 302 302 302",
+    "POST me/second-factor/recovery-codes/": "302 302 302 302 302 302",
+    "GET me/sessions/end/": "302 302 302 302 302 302",
+    "POST me/sessions/end/": "302 302 302 302 302 302",
+    "GET me/tokens/": "302 302 302 302 302 302",
+    "POST me/tokens/": "302 422 422 422 422 422",
+    "GET me/tokens/<pk>/revoke/": "302 302 302 302 302 302",
+    "POST me/tokens/<pk>/revoke/": "302 404 404 404 404 404",
+    "GET confirm/": "302 200 200 200 200 200",
+    "POST confirm/": "302 422 422 422 422 422",
+    # administration
+    "GET people/": "302 200 403 403 403 403",
+    "POST people/": "302 422 403 403 403 403",
+    "GET people/roles/": "302 200 403 403 403 403",
+    "POST people/roles/": "302 405 403 403 403 403",
+    "GET people/detector-keys/": "302 200 403 403 403 403",
+    "POST people/detector-keys/": "302 422 403 403 403 403",
+    "GET people/detector-keys/<pk>/revoke/": "302 302 403 403 403 403",
+    "POST people/detector-keys/<pk>/revoke/": "302 302 403 403 403 403",
+    "GET people/<pk>/": "302 200 403 403 403 403",
+    "POST people/<pk>/": "302 405 403 403 403 403",
+    "GET people/<pk>/role/": "302 302 403 403 403 403",
+    "POST people/<pk>/role/": "302 422 403 403 403 403",
+    "GET people/<pk>/name/": "302 302 403 403 403 403",
+    "POST people/<pk>/name/": "302 302 403 403 403 403",  # the empty name, which it has
+    "GET people/<pk>/identity/": "302 404 403 403 403 403",
+    "POST people/<pk>/identity/": "302 404 403 403 403 403",
+    "GET people/<pk>/disable/": "302 302 403 403 403 403",
+    "POST people/<pk>/disable/": "302 302 403 403 403 403",
+    "GET people/<pk>/enable/": "302 302 403 403 403 403",
+    "POST people/<pk>/enable/": "302 302 403 403 403 403",
+    "GET people/<pk>/one-time-password/": "302 302 403 403 403 403",
+    "POST people/<pk>/one-time-password/": "302 200 403 403 403 403",
+    "GET people/<pk>/second-factor/reset/": "302 302 403 403 403 403",
+    "POST people/<pk>/second-factor/reset/": "302 302 403 403 403 403",
+    "GET people/<pk>/sessions/end/": "302 302 403 403 403 403",
+    "POST people/<pk>/sessions/end/": "302 302 403 403 403 403",
+    "GET people/<pk>/tokens/<token_id>/revoke/": "302 302 403 403 403 403",
+    "POST people/<pk>/tokens/<token_id>/revoke/": "302 302 403 403 403 403",
     "GET sign-out/": "302 302 302 302 302 302",
     "GET colours/": "302 302 302 302 302 302",
     "POST colours/": "302 302 302 302 302 302",
@@ -170,6 +233,9 @@ LADDER = {
 }
 # What `<pk>` is of, by how the address begins; the longest that fits counts.
 KINDS = {
+    "people/": "person",
+    "people/detector-keys/": "key",
+    "me/tokens/": "token",
     "leads/": "lead",
     "jobs/": "job",
     "dossiers/": "version",
@@ -186,6 +252,9 @@ KINDS = {
 }
 # What reading may leave in the log.
 TRACES = ("evidence.viewed", "person.signed_out", "timeline.withdrawn", "counsel.read", "counsel.withdrawn")
+# What an administrator does here, to somebody made for that.
+TRACES += ("person.disabled", "person.enabled", "person.one_time_password", "person.second_factor_reset")
+TRACES += ("token.revoked", "detector_key.revoked")
 # Addresses under api/v1/ answer keys as well as browsers: tests/test_roles_api.py has their ladder.
 OF_THE_API = "api/v1/"
 PAGES_OF_THE_API = {"api/v1/docs/"}
@@ -231,6 +300,10 @@ def stage(committed_cast: Cast, checkpoints_apart: Any) -> dict[str, str]:
     version = dossiers.freeze(case, actor=analyst, edition="counsel")
     job = jobs.enqueue("verdicts.set", actor="user:analyst", key="ladder", scope=case.id)
     track = make_track(case, committed_cast)
+    spare = make_person("spare", "reader")
+    create_token(actor="system:test", username="spare")
+    create_detector_key(actor="system:test", detector="outside")
+    token, key = ApiToken.objects.get(), DetectorKey.objects.get()
     found: dict[str, object] = {
         "test": list_test(committed_cast.lead).pk,
         "counsel note": write_note(track, committed_cast.counsel).pk,
@@ -244,6 +317,10 @@ def stage(committed_cast: Cast, checkpoints_apart: Any) -> dict[str, str]:
         "custodian": hold.custodians.get().pk,
         "source": TelemetrySource.objects.get().pk,
         "<ref>": case.ref,
+        "person": spare.pk,
+        "key": key.pk,
+        "token": token.pk,
+        "<token_id>": token.pk,
         "<letter>": "a",
         "<slug>": "reseller",
         "<number>": 1,

@@ -33,6 +33,7 @@ from cases.dossier.build import rendered
 from cases.models import DossierApproval, DossierProof, DossierSeal, DossierVersion
 from cases.models.dossier import Edition
 from people.models import User
+from people.reauth import RecentlyProven
 from spine.answers import answers, checked
 from spine.errors import Refused
 from spine.models import Job
@@ -213,7 +214,7 @@ class OneDossier(APIView):
 class ApproveDossier(APIView):
     """A second person's approval."""
 
-    permission_classes = [ApprovalDoor]
+    permission_classes = [ApprovalDoor, RecentlyProven]
 
     @extend_schema(
         summary="Approve a dossier's snapshot",

@@ -25,6 +25,7 @@ from cases.views.claims import SHORT
 from cases.views.log import entry_rows
 from cases.vocabulary import Likelihood
 from people.policy import requires
+from people.reauth import recently_proven
 from people.rights import may
 from spine import vault
 from spine.errors import Refused
@@ -48,6 +49,7 @@ def dossier(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @requires("cases.read", "dossiers.approve", hidden=True)
+@recently_proven
 def approve_dossier(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Approve the snapshot as a second person; a job then renders and seals it."""
     if request.method != "POST":

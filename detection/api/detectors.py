@@ -13,7 +13,9 @@ from rest_framework.views import APIView
 
 from detection import queries, registry
 from detection.models import Detector, DetectorVersion
+from people.actions.keys import KEY_DAYS
 from people.authentication import needs
+from people.reauth import RecentlyProven
 from spine import principal
 from spine.answers import answers, checked
 
@@ -45,6 +47,16 @@ class RegistrationSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField(max_length=120, trim_whitespace=False, help_text="a–z, 0–9, dot, dash, underscore")
     title = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
+    key_name = serializers.CharField(
+        max_length=120, required=False, default="", allow_blank=True, help_text="what the key is for"
+    )
+    expires_in_days = serializers.IntegerField(required=False, default=KEY_DAYS, help_text="1 to 366")
+    networks = serializers.ListField(
+        child=serializers.CharField(max_length=60),
+        required=False,
+        default=list,
+        help_text="where the key may be used from, such as 192.0.2.0/24; empty: anywhere",
+    )
 
 
 class RegisteredSerializer(DetectorSerializer):
@@ -63,7 +75,7 @@ class RegisteredSerializer(DetectorSerializer):
 class Detectors(generics.ListAPIView[Detector]):
     """The list, and registering."""
 
-    permission_classes = [needs("detectors.read", "detectors.write")]
+    permission_classes = [needs("detectors.read", "detectors.write"), RecentlyProven]
     serializer_class = DetectorSerializer
 
     def get_queryset(self) -> QuerySet[Detector]:
@@ -87,6 +99,7 @@ class Detectors(generics.ListAPIView[Detector]):
     )
     def post(self, request: Request) -> Response:
         given = checked(RegistrationSerializer, request.data)
+        given["days"] = given.pop("expires_in_days")
         detector, key = registry.create_detector(actor=principal.current(), **given)
         body = RegisteredSerializer(queries.detectors().get(pk=detector.pk), context={"key": key}).data
         return Response(body, status=201, headers={"Cache-Control": "no-store"})

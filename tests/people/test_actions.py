@@ -1,11 +1,14 @@
 """Verbs on people and keys: what they check, what is stored of a secret, what the log says."""
 
 import hashlib
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from people import actions
 from people.models import ApiToken, DetectorKey, User
+from people.rights import RIGHTS
 from spine.errors import Refused
 from spine.models import LogEntry
 from tests.factories import PASSWORD, Cast
@@ -77,7 +80,18 @@ def test_of_a_token_only_its_digest_and_prefix_are_stored(cast: Cast) -> None:
     token = ApiToken.objects.get()
     assert value.startswith(f"rt_tok_{token.prefix}_")
     assert (token.sha256, token.user) == (hashlib.sha256(value.encode()).hexdigest(), cast.lead)
-    assert entries() == [(ACTOR, "token.created", {"username": "lead", "prefix": token.prefix})]
+    assert entries() == [
+        (
+            ACTOR,
+            "token.created",
+            {
+                "username": "lead",
+                "prefix": token.prefix,
+                "scopes": sorted(RIGHTS["case_lead"]),
+                "until": (timezone.now() + timedelta(days=90)).date().isoformat(),
+            },
+        )
+    ]
     stored = " ".join(str(column) for column in ApiToken.objects.values_list().get())
     assert value.rpartition("_")[2] not in stored
 

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from detection import registry
+from people.actions.keys import KEY_DAYS
 from spine.management.base import RetortCommand
 
 
@@ -18,8 +19,25 @@ class Command(RetortCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="a–z, 0–9, dot, dash, underscore; findings carry it as detector.name")
         parser.add_argument("--title", default="", help="what people read")
+        parser.add_argument(
+            "--expires-in", type=int, default=KEY_DAYS, dest="days", metavar="DAYS", help="default: %(default)s"
+        )
+        parser.add_argument(
+            "--network",
+            action="append",
+            default=[],
+            dest="networks",
+            metavar="NETWORK",
+            help="where the key may be used from, such as 192.0.2.0/24; may be repeated. Default: anywhere",
+        )
 
     def perform(self, **options: Any) -> str:
-        detector, key = registry.create_detector(actor=self.actor, name=options["name"], title=options["title"])
+        detector, key = registry.create_detector(
+            actor=self.actor,
+            name=options["name"],
+            title=options["title"],
+            days=options["days"],
+            networks=options["networks"],
+        )
         self.say(f"Key of {detector.name}; keep it now, it cannot be shown again:")
         return key

@@ -1,0 +1,82 @@
+"""The keys of detectors: which there are, until when, from where; make one, revoke one."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+
+from cases.views.shared import person
+from detection import registry
+from people import actions as verbs
+from people.forms import DetectorKeyForm
+from people.models import DetectorKey
+from people.policy import requires
+from people.reauth import recently_proven
+from people.views.shared import refuse, shown_once
+from spine.errors import Refused
+
+SHOWN = 500
+
+
+@requires("detectors.write")
+@recently_proven
+@never_cache
+def detector_keys(request: HttpRequest) -> HttpResponse:
+    """The list, and a form for a new one."""
+    form = DetectorKeyForm(request.POST if request.method == "POST" else None, auto_id="key_%s")
+    status = 200
+    if form.is_bound:
+        status = 422
+        if form.is_valid():
+            try:
+                value = _create(request, form)
+            except Refused as refusal:
+                status = refuse(form, refusal, {"name": "detector"})
+            else:
+                return _shown(request, form, value)
+    context = {
+        "section": "people",
+        "page_title": "Detector keys",
+        "crumbs": [("People", reverse("people")), ("Detector keys", "")],
+        "keys": DetectorKey.objects.filter(revoked_at=None).order_by("detector", "-created_at")[:SHOWN],
+        "form": form,
+    }
+    return render(request, "people/detector_keys.html", context, status=status)
+
+
+def _create(request: HttpRequest, form: DetectorKeyForm) -> str:
+    given = form.cleaned_data
+    _, value = registry.create_detector(
+        actor=person(request).principal,
+        name=given["detector"],
+        key_name=given["name"],
+        days=given["expires_in_days"],
+        networks=given["networks"].split(),
+    )
+    return value
+
+
+def _shown(request: HttpRequest, form: DetectorKeyForm, value: str) -> HttpResponse:
+    return shown_once(
+        request,
+        title=f"New key of {form.cleaned_data['detector']}",
+        lede="Copy it now: it is shown this once and kept nowhere. It may send this detector's findings, nothing else.",
+        label="Detector key",
+        secrets=[value],
+        back=("the detector keys", reverse("detector_keys")),
+    )
+
+
+@requires("detectors.write")
+def revoke_detector_key(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Revoke a detector's key."""
+    if request.method == "POST":
+        key = DetectorKey.objects.filter(pk=pk).first()
+        if key is None:
+            raise Http404("There is no such key.")
+        verbs.revoke_detector_key(key, actor=person(request).principal)
+        messages.success(request, "The key is revoked.")
+    return redirect("detector_keys")

@@ -1,0 +1,181 @@
+"""API tokens of one's own, and the keys of detectors for administrators."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from people import actions as verbs
+from people.actions.keys import TOKEN_DAYS
+from people.api.shared import NO_STORE, person, token_of
+from people.authentication import needs
+from people.models import ApiToken, DetectorKey
+from people.reauth import RecentlyProven
+from people.rights import MEANINGS, may
+from spine.answers import answers, checked
+
+TAGS = ["keys"]
+
+
+class TokenSerializer(serializers.ModelSerializer[ApiToken]):
+    """An API token; what opens anything is not among it."""
+
+    username = serializers.CharField(source="user.username")
+    scopes = serializers.ListField(child=serializers.CharField(), source="rights")
+
+    class Meta:
+        model = ApiToken
+        fields: tuple[str, ...] = (
+            *("id", "username", "name", "prefix", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at"),
+        )
+        read_only_fields = fields
+
+
+class NewTokenSerializer(serializers.Serializer[Any]):
+    """A new token: some of one's rights, for some days."""
+
+    name = serializers.CharField(max_length=120, help_text="what it is for")
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(sorted(MEANINGS)),
+        allow_empty=False,
+        help_text="rights of yours that it holds; asked for by a token, some of that token's",
+    )
+    expires_in_days = serializers.IntegerField(required=False, default=TOKEN_DAYS, help_text="1 to 366")
+
+
+class MadeSerializer(serializers.Serializer[Any]):
+    """The token with what opens the API, shown once and not kept."""
+
+    token = TokenSerializer()
+    value = serializers.CharField(help_text="shown once, not kept")
+
+
+class DetectorKeySerializer(serializers.ModelSerializer[DetectorKey]):
+    """A detector's key; what opens anything is not among it."""
+
+    networks = serializers.ListField(child=serializers.CharField())
+
+    class Meta:
+        model = DetectorKey
+        fields: tuple[str, ...] = (
+            *("id", "detector", "name", "prefix", "networks", "created_at", "last_used_at", "expires_at", "revoked_at"),
+        )
+        read_only_fields = fields
+
+
+class Tokens(generics.ListAPIView[ApiToken]):
+    """One's own tokens."""
+
+    permission_classes = [needs("tokens.write", "tokens.write"), RecentlyProven]
+    serializer_class = TokenSerializer
+
+    def get_queryset(self) -> QuerySet[ApiToken]:
+        return ApiToken.objects.select_related("user").filter(user=person(self.request))
+
+    @extend_schema(
+        summary="List your API tokens",
+        description="The revoked and the ended ones too.",
+        tags=TAGS,
+        responses=answers(200, TokenSerializer(many=True)),
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.list(request, *args, **kwargs)
+
+    @extend_schema(
+        summary="Make an API token",
+        description="By a session whose person has confirmed who they are within the last minutes, or by a token, which "
+        "gives no right it lacks and no longer life than its own. The value is shown once.",
+        tags=TAGS,
+        request=NewTokenSerializer,
+        responses=answers(201, MadeSerializer, 400),
+        examples=[
+            OpenApiExample(
+                "for a notebook",
+                value={"name": "notebook", "scopes": ["cases.read"], "expires_in_days": 30},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        who = person(request)
+        given = checked(NewTokenSerializer, request.data)
+        value = verbs.create_token(
+            actor=who.principal,
+            username=who.username,
+            name=given["name"],
+            rights=given["scopes"],
+            days=given["expires_in_days"],
+            within=token_of(request),
+        )
+        made = ApiToken.objects.select_related("user").get(prefix=value.split("_")[2], user=who)
+        return Response({"token": TokenSerializer(made).data, "value": value}, status=201, headers=NO_STORE)
+
+
+class OneToken(APIView):
+    """One of one's own tokens; an administrator's are everybody's, to read and to revoke."""
+
+    permission_classes = [needs("tokens.write", "tokens.write")]
+
+    def token(self, token_id: UUID) -> ApiToken:
+        """The token, if it is the caller's to see."""
+        who = person(self.request)
+        known = ApiToken.objects.select_related("user")
+        return get_object_or_404(known if may(who, "people.write") else known.filter(user=who), pk=token_id)
+
+    @extend_schema(summary="Read an API token", tags=TAGS, responses=answers(200, TokenSerializer, 404))
+    def get(self, request: Request, token_id: UUID) -> Response:
+        return Response(TokenSerializer(self.token(token_id)).data)
+
+    @extend_schema(
+        summary="Revoke an API token",
+        description="It opens nothing any more, at once; it stays in the list.",
+        tags=TAGS,
+        responses=answers(200, TokenSerializer, 404),
+    )
+    def delete(self, request: Request, token_id: UUID) -> Response:
+        verbs.revoke_token(self.token(token_id), actor=person(request).principal)
+        return Response(TokenSerializer(self.token(token_id)).data)
+
+
+class DetectorKeys(generics.ListAPIView[DetectorKey]):
+    """The keys of detectors; one is made by registering the detector."""
+
+    permission_classes = [needs("detectors.write")]
+    serializer_class = DetectorKeySerializer
+
+    def get_queryset(self) -> QuerySet[DetectorKey]:
+        return DetectorKey.objects.all()
+
+    @extend_schema(
+        summary="List the keys of detectors", tags=TAGS, responses=answers(200, DetectorKeySerializer(many=True))
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.list(request, *args, **kwargs)
+
+
+class OneDetectorKey(APIView):
+    """One key of a detector."""
+
+    permission_classes = [needs("detectors.write", "detectors.write")]
+
+    @extend_schema(summary="Read a detector's key", tags=TAGS, responses=answers(200, DetectorKeySerializer, 404))
+    def get(self, request: Request, key_id: UUID) -> Response:
+        return Response(DetectorKeySerializer(get_object_or_404(DetectorKey, pk=key_id)).data)
+
+    @extend_schema(
+        summary="Revoke a detector's key",
+        description="It opens nothing any more, at once; it stays in the list.",
+        tags=TAGS,
+        responses=answers(200, DetectorKeySerializer, 404),
+    )
+    def delete(self, request: Request, key_id: UUID) -> Response:
+        key = get_object_or_404(DetectorKey, pk=key_id)
+        verbs.revoke_detector_key(key, actor=person(request).principal)
+        key.refresh_from_db()
+        return Response(DetectorKeySerializer(key).data)

@@ -132,6 +132,7 @@ ACCOUNT_RATE_LIMITS = False  # people.lockout counts, in the database
 MFA_ADAPTER = "people.adapters.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Retort"
+MFA_RECOVERY_CODE_COUNT = 10
 SOCIALACCOUNT_ADAPTER = "people.adapters.ProviderAdapter"
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [OIDC.app] if OIDC else []}}
@@ -279,6 +280,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "Role": "people.models.Role",
         "LeadState": "cases.models.lead.LeadState",
         "LeadDecisionKind": "cases.models.lead.LeadDecision.Kind",
         "AlternativeState": "cases.vocabulary.AlternativeState",

@@ -18,7 +18,7 @@ from people.models import User
 from spine.errors import Refused
 
 
-class AccountAdapter(DefaultAccountAdapter):
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Letting in: one log entry with how it was proven, a session of its own, no message, no mail."""
 
     def get_login_stages(self) -> list[str]:
@@ -38,7 +38,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def login(self, request: HttpRequest, user: Any) -> None:
         person = User.objects.get(pk=user.pk)
-        person.backend = "django.contrib.auth.backends.ModelBackend"  # type: ignore[attr-defined]
+        person.backend = "django.contrib.auth.backends.ModelBackend"
         how = _how(request, person)
         note_sign_in(actor=person, how=" and ".join(how))
         super().login(request, person)
@@ -65,7 +65,7 @@ def _how(request: HttpRequest, person: User) -> list[str]:
     return [words.get(one["method"]) or second_factors.WORDS[one["type"]] for one in records]
 
 
-class SecondFactorAdapter(DefaultMFAAdapter):
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """Second factors: encrypted at rest, passkeys bound to one domain."""
 
     def encrypt(self, text: str) -> str:
@@ -78,7 +78,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         return {"id": second_factors.passkey_domain(context.request), "name": "Retort"}
 
 
-class ProviderAdapter(DefaultSocialAccountAdapter):
+class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     """People of the company's identity provider, matched by their subject id and by nothing else."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:

@@ -75,7 +75,7 @@ def of_all(people: list[User]) -> dict[Any, Factors]:
 
 def has_any(person: User) -> bool:
     """Whether this person has a second factor."""
-    return Authenticator.objects.filter(user=person, type__in=STRONG).exists()
+    return bool(Authenticator.objects.filter(user=person, type__in=STRONG).exists())
 
 
 def is_required(person: User) -> bool:
@@ -99,7 +99,7 @@ def is_missing(request: HttpRequest) -> bool:
 
 def fresh_secret() -> str:
     """160 random bits in base 32."""
-    return totp.generate_totp_secret()
+    return str(totp.generate_totp_secret())
 
 
 def setup_address(person: User, secret: str) -> str:

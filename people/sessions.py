@@ -36,7 +36,7 @@ def is_over(request: HttpRequest) -> bool:
     """Whether this session has lasted or idled too long."""
     session, now = request.session, int(time.time())
     since, seen = session.get(SINCE, 0), session.get(SEEN, session.get(SINCE, 0))
-    return now - since > settings.SESSION_COOKIE_AGE or now - seen > settings.SESSION_IDLE_SECONDS
+    return bool(now - since > settings.SESSION_COOKIE_AGE or now - seen > settings.SESSION_IDLE_SECONDS)
 
 
 def note(request: HttpRequest) -> None:
@@ -84,7 +84,8 @@ def open_ones() -> QuerySet[UserSession]:
     alive = Session.objects.filter(expire_date__gt=timezone.now()).values("session_key")
     since = timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE)
     seen = timezone.now() - timedelta(seconds=settings.SESSION_IDLE_SECONDS)
-    return UserSession.objects.filter(session_key__in=alive, created_at__gt=since, last_seen_at__gt=seen)
+    known: QuerySet[UserSession] = UserSession.objects.filter(session_key__in=alive)
+    return known.filter(created_at__gt=since, last_seen_at__gt=seen)
 
 
 @transaction.atomic

@@ -364,6 +364,6 @@ def test_every_role_gets_the_answer_of_the_table(callers: dict[str, Client], sta
 def test_a_stranger_is_led_to_the_sign_in_page_and_back(callers: dict[str, Client], stage: dict[str, str]) -> None:
     for line, expected in LADDER.items():
         method, _, path = line.partition(" ")
-        if method == "GET" and expected.startswith("302"):
+        if method == "GET" and expected.startswith("302") and not path.startswith("sign-in/"):
             address = filled(path, stage)
             assert callers["anonymous"].get(address)["Location"] == f"/sign-in/?next={address}"

@@ -89,8 +89,8 @@ class Tokens(generics.ListAPIView[ApiToken]):
 
     @extend_schema(
         summary="Make an API token",
-        description="By a session whose person has confirmed who they are within the last minutes, or by a token, which "
-        "gives no right it lacks and no longer life than its own. The value is shown once.",
+        description="By a session whose person has confirmed who they are within the last minutes, or by a token, "
+        "which gives no right it lacks and no longer life than its own. The value is shown once.",
         tags=TAGS,
         request=NewTokenSerializer,
         responses=answers(201, MadeSerializer, 400),

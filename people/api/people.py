@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import generics, serializers
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -22,7 +23,7 @@ from people.rights import rights_of
 from spine.answers import answers, checked
 
 TAGS = ["people"]
-ADMINISTRATOR = [needs("people.write", "people.write"), RecentlyProven]
+ADMINISTRATOR: list[type[BasePermission]] = [needs("people.write", "people.write"), RecentlyProven]
 
 
 class PersonSerializer(serializers.ModelSerializer[User]):
@@ -119,8 +120,8 @@ class People(generics.ListAPIView[User]):
 
     @extend_schema(
         summary="Create a person",
-        description="With a one-time password, which is in the answer, shown once and not kept; it opens one sign-in on "
-        "the pages, in which it is changed.",
+        description="With a one-time password, which is in the answer, shown once and not kept; it opens one sign-in "
+        "on the pages, in which it is changed.",
         tags=TAGS,
         request=NewPersonSerializer,
         responses=answers(201, OneTimeSerializer, 400),
@@ -160,8 +161,8 @@ class OnePerson(APIView):
     @extend_schema(
         summary="Change a person",
         description="Role, state or shown name. Nobody changes their own role or switches themselves off, and the last "
-        "active administrator stays one: 409 says so. A new role ends the person's sessions; switching off revokes their "
-        "tokens too.",
+        "active administrator stays one: 409 says so. A new role ends the person's sessions; switching off revokes "
+        "their tokens too.",
         tags=TAGS,
         request=ChangeSerializer,
         responses=answers(200, PersonSerializer, 400, 404, 409),

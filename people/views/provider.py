@@ -39,7 +39,7 @@ class Company(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
     def openid_config(self) -> dict[str, Any]:
         """What the provider says of itself; it has to be the issuer that is configured (Discovery 1.0, 4.3)."""
         found: dict[str, Any] = super().openid_config
-        if str(found["issuer"]).rstrip("/") != settings.OIDC.issuer:
+        if settings.OIDC is None or str(found["issuer"]).rstrip("/") != settings.OIDC.issuer:
             raise OAuth2Error(f"the provider calls itself {found['issuer']!r}")
         return found
 

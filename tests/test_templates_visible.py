@@ -22,6 +22,9 @@ MADE_HERE = {
 SAFE_NAMES: dict[str, set[str]] = {
     "keys and digests that we make": {"pk", "id", "ref", "sha256", "snapshot_sha256", "pseudonym", "leaf", "key"},
     "made by us": {"csrf_token", "csp_nonce", "request_id"},
+    "parts of keys, and pictures that we make": {"prefix", "square"},
+    "words of the table of rights": {"right"},
+    "counts of what a person has": {"recovery_left", "sessions"},
     "numbers": {"number", "index", "version", "attempts", "percent", "total", "start", "n", "readers", "damaged"},
     "counts": {"failed_jobs", "failed_followups", "counter", "counter0"},
     "words from our own tables": {"state", "status", "slug", "lane", "assessment", "confidence", "marking", "sort"},

@@ -123,7 +123,7 @@ def test_a_detector_key_is_made_on_the_page_for_a_detector_that_is_registered_by
     assert opens(value)
     client.post(f"/people/detector-keys/{key.pk}/revoke/")
     assert not opens(value)
-    refused = client.post("/people/detector-keys/", {**given, "detector": "shared_attribute"})
+    refused = client.post("/people/detector-keys/", {**given, "detector": "shared-attribute"})
     assert (refused.status_code, "built-in" in text_of(refused)) == (422, True)
 
 

@@ -70,4 +70,6 @@ def _led(request: HttpRequest, place: str, sentence: str) -> HttpResponseBase:
         body = {"type": "about:blank", "title": "Not allowed", "status": 403, "detail": sentence}
         return JsonResponse(body, status=403, content_type=PROBLEM)
     address = reverse(place)
-    return redirect(f"{address}?{urlencode({'next': request.get_full_path()})}" if request.method == "GET" else address)
+    return redirect(
+        f"{address}?{urlencode({'next': request.get_full_path()}, safe='/')}" if request.method == "GET" else address
+    )

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from cases.views import access, case_list, detector_keys, frame, jobs, lead, log, queue
+from cases.views import access, case_list, chain, detector_keys, frame, jobs, lead, log, queue
 from cases.views.urls_case import urlpatterns as case_pages
 from cases.views.urls_counsel import urlpatterns as counsel_pages
 from cases.views.urls_kept import urlpatterns as kept_pages
@@ -30,6 +30,10 @@ urlpatterns = [
     *tester_pages,
     path("log/", log.log, name="log"),
     path("log/checkpoint/", log.download_checkpoint, name="download_checkpoint"),
+    path("log/chain/", chain.chain, name="chain"),
+    path("log/verify/", chain.verify_now, name="verify_log"),
+    path("log/verifications/<uuid:pk>/", chain.verification, name="verification"),
+    path("log/checkpoints/<int:size>/", chain.checkpoint_note, name="checkpoint_note"),
     path("jobs/<uuid:pk>/", jobs.job, name="job"),
     path("jobs/<uuid:pk>/start-again/", log.start_again, name="start_again"),
 ]

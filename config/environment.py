@@ -1,12 +1,14 @@
 """Reads settings from the environment; each failure names the variable, the value and what is accepted."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
 
 
 def text(name: str, default: str) -> str:
@@ -46,13 +48,74 @@ def listed(name: str, accepted: Sequence[str]) -> list[str]:
     return chosen
 
 
-def integer(name: str, default: int) -> int:
-    """A whole number of at least 1."""
+def each(name: str, parse: Callable[[str], T]) -> list[T]:
+    """What `parse` makes of each part of a list separated by spaces or line feeds; its ValueError says what fits."""
+    found = []
+    for part in os.environ.get(name, "").split():
+        try:
+            found.append(parse(part))
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name}: {part!r}: {error}") from None
+    return found
+
+
+def web_address(name: str) -> str:
+    """An http or https address with or without a path; empty when unset. It carries no name and no password."""
+    value = os.environ.get(name, "")
+    parts = urlsplit(value)
+    if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.fragment):
+        raise ImproperlyConfigured(f"{name}={value!r}: an address such as https://tsa.example.com/tsr is accepted")
+    return value
+
+
+def readable_file(name: str, *, needed: bool, what: str) -> str:
+    """The path of a file that can be read; empty when unset and not needed."""
+    value = os.environ.get(name, "")
+    if not value and not needed:
+        return ""
+    if not value or not os.access(value, os.R_OK) or not Path(value).is_file():
+        raise ImproperlyConfigured(f"{name}={value!r}: the path of a readable file with {what} is accepted")
+    return value
+
+
+def mail_server(name: str) -> dict[str, Any]:
+    """Django's mail settings from smtp://, smtp+tls:// (STARTTLS) or smtps://; the secret part is never repeated."""
+    try:
+        value = secret(name)
+    except ImproperlyConfigured:
+        if os.environ.get(f"{name}_FILE"):
+            raise
+        return {"EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend", "EMAIL_HOST": "localhost"}
+    parts = urlsplit(value)
+    ports = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+    try:
+        port = parts.port or ports[parts.scheme]
+        if not parts.hostname or parts.path.strip("/") or parts.query:
+            raise ValueError
+    except (KeyError, ValueError):
+        raise ImproperlyConfigured(
+            f"{name}: smtp://, smtp+tls:// or smtps://USER:PASSWORD@HOST:PORT is accepted"
+        ) from None
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": port,
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+    }
+
+
+def integer(name: str, default: int, *, least: int = 1, most: int | None = None) -> int:
+    """A whole number of at least 1, or between `least` and `most`."""
     value = os.environ.get(name)
     if not value:
         return default
-    if not value.isascii() or not value.isdigit() or int(value) < 1:
-        raise ImproperlyConfigured(f"{name}={value!r}: a whole number of at least 1 is accepted")
+    fits = value.isascii() and value.isdigit() and int(value) >= least and (most is None or int(value) <= most)
+    if not fits:
+        span = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise ImproperlyConfigured(f"{name}={value!r}: a whole number {span} is accepted")
     return int(value)
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from kombu import Connection
 
 from people.policy import public
-from spine import conditions, vault
+from spine import conditions, departures, vault
 
 logger = logging.getLogger(__name__)
 BROKER_SECONDS = 2
@@ -44,7 +44,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 def _conditions() -> list[str]:
     try:
-        return [row.name for row in conditions.standing()]
+        found = {row.name for row in conditions.standing()}
+        if departures.state().is_alarming:  # also when the process that would say so is dead
+            found.add(departures.CONDITION)
+        return sorted(found)
     except DatabaseError:
         return []
 

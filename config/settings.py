@@ -4,9 +4,27 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from celery.schedules import crontab
+
 from config import evidence, oidc
 from config import home as homes
-from config.environment import address, boolean, choice, database, integer, line, listed, secret, text, words
+from config.environment import (
+    address,
+    boolean,
+    choice,
+    database,
+    each,
+    integer,
+    line,
+    listed,
+    mail_server,
+    readable_file,
+    secret,
+    text,
+    web_address,
+    words,
+)
+from spine import destinations
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = homes.current()
@@ -202,10 +220,24 @@ CHECKPOINT_FOLDER = HOME.path / "checkpoints"
 # The private key has no setting here: the signer alone reads it (config/signing.py).
 LOG_PUBLIC_KEY_FILE = text("RETORT_LOG_PUBLIC_KEY_FILE", str(HOME.log_public_key))
 SIGNER_SOCKET = text("RETORT_SIGNER_SOCKET", str(HOME.signer_socket if HOME.run.is_dir() else HOME.run))
+# An RFC 3161 authority; its pinned certificates have to be there with it.
+TSA_URL = web_address("RETORT_TSA_URL")
+TSA_CA_FILE = readable_file("RETORT_TSA_CA_FILE", needed=bool(TSA_URL), what="the authority's certificates in PEM form")
+TSA_SECONDS = integer("RETORT_TSA_SECONDS", 900)
+# Where copies of checkpoints leave to (spine/destinations.py).
+CHECKPOINT_DESTINATIONS = each("RETORT_CHECKPOINT_DESTINATIONS", destinations.parse)
+CHECKPOINT_SEND_SECONDS = integer("RETORT_CHECKPOINT_SEND_SECONDS", 900)
 PSEUDONYM_KEY_FILE = text("RETORT_PSEUDONYM_KEY_FILE", str(HOME.pseudonym_key))
+
+# Mail, for checkpoints that leave by it.
+for _name, _value in mail_server("RETORT_EMAIL_URL").items():
+    globals()[_name] = _value
+DEFAULT_FROM_EMAIL = text("RETORT_EMAIL_FROM", f"retort@{_public.hostname or 'localhost'}")
+EMAIL_TIMEOUT = 15
 
 # Visible tables: what a job kind and an outbox topic call, and where log sentences stand.
 JOB_KINDS = {
+    "log.verify": "spine.checking.run",
     "telemetry.add": "detection.tasks.add_telemetry",
     "detectors.run": "detection.tasks.run_detectors",
     "verdicts.set": "cases.tasks.set_verdicts",
@@ -224,6 +256,7 @@ BREAK_GLASS_HOURS = integer("RETORT_BREAK_GLASS_HOURS", 4)
 JOB_LEASE_SECONDS = integer("RETORT_JOB_LEASE_SECONDS", 30)
 SWEEP_SECONDS = integer("RETORT_SWEEP_SECONDS", 15)
 SEQUENCE_SECONDS = integer("RETORT_SEQUENCE_SECONDS", 5)
+VERIFY_HOUR = integer("RETORT_VERIFY_HOUR", 2, least=0, most=23)
 SEND_TASKS = boolean("RETORT_SEND_TASKS", True)
 
 BROKER_URL = secret("BROKER_URL")
@@ -246,6 +279,13 @@ CELERY_TIMEZONE = "UTC"
 CELERY_TASK_DEFAULT_QUEUE = "retort"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "spine.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS * 2}},
+    "stamp": {"task": "spine.tasks.stamp", "schedule": TSA_SECONDS, "options": {"expires": TSA_SECONDS}},
+    "depart": {"task": "spine.tasks.depart", "schedule": 60, "options": {"expires": 60}},
+    "verify": {
+        "task": "spine.tasks.verify_daily",
+        "schedule": crontab(hour=VERIFY_HOUR, minute=17),
+        "options": {"expires": 3600},
+    },
     "sequence": {
         "task": "spine.tasks.sequence",
         "schedule": SEQUENCE_SECONDS,

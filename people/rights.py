@@ -2,7 +2,7 @@
 
 RIGHTS: dict[str, frozenset[str]] = {
     "administrator": frozenset(
-        {"detectors.read", "detectors.write", "people.write", "log.read", "testers.read", "testers.write"}
+        {"detectors.read", "detectors.write", "people.write", "log.read", "log.verify", "testers.read", "testers.write"}
     ),
     "case_lead": frozenset(
         {
@@ -14,12 +14,22 @@ RIGHTS: dict[str, frozenset[str]] = {
             "leads.write",
             "detectors.read",
             "log.read",
+            "log.verify",
             "testers.read",
             "testers.write",
         }
     ),
     "analyst": frozenset(
-        {"cases.read", "cases.write", "leads.read", "leads.write", "detectors.read", "log.read", "testers.read"}
+        {
+            "cases.read",
+            "cases.write",
+            "leads.read",
+            "leads.write",
+            "detectors.read",
+            "log.read",
+            "log.verify",
+            "testers.read",
+        }
     ),
     "counsel": frozenset(
         {
@@ -31,6 +41,7 @@ RIGHTS: dict[str, frozenset[str]] = {
             "leads.read",
             "detectors.read",
             "log.read",
+            "log.verify",
             "testers.read",
         }
     ),
@@ -70,6 +81,7 @@ MEANINGS = {
     "tokens.write": "make, list and revoke one's own API tokens",
     "findings.write": "send findings of one detector",
     "log.read": "read the log",
+    "log.verify": "have the whole log verified",
     "cases.break_glass": "break the glass of a restricted case",
 }
 

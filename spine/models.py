@@ -100,6 +100,56 @@ class KeyHandover(AppendOnly):
     at = models.DateTimeField(default=timezone.now)
 
 
+class TimeStampChain(AppendOnly):
+    """The certificates by which tokens were checked, as they were pinned then."""
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    pem = models.TextField()
+
+
+class TimeStamp(AppendOnly):
+    """An RFC 3161 response over a checkpoint's note, as it came. One that is quarantined counts for nothing."""
+
+    size = models.BigIntegerField()
+    checkpoint_sha256 = models.CharField(max_length=64)
+    response = models.BinaryField()
+    stated_at = models.DateTimeField(help_text="the authority's time")
+    received_at = models.DateTimeField(help_text="our time")
+    serial = models.CharField(max_length=64)
+    nonce = models.CharField(max_length=64)
+    chain_sha256 = models.CharField(max_length=64)
+    quarantine = models.CharField(max_length=300, null=True, help_text="why it does not count")  # noqa: DJ001 - NULL is left out of the row's form
+
+    class Meta:
+        indexes = [models.Index(fields=["checkpoint_sha256"], name="stamps_of_a_checkpoint")]
+
+
+class TimeStampDue(models.Model):
+    """A checkpoint that waits for its time stamp."""
+
+    size = models.BigIntegerField(primary_key=True)
+    since = models.DateTimeField()
+    attempts = models.PositiveIntegerField(default=0)
+    error = models.CharField(max_length=1000, blank=True)
+
+
+class Departure(models.Model):
+    """An attempt to send a copy of a checkpoint out of this site, and what came of it.
+
+    Not in the log: an entry for every departure would be a new checkpoint that has to leave.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    destination = models.CharField(max_length=500)
+    size = models.BigIntegerField()
+    at = models.DateTimeField()
+    left = models.BooleanField()
+    detail = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["destination", "-at"], name="departures_newest_first")]
+
+
 class Condition(models.Model):
     """Something that is wrong now and lasts: the signer is away, no checkpoint leaves. Gone when it is over."""
 

@@ -98,14 +98,16 @@ def inclusion(entry: LogEntry, *, size: int | None = None, place: int | None = N
     )
 
 
-def proof_of(row: AppendOnly) -> bytes:
-    """Canonical JSON of the proof that a row is in the log at the newest checkpoint (docs/formats/log.md, section 5).
+def proof_of(row: AppendOnly, *, size: int | None = None) -> bytes:
+    """Canonical JSON of the proof that a row is in the log at a checkpoint (docs/formats/log.md, section 5).
+
+    `size` is the checkpoint's, by default the newest.
 
     Numbers nothing itself, so it may be called inside a transaction. Raises Refused while no checkpoint covers the row.
     """
     entry = LogEntry.objects.get(pk=row.entry_id)
     placed = Sequence.objects.filter(entry=entry).first()
-    newest = Checkpoint.objects.order_by("-size").first()
+    newest = note_of(size) if size is not None else Checkpoint.objects.order_by("-size").first()
     if placed is None or newest is None or newest.size <= placed.index:
         raise Refused("No checkpoint covers this yet: the log numbers what is new every few seconds. Try again soon.")
     return canonical.proof_bytes(

@@ -47,10 +47,13 @@ class Report:
         self.problems.append(Problem(table, str(row), what))
 
     def plain(self) -> dict[str, Any]:
-        """The same as JSON, with the first problems; `problem_count` is of all."""
+        """The same as JSON, with the first problems; `problem_count` is of all.
+
+        Tables by name alone: how many rows each has would tell of cases that the reader may not know of.
+        """
         return {
             "rows": self.rows,
-            "tables": self.tables,
+            "tables": sorted(self.tables),
             "entries": self.entries,
             "waiting": self.waiting,
             "nodes": self.nodes,

@@ -205,6 +205,8 @@ def serve(signer: Signer, address: Path, *, mode: int = 0o600) -> None:
         def handle(self) -> None:
             with contextlib.suppress(OSError):
                 line = self.rfile.readline(LONGEST_QUESTION)
+                if not line:  # somebody looked whether anybody listens
+                    return
                 try:
                     question = json.loads(line) if line.endswith(b"\n") else None
                 except (ValueError, RecursionError):

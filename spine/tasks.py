@@ -8,7 +8,7 @@ from celery import Task, shared_task
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
-from spine import jobs, outbox, sequencer
+from spine import checking, departures, jobs, outbox, sequencer, timestamps
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,24 @@ def sweep() -> None:
     """Hand back the jobs of dead workers and whatever waits in the outbox."""
     jobs.sweep()
     outbox.relay_all()
+
+
+@shared_task
+def stamp() -> Any:
+    """Have due checkpoints time-stamped."""
+    return timestamps.stamp_due()
+
+
+@shared_task
+def depart() -> Any:
+    """Send copies of the newest checkpoint out of the site."""
+    return departures.send_due()
+
+
+@shared_task
+def verify_daily() -> None:
+    """Ask for a verification of the whole log."""
+    checking.ask_daily()
 
 
 @shared_task

@@ -44,8 +44,10 @@ class _Steps:
     """Progress over tables and entries, told once a chunk."""
 
     def __init__(self, progress: Progress) -> None:
-        self.done = 0
+        self.done = self.total = 0
         self.progress = progress
+        if progress is _quiet:
+            return
         self.total = sum(
             model._default_manager.using(AUDIT).count()
             for model in protection.protected_models()

@@ -10,12 +10,12 @@ from uuid import UUID
 
 from django.conf import settings
 
-from spine import canonical, checkpoint, keyring, keys, merkle, signing
+from spine import canonical, checkpoint, keyring, keys, merkle, signing, timestamps
 from spine import tiles as tiling
 from spine.checkpoint import NotAccepted
 from spine.errors import Refused
 from spine.keyring import PublicKey
-from spine.models import Checkpoint, KeyHandover, Node
+from spine.models import Checkpoint, KeyHandover, Node, TimeStamp, TimeStampChain
 from spine.models import Sequence as Numbered
 from spine.report import Report
 from spine.tiles import Tree
@@ -57,7 +57,9 @@ COLUMNS = ("id", "at", "actor", "action", "about", "scope", "data", "salt", "row
 def check(report: Report, outside: Sequence[Path], tiles: Path | None, step: Step) -> None:
     """The tree from the entries up, against stored leaves, stored nodes, every checkpoint, and tiles kept elsewhere."""
     report.keys = trusted_keys(report)
-    kept = sorted([*_notes_outside([Path(settings.CHECKPOINT_FOLDER), *outside], report), *_signers_note(report)])
+    folders = [one.folder for one in settings.CHECKPOINT_DESTINATIONS if one.folder]
+    places = [Path(settings.CHECKPOINT_FOLDER), *folders, *outside]
+    kept = sorted([*_notes_outside(places, report), *_signers_note(report)])
     exported = _Exported(tiles, report) if tiles is not None else None
     notes = _Merged(heapq.merge(_notes_in_database(report), kept))  # begins to read before the entries are read
     tree = Tree()
@@ -75,6 +77,7 @@ def check(report: Report, outside: Sequence[Path], tiles: Path | None, step: Ste
         _check_nodes(made, report)
         step(len(chunk), "entries")
     report.entries, report.root = tree.size, tree.root()
+    _check_tokens(report)
     for note in notes.rest():
         report.add(
             "spine_sequence",
@@ -226,6 +229,21 @@ def _signed(text: str, name: str, report: Report) -> checkpoint.Checkpoint | Non
             return _signed(text, name, report)
         report.add("spine_checkpoint", name, str(error))
         return None
+
+
+def _check_tokens(report: Report) -> None:
+    """Every time stamp that counts, against the checkpoint it is about and the certificates kept with it."""
+    chains = {row.sha256: row.pem.encode() for row in TimeStampChain.objects.using(AUDIT)}
+    for row in TimeStamp.objects.using(AUDIT).order_by("size", "pk").iterator(chunk_size=CHUNK):
+        report.tokens += 1
+        note = Checkpoint.objects.using(AUDIT).filter(size=row.size).values_list("note", flat=True).first() or ""
+        try:
+            found = timestamps.verify(bytes(row.response), note.encode(), None, chains.get(row.chain_sha256, b""))
+        except Refused as refused:
+            report.add("spine_timestamp", row.pk, refused.message)
+            continue
+        if found.tst_info.gen_time != row.stated_at:
+            report.add("spine_timestamp", row.pk, "its column differs from the time in the token")
 
 
 class _Exported:

@@ -1,10 +1,12 @@
 """Fixtures every test may ask for; servers and the database come from the plugins tests.servers and tests.database."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.authority import Authority
 from tests.factories import Cast, make_cast
 from tests.servers import HOME
 
@@ -25,6 +27,21 @@ def committed_cast(transactional_db: None) -> Cast:
 def signer_without_memory() -> None:
     """The signer knows no earlier log: what it signed in a test that was rolled back is gone."""
     (HOME.signer / "state.json").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def _authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
+    made = Authority(tmp_path_factory.mktemp("authority"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def authority(_authority: Authority, settings: Any) -> Authority:
+    """An honest time-stamp authority that this installation is configured for."""
+    _authority.mood, _authority.skew, _authority.asked = "honest", "", 0
+    settings.TSA_URL, settings.TSA_CA_FILE = _authority.url, str(_authority.roots)
+    return _authority
 
 
 @pytest.fixture

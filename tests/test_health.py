@@ -59,12 +59,14 @@ def test_readyz_counts_migrations_that_are_missing(client: Client) -> None:
     from django.db import connections
 
     with connections["owner"].cursor() as cursor:
-        cursor.execute("DELETE FROM django_migrations WHERE app = 'detection' AND name = '0002_finding_content'")
+        cursor.execute("SELECT name FROM django_migrations WHERE app = 'detection' ORDER BY name DESC LIMIT 1")
+        newest = cursor.fetchone()[0]
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'detection' AND name = %s", [newest])
         try:
             answer = client.get("/readyz")
         finally:
             cursor.execute(
-                "INSERT INTO django_migrations (app, name, applied) VALUES ('detection', '0002_finding_content', now())"
+                "INSERT INTO django_migrations (app, name, applied) VALUES ('detection', %s, now())", [newest]
             )
     assert (answer.status_code, answer.json()["migrations"]) == (503, "1 to be applied")
 

@@ -161,6 +161,14 @@ LADDER = {
     "GET dossiers/<version_id>/download/": "401 404 409 409 409 409 404",
     # jobs: this one is a case's
     "GET jobs/<job_id>/": "401 404 200 200 200 200 403",
+    "GET log/chain/": "401 200 200 200 200 200 403",
+    "GET log/checkpoints/": "401 200 200 200 200 200 403",
+    "GET log/checkpoints/<size>/": "401 404 404 404 404 404 403",  # nothing was signed
+    "GET log/checkpoints/<size>/note/": "401 404 404 404 404 404 403",
+    "GET log/consistency/": "401 400 400 400 400 400 403",  # between which two?
+    "GET log/entries/<entry_id>/proof/": "401 404 404 404 404 404 403",
+    "GET log/verifications/": "401 200 200 200 200 200 403",
+    "POST log/verifications/": "401 202 202 202 202 403 403",
     "GET log/": "401 200 200 200 200 200 403",
 }
 ELSEWHERE = {
@@ -247,6 +255,8 @@ def stage(committed_cast: Cast) -> dict[str, str]:
         "key_id": DetectorKey.objects.get(detector="outside").id,
         "ref": case.ref,
         "number": exhibit.number,
+        "size": 999_999,
+        "entry_id": exhibit.id,
         "note_id": note.id,
         "upload_id": upload.id,
         "job_id": job.id,

@@ -225,6 +225,14 @@ LADDER = {
     "POST log/": "302 405 405 405 405 405",
     "GET log/checkpoint/": "302 200 200 200 200 200",
     "POST log/checkpoint/": "302 405 405 405 405 405",
+    "GET log/chain/": "302 200 200 200 200 200",
+    "POST log/chain/": "302 405 405 405 405 405",
+    "GET log/verify/": "302 302 302 302 302 403",  # to the chain
+    "POST log/verify/": "302 302 302 302 302 403",  # to the one that runs
+    "GET log/verifications/<pk>/": "302 404 404 404 404 404",  # this job is a case's
+    "POST log/verifications/<pk>/": "302 405 405 405 405 405",
+    "GET log/checkpoints/<size>/": "302 404 404 404 404 404",  # nothing was signed at this size
+    "POST log/checkpoints/<size>/": "302 405 405 405 405 405",
     "GET jobs/<pk>/": "302 404 200 200 200 200",
     "POST jobs/<pk>/": "302 405 405 405 405 405",
     "GET jobs/<pk>/start-again/": "302 302 302 302 302 302",  # to the job
@@ -238,6 +246,7 @@ KINDS = {
     "me/tokens/": "token",
     "leads/": "lead",
     "jobs/": "job",
+    "log/verifications/": "job",
     "dossiers/": "version",
     "notices/": "note",
     "cases/<ref>/accounts/undo/": "job",
@@ -324,6 +333,7 @@ def stage(committed_cast: Cast, checkpoints_apart: Any) -> dict[str, str]:
         "<letter>": "a",
         "<slug>": "reseller",
         "<number>": 1,
+        "<size>": 999_999,
         "<username>": "counsel",
     }
     return {name: str(value) for name, value in found.items()}

@@ -19,9 +19,10 @@ from cases.models import Case, DossierVersion
 from config.embedded import postgres
 from detection.models import TelemetrySource
 from detection.retention import set_retention
-from spine import checkpoint, keyring, keys, protection, sequencer, verification
+from spine import checkpoint, keyring, keys, protection, sequencer, timestamps, verification
 from spine.ids import new_id
 from spine.models import AppendOnly, Checkpoint, Job, JobState
+from tests.authority import Authority
 from tests.cases.exchanges import make_sample
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
@@ -95,6 +96,8 @@ def tell_everything(cast: Cast, folder: Path) -> None:
         assert run_job(job).state == JobState.DONE, job.error
     sequencer.sequence()
     told_of_a_new_key()
+    sequencer.sequence()
+    timestamps.stamp_due()
     sequencer.sequence()
 
 
@@ -234,7 +237,12 @@ def key_of(row: models.Model) -> tuple[str, Any]:
 
 
 def test_every_changed_column_of_every_protected_table_is_found_and_located(
-    committed_cast: Cast, no_broker: None, checkpoints_apart: Path, tmp_path: Path, settings: Any
+    committed_cast: Cast,
+    no_broker: None,
+    checkpoints_apart: Path,
+    tmp_path: Path,
+    settings: Any,
+    authority: Authority,
 ) -> None:
     settings.TELEMETRY_ROOT = tmp_path / "telemetry"
     tell_everything(committed_cast, tmp_path)

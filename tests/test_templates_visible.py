@@ -14,7 +14,18 @@ from django.template.base import FilterExpression, Node, VariableNode
 ROOT = Path(__file__).resolve().parent.parent / "templates"
 # Filters whose result is a number, a date, a word of ours, or JSON.
 MADE_HERE = {
-    *("count", "compact", "percent", "points", "floatformat", "date", "time", "timesince", "timeuntil", "length"),
+    *(
+        "count",
+        "compact",
+        "percent",
+        "points",
+        "floatformat",
+        "date",
+        "time",
+        "timesince_filter",
+        "timeuntil_filter",
+        "length",
+    ),
     *("pluralize", "filesizeformat", "stringformat", "json_script", "likelihood_range", "tlp", "yesno", "short_hash"),
     "visible",
 }
@@ -46,6 +57,9 @@ SAFE_PATHS: dict[str, str] = {
     "item.exhibit": "a number",
     "key_fingerprint": "a digest",
     "chart.id": "an id that the view makes",
+    "now.checkpoint.note": "a signed note of its one form",
+    "proof.old_note": "the same",
+    "proof.new_note": "the same",
     "row.judged": "a count",
 }
 

@@ -17,7 +17,7 @@ from cases.models import Case, CustodyEvent, DossierApproval, DossierProof, Doss
 from cases.models.dossier import Edition
 from cases.vocabulary import CustodyAction
 from people.models import User
-from spine import jobs, log
+from spine import jobs, log, timestamps
 from spine.canonical import timestamp
 from spine.errors import Conflict, Refused
 from spine.models import Job
@@ -153,8 +153,12 @@ def render(version: DossierVersion, *, actor: str) -> Job:
 
 
 @transaction.atomic
-def seal(version: DossierVersion, plan: BagPlan, *, actor: str, confirm: Confirm = no_lease) -> DossierSeal:
+def seal(
+    version: DossierVersion, plan: BagPlan, *, actor: str, chain: bytes | None = None, confirm: Confirm = no_lease
+) -> DossierSeal:
     """Put the digests of an approved version's package in the log, once; afterwards, demand that they are the same.
+
+    `chain` are the certificates of the time stamp that the package will carry, when it will carry one.
 
     Side effects the first time: the seal's row and one log entry. Raises Refused for a version nobody approved, and
     with both digests when the rendering is not the one that was sealed.
@@ -172,10 +176,12 @@ def seal(version: DossierVersion, plan: BagPlan, *, actor: str, confirm: Confirm
         snapshot_sha256=version.snapshot_sha256,
         manifest_sha256=plan.manifest_sha256,
         statement_sha256=plan.statement_sha256,
+        chain_sha256=hashlib.sha256(chain).hexdigest() if chain is not None else None,
         at=timezone.now(),
     )
     confirm()
-    _record(action="dossier.sealed", version=version, actor=actor, rows=[made], manifest=plan.manifest_sha256)
+    rows = [made, *(timestamps.chain_rows(chain) if chain is not None else [])]
+    _record(action="dossier.sealed", version=version, actor=actor, rows=rows, manifest=plan.manifest_sha256)
     return made
 
 

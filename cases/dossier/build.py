@@ -3,6 +3,7 @@
 What is sealed is fixed by rows written once; a build that finds them uses them and must come to the same bytes.
 """
 
+import json
 import shutil
 import tempfile
 import time
@@ -17,7 +18,7 @@ from cases.dossier import bag
 from cases.dossier.document import document
 from cases.dossier.package_files import verify
 from cases.dossier.render import bag_info, payload
-from cases.dossier.seal import proof_of
+from cases.dossier.seal import chain_for, proof_of, token_for
 from cases.models import DossierProof, DossierVersion
 from spine.errors import Refused
 
@@ -49,26 +50,34 @@ def build(
     whole = document(version)
     report(1, STEPS, "laying out the document")
     files = payload(version, whole)
-    plan = bag.plan_bag(whole["package"]["name"], version.snapshot_sha256, files, bag_info(version, whole))
+    chain = None if whole["package"]["draft"] else chain_for(version)
+    info = bag_info(version, whole) | (bag.time_stamp_info(chain) if chain else {})
+    plan = bag.plan_bag(whole["package"]["name"], version.snapshot_sha256, files, info)
     with _workshop(folder) as workshop:
         target = workshop / f"{plan.name}.zip"
         if whole["package"]["draft"]:
             package = bag.write_zip(plan, {}, target)
         else:
-            package = _sealed(version, plan, target, actor, report, confirm)
+            package = _sealed(version, plan, chain, target, actor, report, confirm)
         report(4, STEPS, "putting the package in its place")
         return _moved(package, folder)
 
 
 def _sealed(
-    version: DossierVersion, plan: bag.BagPlan, target: Path, actor: str, report: Report, confirm: Confirm
+    version: DossierVersion,
+    plan: bag.BagPlan,
+    chain: bytes | None,
+    target: Path,
+    actor: str,
+    report: Report,
+    confirm: Confirm,
 ) -> bag.Package:
     report(2, STEPS, "sealing")
-    seal = dossiers.seal(version, plan, actor=actor, confirm=confirm)
+    seal = dossiers.seal(version, plan, chain=chain, actor=actor, confirm=confirm)
     report(3, STEPS, "proving the seal")
     known = DossierProof.objects.filter(seal=seal).first()
     proof = known.proof.encode() if known else proof_of(seal)
-    files = bag.seal_files(plan, proof)
+    files = _seal_files(plan, proof, chain)
     package = bag.write_zip(plan, files, target)
     if known is None:
         note = files[verify.CHECKPOINT].decode()
@@ -76,10 +85,15 @@ def _sealed(
             seal, proof=proof.decode(), checkpoint=note, package=package, actor=actor, confirm=confirm
         )
         if known.proof.encode() != proof:  # another build was faster: its proof is the one that stands
-            package = bag.write_zip(plan, bag.seal_files(plan, known.proof.encode()), target)
+            package = bag.write_zip(plan, _seal_files(plan, known.proof.encode(), chain), target)
     if package.sha256 != known.package_sha256:
         raise Refused(f"The package is not the one that was proved: {package.sha256}, not {known.package_sha256}.")
     return package
+
+
+def _seal_files(plan: bag.BagPlan, proof: bytes, chain: bytes | None) -> dict[str, bytes]:
+    note: str = json.loads(proof)["checkpoint"]
+    return bag.seal_files(plan, proof, token_for(note, chain), chain)
 
 
 @contextmanager

@@ -74,6 +74,9 @@ class DossierSeal(AppendOnly):
     snapshot_sha256 = models.CharField(max_length=64)
     manifest_sha256 = models.CharField(max_length=64)
     statement_sha256 = models.CharField(max_length=64)
+    chain_sha256 = models.CharField(  # noqa: DJ001 - NULL is left out of the row's form
+        max_length=64, null=True, help_text="certificates of the time stamp that its package carries"
+    )
     at = models.DateTimeField(default=timezone.now)
 
 

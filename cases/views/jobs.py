@@ -14,6 +14,7 @@ from spine.models import Job
 
 # What each kind of work is called while one waits for it.
 TITLES = {
+    "log.verify": "Verifying the log",
     "telemetry.add": "Reading telemetry",
     "detectors.run": "Running detectors and clustering accounts",
     "verdicts.set": "Setting verdicts",
@@ -48,4 +49,6 @@ def _result(found: Job) -> str:
         return reverse("dossier", args=[version])
     if ref:
         return reverse("case_accounts" if found.kind == "verdicts.set" else "case", args=[ref])
+    if found.kind == "log.verify":
+        return reverse("verification", args=[found.pk])
     return reverse("queue") if found.kind == "detectors.run" else ""

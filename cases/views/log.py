@@ -1,6 +1,5 @@
 """The log page: who did what, whether the chain holds, and background work that failed."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from cases.views import shared
 from cases.views.jobs import TITLES
 from people.policy import requires
 from people.rights import may
-from spine import jobs, sequencer, signing
+from spine import jobs, sequencer, signing, standing
 from spine.models import Checkpoint, Job, LogEntry, Outbox, Pending
 
 # Kinds of act by the first word of their code; those that tell of leads and cases need the right to read them.
@@ -113,17 +112,11 @@ def head() -> dict[str, Any]:
     return {
         "size": sequencer.log_size(),
         "root": bytes(last.root).hex() if last else "",
-        "covers": _last_covered(last),
+        "covers": standing.covered_until(last),
         "waiting": Pending.objects.count(),
         "key_fingerprint": signing.current_key().fingerprint,
         "checkpoint_url": "/log/checkpoint/" if last else "",
     }
-
-
-def _last_covered(last: Checkpoint | None) -> datetime | None:
-    """The time of the newest entry that a checkpoint covers."""
-    entries = LogEntry.objects.filter(sequence__index=last.size - 1) if last else LogEntry.objects.none()
-    return entries.values_list("at", flat=True).first()
 
 
 @requires("log.read")

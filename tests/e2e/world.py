@@ -46,6 +46,8 @@ def make_world(cast: Cast) -> World:
         ("cases", reverse("cases")),
         ("cases, nothing found", reverse("cases") + "?q=nothing"),
         ("log", reverse("log")),
+        ("chain", reverse("chain")),
+        ("chain, a proof refused", reverse("chain") + "?old=1&new=2"),
         ("log, nothing found", reverse("log") + "?q=nothing"),
         ("job", reverse("job", args=[Job.objects.latest("created_at").pk])),
         *((f"fresh {label}", reverse(tab, args=[fresh.ref])) for tab, label in TABS.items()),

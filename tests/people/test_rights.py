@@ -28,6 +28,7 @@ EXPECTED = {
     "registers.write": "yes no no yes no no",
     "destruction.read": "yes yes no yes no no",
     "destruction.write": "yes no no yes no no",
+    "log.verify": "yes yes yes yes no no",
 }
 
 

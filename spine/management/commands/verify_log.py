@@ -59,6 +59,8 @@ class Command(RetortCommand):
         if tiles is not None and not tiles.is_dir():
             raise CommandError(f"{tiles}: no such folder")
         report = verification.verify(checkpoints, tiles=tiles)
+        for table, count in report.tables.items():
+            self.say(f"{count} rows of {table}")
         self.stdout.write(
             f"{report.rows} protected rows, {report.entries} entries, {report.checkpoints} checkpoints compared, "
             f"{report.waiting} entries wait for their index"

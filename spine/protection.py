@@ -5,6 +5,7 @@ from django.conf import settings
 from django.db import connections, models
 from django.utils.module_loading import import_string
 
+from spine import log
 from spine.models import AppendOnly, Checkpoint, LogEntry, Node, Sequence
 
 TREE = (LogEntry, Sequence, Node, Checkpoint)
@@ -19,6 +20,16 @@ def protected_models() -> list[type[models.Model]]:
 def protected_tables() -> list[str]:
     """Names of the tables in which rows are only ever added."""
     return [model._meta.db_table for model in protected_models()]
+
+
+def row_columns() -> list[str]:
+    """For each table of protected rows: its name, and the columns of its canonical form, personal ones in brackets."""
+    lines = []
+    for model in protected_models():
+        if issubclass(model, AppendOnly):
+            shown = [f"[{column}]" if name in model.PERSONAL else column for name, column in log.columns(model)]
+            lines.append(f"{model._meta.db_table}: {' '.join(sorted(shown))}")
+    return lines
 
 
 def apply(alias: str, application: str, audit: str) -> None:

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pymerkle import InmemoryTree
+from pymerkle import InmemoryTree, InvalidProof, verify_consistency
 
 from spine import merkle
 
@@ -85,6 +85,15 @@ def test_root_and_paths_agree_with_an_independent_implementation(roots):
     assert roots[1:] == [tree.get_root(size) for size in range(1, 257)]
     path = tree.prove_inclusion(101, 200).path  # counts from 1, begins with the leaf itself
     assert path == [LEAVES[100], *merkle.inclusion_path(LEAVES[:200], 100)]
+
+
+def test_every_pair_of_sizes_up_to_256_is_consistent_to_an_independent_implementation_too(roots):
+    tree = InmemoryTree.init_from_entries([f"entry {number}".encode() for number in range(256)])
+    for new in range(1, 257):
+        for old in range(1, new + 1):
+            verify_consistency(roots[old], roots[new], tree.prove_consistency(old, new))
+    with pytest.raises(InvalidProof):
+        verify_consistency(roots[99], roots[256], tree.prove_consistency(100, 256))
 
 
 def test_stored_nodes_give_every_root_and_path_of_every_earlier_size(roots):

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from detection.models import ModelRelease
-from spine import checkpoint, log, merkle, proofs, sequencer, tiles, verification
+from spine import checkpoint, log, merkle, proofs, protection, sequencer, tiles, verification
 from spine.errors import Refused
 from spine.models import Checkpoint, LogEntry, Sequence
 from tests.servers import HOME
@@ -262,3 +262,16 @@ def test_export_to_the_tiles_of_another_history_is_refused(tmp_path: Path) -> No
 def test_tile_paths_are_grouped_by_three_digits() -> None:
     assert tiles.Tile(0, 1234067, 256).path == "tile/0/x001/x234/067"
     assert tiles.Tile(2, 7, 3).path == "tile/2/007.p/3"
+
+
+def test_columns_are_printed_as_a_second_verifier_needs_them() -> None:
+    out = StringIO()
+    call_command("verify_log", "--columns", stdout=out)
+    lines = dict(line.split(": ") for line in out.getvalue().splitlines())
+    assert lines["detection_modelrelease"] == "model released_at"
+    assert "[" in "".join(lines.values())
+    assert set(lines) < set(protection.protected_tables())
+    row = {"entry_id", "place", "salt", "id"}
+    assert [
+        table for table, columns in lines.items() if row & set(columns.replace("[", "").replace("]", "").split())
+    ] == []

@@ -1,4 +1,4 @@
-"""`verify_log [--tables] [--checkpoint FILE …] [--tiles DIR] [--consistency OLD NEW]`."""
+"""`verify_log [--tables] [--columns] [--checkpoint FILE …] [--tiles DIR] [--consistency OLD NEW]`."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -21,6 +21,11 @@ class Command(RetortCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--tables", action="store_true", help="print the protected tables, one a line, and stop")
         parser.add_argument(
+            "--columns",
+            action="store_true",
+            help="print each table of protected rows with the columns of its row form, personal in brackets, and stop",
+        )
+        parser.add_argument(
             "--checkpoint", action="append", type=Path, default=[], metavar="FILE", help="a checkpoint kept elsewhere"
         )
         parser.add_argument("--tiles", type=Path, metavar="DIR", help="tiles of export_log that were kept elsewhere")
@@ -35,6 +40,8 @@ class Command(RetortCommand):
     def perform(self, **options: Any) -> None:
         if options["tables"]:
             self.stdout.write("\n".join(protection.protected_tables()))
+        elif options["columns"]:
+            self.stdout.write("\n".join(protection.row_columns()))
         elif options["consistency"]:
             self.prove(*options["consistency"])
         else:

@@ -47,6 +47,7 @@ SENTENCES = {
     "sampling.read": "read exchange {ordinal} of plan {plan} of exhibit {number}",
     "testers.listed": "listed {accounts} accounts as sanctioned testers from {from} until {until}",
     "testers.ended": "ended a sanctioned test of {accounts} accounts",
+    "job.stopped": "stopped work that was asked for: {kind}",
     "timeline.added": "added a timeline entry",
     "timeline.withdrawn": "withdrew a timeline entry",
     "preservation.requested": "asked {source} to preserve {what}",

@@ -5,6 +5,7 @@ from django.urls import path
 from cases.views import access, case_list, chain, detector_keys, frame, jobs, lead, log, queue
 from cases.views.urls_case import urlpatterns as case_pages
 from cases.views.urls_counsel import urlpatterns as counsel_pages
+from cases.views.urls_exchange import urlpatterns as exchange_pages
 from cases.views.urls_kept import urlpatterns as kept_pages
 from cases.views.urls_testers import urlpatterns as tester_pages
 from people.views.urls import urlpatterns as people_pages
@@ -26,6 +27,7 @@ urlpatterns = [
     path("notices/<uuid:pk>/seen/", access.see_notice, name="see_notice"),
     *case_pages,
     *counsel_pages,
+    *exchange_pages,
     *kept_pages,
     *tester_pages,
     path("log/", log.log, name="log"),

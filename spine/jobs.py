@@ -184,6 +184,18 @@ def sweep() -> int:
     return len(ids)
 
 
+@acting_as(KEEPER)
+def stop(job: Job, *, why: str) -> bool:
+    """End a job that waits or runs; False when it had ended. What an attempt has not written yet, it writes no more.
+
+    The attempt that runs notices at its next progress, or when it would write.
+    """
+    going = Job.objects.filter(id=job.id, state__in=[JobState.QUEUED, JobState.RUNNING])
+    return bool(
+        going.update(state=JobState.FAILED, holder=None, lease_until=None, finished_at=timezone.now(), error=why[:2000])
+    )
+
+
 def start_again(job: Job, *, actor: str) -> Job:
     """Put a failed or parked job's work in the queue anew, as a job of its own."""
     if job.state not in {JobState.FAILED, JobState.PARKED}:

@@ -5,6 +5,7 @@ field is bad, so that 400 means: let through, and nothing done.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from people.actions import create_detector_key, create_token
 from people.models import DetectorKey, User
 from spine import jobs, log
 from tests.cases.api import client_of, client_of_detector
+from tests.cases.exchanges import make_sample
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
 from tests.factories import START, Cast, add_exhibit, make_case, make_lead, make_person, preserve_all, provider_ids
@@ -29,6 +31,7 @@ from tests.factories import START, Cast, add_exhibit, make_case, make_lead, make
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ROLES = ("anonymous", "administrator", "case_lead", "analyst", "counsel", "reader", "detector")
+SET = "cases/<ref>/exchange-sets/<exhibit>/"
 LADDER = {
     #                                                     anonymous admin lead analyst counsel reader detector
     "GET schema/": "401 200 200 200 200 200 200",
@@ -135,6 +138,17 @@ LADDER = {
     "POST holds/<hold_id>/release/": "401 404 400 403 400 403 404",
     "POST custodians/<custodian_id>/acknowledge/": "401 404 400 400 400 400 404",
     "POST custodians/<custodian_id>/remind/": "401 404 400 403 400 403 404",
+    "GET cases/<ref>/exchange-sets/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/exchange-sets/": "401 404 400 400 400 403 404",
+    f"GET {SET}": "401 404 200 200 200 200 404",
+    f"POST {SET}rerun/": "401 404 202 202 202 403 404",
+    f"GET {SET}reruns/<rerun_id>/": "401 404 200 200 200 200 404",
+    f"POST {SET}proof/": "401 404 400 400 400 400 404",
+    f"GET {SET}plans/": "401 404 200 200 200 200 404",
+    f"POST {SET}plans/": "401 404 400 400 400 403 404",
+    f"GET {SET}plans/<plan>/": "401 404 200 200 200 200 404",
+    f"POST {SET}plans/<plan>/sample/<ordinal>/results/": "401 404 400 400 400 403 404",
+    "POST cases/<ref>/jobs/<job_id>/stop/": "401 404 409 409 409 403 404",  # this one is not stopped
     "GET cases/<ref>/dossiers/": "401 404 200 200 200 200 404",
     "POST cases/<ref>/dossiers/": "401 404 400 400 400 403 404",
     "GET cases/<ref>/log/": "401 404 200 200 200 200 404",
@@ -215,7 +229,7 @@ def callers(committed_cast: Cast) -> dict[str, APIClient]:
 
 
 @pytest.fixture
-def stage(committed_cast: Cast) -> dict[str, str]:
+def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]:
     """One of everything an address can name, as text."""
     cast = committed_cast
     case = make_case(cast)
@@ -223,6 +237,8 @@ def stage(committed_cast: Cast) -> dict[str, str]:
     note = actions.add_timeline_note(
         case, actor=cast.analyst, lane="decisions", starts_at=START, text="Told", source="Mail", confidence="high"
     )
+    settings.TELEMETRY_ROOT = tmp_path / "telemetry"
+    plan = make_sample(case, cast.analyst, tmp_path)
     upload = start_upload(
         case, actor=cast.analyst, title="Log", source="Gateway", acquired_at=START, file_name="a", size=9
     )
@@ -257,6 +273,10 @@ def stage(committed_cast: Cast) -> dict[str, str]:
         "number": exhibit.number,
         "size": 999_999,
         "entry_id": exhibit.id,
+        "exhibit": plan.exchange_set.item.number,
+        "plan": plan.number,
+        "ordinal": 1,
+        "rerun_id": plan.exchange_set.reruns.get().id,
         "note_id": note.id,
         "upload_id": upload.id,
         "job_id": job.id,

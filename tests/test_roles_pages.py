@@ -5,6 +5,7 @@ let through, told what is missing, nothing done. 302 leads a stranger to the sig
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from people.actions import create_detector_key, create_token
 from people.models import ApiToken, DetectorKey
 from spine import jobs
 from spine.models import LogEntry
+from tests.cases.exchanges import make_sample
 from tests.cases.pages import client_of
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
@@ -34,6 +36,7 @@ CASE_VERBS = (
 PRESERVE_VERBS = (*("preservation/request", "preservation/explain", "preservation/<pk>/answer", "holds/place"),)
 HOLD_VERBS = ("custodians", "ask-release", "release")
 CUSTODIAN_VERBS = ("acknowledge", "acknowledge-for", "remind")
+SET = "cases/<ref>/sets/<exhibit>/"
 LADDER = {
     #                                         anonymous admin lead analyst counsel reader
     "GET healthz": "200 200 200 200 200 200",
@@ -173,6 +176,22 @@ LADDER = {
     "POST sources/": "302 405 405 405 405 405",
     "GET sources/<pk>/retention/": "302 302 302 302 302 302",  # to the list
     "POST sources/<pk>/retention/": "302 422 403 403 403 403",
+    "GET cases/<ref>/sets/new/": "302 404 200 200 200 200",
+    "POST cases/<ref>/sets/new/": "302 404 405 405 405 405",
+    "GET cases/<ref>/sets/make/": "302 404 302 302 302 302",  # to the tab
+    "POST cases/<ref>/sets/make/": "302 404 422 422 422 403",
+    f"GET {SET}": "302 404 200 200 200 200",
+    f"POST {SET}": "302 404 405 405 405 405",
+    **{f"GET {SET}{verb}/": "302 404 302 302 302 302" for verb in ("rerun", "prove", "plans")},  # to the set
+    f"POST {SET}rerun/": "302 404 302 302 302 403",
+    f"POST {SET}prove/": "302 404 422 422 422 422",
+    f"POST {SET}plans/": "302 404 422 422 422 403",
+    f"GET {SET}plans/<plan_number>/": "302 404 200 200 200 200",
+    f"POST {SET}plans/<plan_number>/": "302 404 405 405 405 405",
+    f"GET {SET}plans/<plan_number>/<ordinal>/": "302 404 200 200 200 200",
+    f"POST {SET}plans/<plan_number>/<ordinal>/": "302 404 422 422 422 403",
+    f"GET {SET}plans/<plan_number>/<ordinal>/prove/": "302 404 302 302 302 302",  # to the exchange
+    f"POST {SET}plans/<plan_number>/<ordinal>/prove/": "302 404 200 200 200 200",
     "GET cases/<ref>/dossiers/": "302 404 200 200 200 200",
     "POST cases/<ref>/dossiers/": "302 404 405 405 405 405",
     "POST cases/<ref>/dossiers/freeze/": "302 404 422 422 422 403",
@@ -235,6 +254,8 @@ LADDER = {
     "POST log/checkpoints/<size>/": "302 405 405 405 405 405",
     "GET jobs/<pk>/": "302 404 200 200 200 200",
     "POST jobs/<pk>/": "302 405 405 405 405 405",
+    "GET jobs/<pk>/stop/": "302 404 302 302 302 302",  # to the job
+    "POST jobs/<pk>/stop/": "302 404 422 422 422 403",  # a decision about verdicts is not stopped
     "GET jobs/<pk>/start-again/": "302 302 302 302 302 302",  # to the job
     "POST jobs/<pk>/start-again/": "302 404 422 422 422 404",  # it has not failed
     "POST sign-out/": "302 302 302 302 302 302",  # last: it ends the sessions
@@ -264,6 +285,7 @@ TRACES = ("evidence.viewed", "person.signed_out", "timeline.withdrawn", "counsel
 # What an administrator does here, to somebody made for that.
 TRACES += ("person.disabled", "person.enabled", "person.one_time_password", "person.second_factor_reset")
 TRACES += ("token.revoked", "detector_key.revoked")
+TRACES += ("exchange_set.proved",)
 # Addresses under api/v1/ answer keys as well as browsers: tests/test_roles_api.py has their ladder.
 OF_THE_API = "api/v1/"
 PAGES_OF_THE_API = {"api/v1/docs/"}
@@ -290,7 +312,7 @@ def every_page() -> set[str]:
 
 
 @pytest.fixture
-def stage(committed_cast: Cast, checkpoints_apart: Any) -> dict[str, str]:
+def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path: Path) -> dict[str, str]:
     """One of everything an address can name, as text: a case with an exhibit, an entry and a frozen version."""
     analyst = committed_cast.analyst
     case = make_case(committed_cast, stage="judged")
@@ -306,6 +328,8 @@ def stage(committed_cast: Cast, checkpoints_apart: Any) -> dict[str, str]:
         scope="case",
         keepers=[actions.Keeper(name="Gateway team")],
     )
+    settings.TELEMETRY_ROOT = tmp_path / "telemetry"
+    plan = make_sample(case, analyst, tmp_path)
     version = dossiers.freeze(case, actor=analyst, edition="counsel")
     job = jobs.enqueue("verdicts.set", actor="user:analyst", key="ladder", scope=case.id)
     track = make_track(case, committed_cast)
@@ -334,6 +358,9 @@ def stage(committed_cast: Cast, checkpoints_apart: Any) -> dict[str, str]:
         "<slug>": "reseller",
         "<number>": 1,
         "<size>": 999_999,
+        "<exhibit>": plan.exchange_set.item.number,
+        "<plan_number>": plan.number,
+        "<ordinal>": 1,
         "<username>": "counsel",
     }
     return {name: str(value) for name, value in found.items()}

@@ -1,5 +1,6 @@
 """A job's progress: asked for every two seconds by the page that waits, or opened as a page without JavaScript."""
 
+from typing import Any
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -8,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from cases.access import visible_jobs
+from cases.actions import work
 from cases.models import Case
 from people.policy import requires
 from spine.models import Job
@@ -19,6 +21,9 @@ TITLES = {
     "detectors.run": "Running detectors and clustering accounts",
     "verdicts.set": "Setting verdicts",
     "evidence.take_in": "Taking an uploaded file in as an exhibit",
+    "exchange_set.make": "Making an exchange set",
+    "exchange_set.rerun": "Asking an exchange set's source again",
+    "exchange_set.sample": "Drawing a sample",
     "dossier.freeze": "Freezing the dossier",
     "dossier.render": "Rendering the dossier",
 }
@@ -37,9 +42,10 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "spine/job.html", {"section": "log", "page_title": context["job_title"], **context})
 
 
-def progress(found: Job) -> dict[str, str]:
-    """What partials/job_progress.html needs beside the job: its title and where its result stands."""
-    return {"job_title": TITLES.get(found.kind, found.kind), "done_url": _result(found)}
+def progress(found: Job) -> dict[str, Any]:
+    """What partials/job_progress.html needs beside the job: its title, where its result stands, if it can be ended."""
+    title = TITLES.get(found.kind, found.kind)
+    return {"job_title": title, "done_url": _result(found), "stoppable": work.may_be_stopped(found)}
 
 
 def _result(found: Job) -> str:
@@ -47,6 +53,9 @@ def _result(found: Job) -> str:
     version = (found.result or {}).get("version") or found.args.get("version")
     if version and found.kind.startswith("dossier."):
         return reverse("dossier", args=[version])
+    exhibit = (found.result or {}).get("exhibit")
+    if ref and exhibit and found.kind.startswith("exchange_set."):
+        return reverse("exchange_set", args=[ref, exhibit])
     if ref:
         return reverse("case_accounts" if found.kind == "verdicts.set" else "case", args=[ref])
     if found.kind == "log.verify":

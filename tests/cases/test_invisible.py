@@ -7,6 +7,7 @@ first wall is taken away, and the same questions are asked of the second one alo
 import re
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from spine import jobs
 from tests import test_roles_api as api
 from tests import test_roles_pages as pages
 from tests.cases.api import client_of as token_of
+from tests.cases.exchanges import make_sample
 from tests.cases.pages import client_of
 from tests.cases.tracks import let_in, make_track, write_note
 from tests.factories import START, Cast, make_case, make_lead, provider_ids
@@ -31,7 +33,7 @@ pytestmark = [
 CANARY = "canary-7f31"
 # Of a case's own: what differs between two requests anyway, and what names the address that was asked for.
 OWN_HEADERS = {"X-Request-Id", "Set-Cookie", "Location"}
-NAMED_BY_REFERENCE = re.compile(r"<(ref|letter|slug|number|username)>")
+NAMED_BY_REFERENCE = re.compile(r"<(ref|letter|slug|number|username|exhibit|plan_number|plan|ordinal)>")
 
 
 def missing_like(value: str) -> str:
@@ -44,7 +46,7 @@ def missing_like(value: str) -> str:
 
 
 @pytest.fixture
-def hidden(committed_cast: Cast) -> dict[str, str]:
+def hidden(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]:
     """A restricted case full of canaries that the analyst is no member of; one of everything an address can name."""
     cast = committed_cast
     make_case(cast, stage="judged", accounts=provider_ids(3, "seen"))
@@ -56,6 +58,8 @@ def hidden(committed_cast: Cast) -> dict[str, str]:
     )
     track = make_track(case, cast)
     privileged, member = str(write_note(track, cast.counsel, CANARY).pk), str(let_in(track, cast, lead).pk)
+    settings.TELEMETRY_ROOT = tmp_path / "telemetry"
+    plan = make_sample(case, lead, tmp_path)
     version = dossiers.freeze(case, actor=lead, edition="counsel")
     with transaction.atomic():
         job = jobs.enqueue("verdicts.set", actor="user:lead", key=CANARY, scope=case.id)
@@ -73,6 +77,11 @@ def hidden(committed_cast: Cast) -> dict[str, str]:
         "letter": "a",
         "slug": "reseller",
         "number": "1",
+        "exhibit": str(plan.exchange_set.item.number),
+        "plan_number": str(plan.number),
+        "plan": str(plan.number),
+        "ordinal": "1",
+        "rerun_id": str(plan.exchange_set.reruns.get().pk),
         "username": "lead",
         "lead": str(Lead.objects.get(decisions__case=case).pk),
         "version": str(version.pk),

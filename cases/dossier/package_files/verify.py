@@ -2,11 +2,14 @@
 """Checks a sealed dossier package, with Python 3.8 or newer and nothing else.
 
     python3 -I -S verify.py [--key FINGERPRINT] [--json] [PATH]
+    python3 -I -S verify.py [--key FINGERPRINT] [--json] --exchange-proof FILE
 
 PATH is the package: the ZIP as delivered, or the folder it was extracted to; without it, the folder this file lies in.
 FINGERPRINT is the log's key fingerprint from the receipt. Exit code 0: every check holds. 1: refused. 2: wrong usage.
 
-The form that is demanded is described in docs/formats/package.md and docs/formats/log.md of the software.
+FILE is the proof that one exchange belongs to an exchange set.
+
+The forms are described in docs/formats/package.md, log.md and exchange-set.md of the software.
 """
 
 from __future__ import annotations
@@ -37,7 +40,9 @@ STATEMENT, PROOF, CHECKPOINT = "seal/statement.json", "seal/log-proof.json", "se
 TOKEN, CHAIN = "seal/timestamp.tsr", "seal/tsa-chain.pem"
 REQUIRED = (*SEALED, TAGMANIFEST, STATEMENT, PROOF, CHECKPOINT)
 OXUM, TOKEN_LABEL, CHAIN_LABEL = "Payload-Oxum", "Time-Stamp-Token", "Time-Stamp-Chain"
-SEAL_TABLE = "cases_dossierseal"
+SEAL_TABLE, EXHIBIT_TABLE = "cases_dossierseal", "cases_evidenceitem"
+EXCHANGE_PROOF, EXCHANGE_SET = "retort-exchange-proof", "retort-exchange-set"
+MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
 BAG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 HEX64 = re.compile(r"[0-9a-f]{64}")
@@ -51,6 +56,25 @@ SMALL = 1 << 20
 LARGE = 1 << 27
 LARGEST_INTEGER = 2**53 - 1
 DEEPEST = 40
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+SET_MEMBERS = words(
+    "v format id case source window accounts query rows key_sha256 leaves nodes files originals program made"
+)
+EXCHANGE_REQUIRED = words("v ts request_id account_id model")
+EXCHANGE_PLAIN = words(
+    "v ts request_id model surface country ja4 user_agent error_code finish_reason asn input_tokens output_tokens "
+    "reasoning_tokens cache_read_tokens n top_logprobs logit_bias_count max_tokens status temperature "
+    "issued_block_hashes presented_block_hashes prompt_bytes response_bytes tools_bytes"
+)
+EXCHANGE_COMMITTED = words(
+    "account_id org_id api_key_id conversation_id end_user_id ip payment_fingerprint prompt_sha256 response_sha256 "
+    "prompt response tools"
+)
 
 
 class Refused(Exception):  # noqa: N818 - what the package is
@@ -463,15 +487,33 @@ def read_info(text: str, subject: str) -> dict[str, str]:
 def check_proof(bag: Bag, report: Report) -> None:
     """The seal's row is in the log entry, the entry in the tree, the tree's root is signed."""
     proof = canonical(bag.read(PROOF), PROOF)
+    found = proven_row(proof, SEAL_TABLE, bag.read(CHECKPOINT))
+    bag.seal_row = found.fields
+    bag.row_is_proven = True
+    report.fingerprint = found.fingerprint
+    report.ok(PROOF, found.entry)
+    report.ok(CHECKPOINT, found.checkpoint)
+
+
+class Proven(NamedTuple):
+    """A row the log is shown to have: its columns, the key it rests on, and in words its entry and the checkpoint."""
+
+    fields: dict[str, Any]
+    fingerprint: str
+    entry: str
+    checkpoint: str
+
+
+def proven_row(proof: Any, table: str, note: bytes | None = None, personal: bool = False) -> Proven:
+    """Check a proof that a row of a table is in the log; `note` is the checkpoint it must rest on, if there is one."""
     exactly(proof, ("v", "row", "entry", "checkpoint", "key"), PROOF)
     exactly(proof["row"], ("canonical", "place", "path"), PROOF, "row")
     exactly(proof["entry"], ("canonical", "index", "path"), PROOF, "entry")
     if not is_version_1(proof) or not hexadecimal(proof["key"]):
         raise Refused(PROOF, "is of another version, or its key is not 64 hexadecimal digits")
-    row, entry = _row(proof["row"]["canonical"]), _entry(proof["entry"]["canonical"])
-    bag.seal_row = row["fields"]
+    row, entry = _row(proof["row"]["canonical"], table, personal), _entry(proof["entry"]["canonical"])
     origin, size, root, signature = read_note(proof["checkpoint"], PROOF)
-    if bag.read(CHECKPOINT) != proof["checkpoint"].encode("utf-8"):
+    if note is not None and note != proof["checkpoint"].encode("utf-8"):
         raise Refused(CHECKPOINT, f"is not the checkpoint in {PROOF}")
     in_entry = climb(proof["row"], "place", entry["rows"]["count"])
     if in_entry.hex() != entry["rows"]["root"]:
@@ -484,17 +526,16 @@ def check_proof(bag: Bag, report: Report) -> None:
     text = proof["checkpoint"].partition("\n\n")[0] + "\n"
     if not ed25519_holds(key, text.encode("utf-8"), signature[4:]):
         raise Refused(CHECKPOINT, f"its signature does not hold by the key in {PROOF}")
-    bag.row_is_proven = True
-    report.fingerprint = hashlib.sha256(b"\x01" + key).hexdigest()
-    report.ok(PROOF, f"entry {proof['entry']['index']} ({entry['action']} by {entry['actor']} at {entry['at']})")
-    report.ok(CHECKPOINT, f"signed, {origin}, {size} entries")
+    told = f"entry {proof['entry']['index']} ({entry['action']} by {entry['actor']} at {entry['at']})"
+    fingerprint = hashlib.sha256(b"\x01" + key).hexdigest()
+    return Proven(row["fields"], fingerprint, told, f"signed, {origin}, {size} entries")
 
 
-def _row(text: Any) -> dict[str, Any]:
+def _row(text: Any, table: str, personal: bool) -> dict[str, Any]:
     row = canonical_text(text, "row")
-    exactly(row, ("fields", "id", "table", "v"), PROOF, "the row")
-    if not is_version_1(row) or row["table"] != SEAL_TABLE or not isinstance(row["fields"], dict):
-        raise Refused(PROOF, f"the row is not a row of {SEAL_TABLE}")
+    exactly(row, ("fields", "id", "table", "v", *(["personal"] if personal else [])), PROOF, "the row")
+    if not is_version_1(row) or row["table"] != table or not isinstance(row["fields"], dict):
+        raise Refused(PROOF, f"the row is not a row of {table}")
     return dict(row)
 
 
@@ -814,13 +855,102 @@ def verify(path: str, fingerprint: str | None = None) -> Report:
                 report.fail(package.label, f"cannot be read: {error.strerror}")
     finally:
         package.close()
-    if fingerprint is not None and report.fingerprint:
-        report.key_compared = True
-        if fingerprint == report.fingerprint:
-            report.ok(CHECKPOINT, "the key has the fingerprint that was given")
-        else:
-            report.fail(CHECKPOINT, "the key does not have the fingerprint that was given")
+    _compare_key(report, fingerprint, CHECKPOINT)
     return report
+
+
+# One exchange of a set (docs/formats/exchange-set.md)
+
+
+def verify_exchange(path: str, fingerprint: str | None = None) -> Report:
+    """Check the proof that one exchange belongs to a set of which nothing else is shown."""
+    report = Report()
+    place = Path(path)
+    try:
+        _check_exchange(place.read_bytes()[: LARGE + 1], report)
+    except Refused as refusal:
+        report.fail(place.name, refusal.reason)
+    except OSError as error:
+        report.fail(place.name, f"cannot be read: {error.strerror}")
+    report.lines = [Line(line.ok, place.name, line.text) for line in report.lines]
+    _compare_key(report, fingerprint, place.name)
+    return report
+
+
+def _check_exchange(raw: bytes, report: Report) -> None:
+    if len(raw) > LARGE:
+        raise Refused("", "is larger than a proof can be")
+    proof = canonical(raw, "")
+    exactly(proof, ("v", "format", "row", "opened", "statement", "log"), "")
+    if not is_version_1(proof) or proof["format"] != EXCHANGE_PROOF:
+        raise Refused("", f"is not a {EXCHANGE_PROOF} of version 1")
+    exactly(proof["row"], ("canonical", "index", "path"), "", "row")
+    row, statement = _exchange(proof["row"]["canonical"]), _set_statement(proof["statement"])
+    rows, window = statement["rows"], statement["window"]
+    if climb(proof["row"], "index", rows["count"]).hex() != rows["root"]:
+        raise Refused("", "the path of the exchange does not lead to the root of the set")
+    if not window["start"] <= row["ts"] < window["end"]:
+        raise Refused("", "the exchange lies outside the window of the set")
+    report.ok("", f"exchange {row['request_id']} at {row['ts']} is number {proof['row']['index']} of {rows['count']}")
+    _check_opened(proof["opened"], row, report)
+    found = proven_row(proof["log"], EXHIBIT_TABLE, personal=True)
+    stated = proof["statement"].encode("utf-8")
+    if found.fields.get("sha256") != hashlib.sha256(stated).hexdigest() or found.fields.get("size") != len(stated):
+        raise Refused("", "the statement is not the exhibit that the log has")
+    report.fingerprint = found.fingerprint
+    source = statement["source"].get("name") if isinstance(statement["source"], dict) else ""
+    report.ok("", f"the set is an exhibit of {statement['case']}, from the source {source}, root {rows['root']}")
+    report.ok("", found.entry)
+    report.ok("", found.checkpoint)
+
+
+def _exchange(text: Any) -> dict[str, Any]:
+    row = canonical_text(text, "exchange")
+    if not isinstance(row, dict) or not EXCHANGE_REQUIRED <= set(row) <= EXCHANGE_PLAIN | EXCHANGE_COMMITTED:
+        raise Refused("", "the exchange does not have the members of a row")
+    if not is_version_1(row) or not isinstance(row["ts"], str) or not MOMENT.fullmatch(row["ts"]):
+        raise Refused("", "the exchange is of another version, or its time is not in its form")
+    if not all(hexadecimal(row[name]) for name in EXCHANGE_COMMITTED & set(row)):
+        raise Refused("", "a commitment in the exchange is not 64 hexadecimal digits")
+    return row
+
+
+def _set_statement(text: Any) -> dict[str, Any]:
+    statement = canonical_text(text, "statement")
+    exactly(statement, tuple(sorted(SET_MEMBERS)), "", "the statement")
+    exactly(statement["rows"], ("count", "root", "first", "last", "input_tokens", "output_tokens"), "", "rows")
+    exactly(statement["window"], ("start", "end"), "", "window")
+    times = [statement["window"][name] for name in ("start", "end")]
+    if not is_version_1(statement) or statement["format"] != EXCHANGE_SET or not hexadecimal(statement["rows"]["root"]):
+        raise Refused("", f"the statement is not that of a {EXCHANGE_SET} of version 1")
+    if not all(isinstance(one, str) and MOMENT.fullmatch(one) for one in times):
+        raise Refused("", "a time of the statement is not in its form")
+    return dict(statement)
+
+
+def _check_opened(opened: Any, row: dict[str, Any], report: Report) -> None:
+    """Each opened column's salt and value give the commitment in the row."""
+    if not isinstance(opened, dict):
+        raise Refused("", "what is opened is not an object")
+    for name, one in opened.items():
+        exactly(one, ("salt", "value"), "", "an opened column")
+        if name not in EXCHANGE_COMMITTED or name not in row or not hexadecimal(one["salt"]):
+            raise Refused("", f"{name} cannot be opened in this exchange")
+        if not isinstance(one["value"], str):
+            raise Refused("", f"the value of {name} is not text")
+        if hashlib.sha256(f"{one['salt']}:{one['value']}".encode()).hexdigest() != row[name]:
+            raise Refused("", f"the value of {name} is not the one the exchange commits to")
+        report.ok("", f"{name} is {one['value'][:200]}")
+
+
+def _compare_key(report: Report, fingerprint: str | None, subject: str) -> None:
+    if fingerprint is None or not report.fingerprint:
+        return
+    report.key_compared = True
+    if fingerprint == report.fingerprint:
+        report.ok(subject, "the key has the fingerprint that was given")
+    else:
+        report.fail(subject, "the key does not have the fingerprint that was given")
 
 
 UNCOMPARED = (
@@ -864,12 +994,13 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="verify.py", description="Checks a sealed dossier package.")
     parser.add_argument("--key", metavar="FINGERPRINT", type=fingerprint_argument, help="from the receipt")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--exchange-proof", metavar="FILE", help="check the proof of one exchange instead")
     parser.add_argument("path", nargs="?", metavar="PATH", help="ZIP or folder; default: where this file lies")
     given = parser.parse_args(arguments)
-    place = Path(given.path or Path(__file__).parent).resolve()
+    place = Path(given.exchange_proof or given.path or Path(__file__).parent).resolve()
     if not place.exists():
-        parser.error(f"there is no {given.path}")
-    report = verify(str(place), given.key)
+        parser.error(f"there is no {given.exchange_proof or given.path}")
+    report = (verify_exchange if given.exchange_proof else verify)(str(place), given.key)
     text = json.dumps(report.as_dict(), indent=2) if given.json else show(report, place.name)
     encoding = sys.stdout.encoding or "ascii"
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")

@@ -1,0 +1,34 @@
+"""The verb that ends work somebody asked for."""
+
+from django.db import transaction
+
+from cases.actions import base
+from people.models import User
+from spine import jobs, log
+from spine.errors import Refused
+from spine.models import Job
+
+STOPPABLE = ("exchange_set.",)
+
+
+def may_be_stopped(job: Job) -> bool:
+    """Whether this work can be ended while it waits or runs: long passes that write everything at their end."""
+    return job.kind.startswith(STOPPABLE) and not job.is_finished
+
+
+@transaction.atomic
+def stop_job(job: Job, *, actor: User) -> Job:
+    """End a job of a case while it waits or runs; nothing of it is written any more.
+
+    Side effects: the job has failed, with who stopped it; one log entry. Raises Refused for work that cannot be ended
+    or has ended.
+    """
+    base.require(actor, "cases.write")
+    if not job.kind.startswith(STOPPABLE) or job.scope is None:
+        raise Refused("This work cannot be stopped.")
+    if not jobs.stop(job, why=f"stopped by {actor}; nothing of it was kept"):
+        raise Refused("This work has ended already.")
+    data = {"kind": job.kind, "job": str(job.id)}
+    log.record(actor=actor.principal, action="job.stopped", about=job, scope=job.scope, data=data)
+    job.refresh_from_db()
+    return job

@@ -70,7 +70,7 @@ LADDER = {
     "POST findings/bulk/": "401 403 403 403 403 403 415",
     "GET findings/<finding_id>/": "401 403 200 200 200 200 403",
     "GET findings/<finding_id>/accounts/": "401 403 200 200 200 200 403",
-    "GET findings/<finding_id>/received/": "401 403 200 200 200 200 403",
+    "GET findings/<finding_id>/received/": "401 403 200 200 200 403 403",
     "GET accounts/": "401 403 200 200 200 200 403",
     "POST accounts/lookup/": "401 403 400 400 400 400 403",
     "GET accounts/<account_id>/": "401 403 200 200 200 200 403",

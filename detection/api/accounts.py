@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from detection import queries
 from detection.models import Account, Attribute
 from people.authentication import needs
+from people.rights import may
 from spine.answers import answers, checked
 
 MOST_LOOKED_UP = 1000
@@ -45,7 +46,13 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
 
 
 class AccountDetailSerializer(AccountSerializer):
-    """An account with the provider's id, for whoever has to act on it."""
+    """An account with the provider's id for whoever has to act on it; null without the right to identify accounts."""
+
+    provider_id = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_provider_id(self, account: Account) -> str | None:
+        return account.provider_id if self.context["identify"] else None
 
     class Meta(AccountSerializer.Meta):
         fields = (*AccountSerializer.Meta.fields, "provider_id")
@@ -102,12 +109,15 @@ class OneAccount(APIView):
     permission_classes = [needs("leads.read")]
 
     @extend_schema(
-        summary="Read an account, the provider's id included",
+        summary="Read an account",
+        description="With the provider's id for those who may identify accounts; null for others.",
         tags=["accounts"],
         responses=answers(200, AccountDetailSerializer, 404),
     )
     def get(self, request: Request, account_id: UUID) -> Response:
-        return Response(AccountDetailSerializer(get_object_or_404(Account, pk=account_id)).data)
+        account = get_object_or_404(Account, pk=account_id)
+        shown = {"identify": may(request.user, "accounts.identify")}
+        return Response(AccountDetailSerializer(account, context=shown).data)
 
 
 class AccountLookup(APIView):
@@ -127,7 +137,8 @@ class AccountLookup(APIView):
         given = {"ids": request.data} if isinstance(request.data, list) else request.data
         wanted = checked(LookupSerializer, given)
         found = queries.look_up(wanted["namespace"], wanted["ids"])
-        return Response(LookupAnswerSerializer({"matches": found.matches, "unknown": found.unknown}).data)
+        answer = {"matches": found.matches, "unknown": found.unknown}
+        return Response(LookupAnswerSerializer(answer, context={"identify": True}).data)  # the caller sent these ids
 
 
 class Attributes(generics.ListAPIView[Attribute]):

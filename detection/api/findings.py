@@ -234,7 +234,7 @@ class FindingAccounts(generics.ListAPIView[FindingAccount]):
 class ReceivedBytes(APIView):
     """The bytes a detector sent."""
 
-    permission_classes = [needs("leads.read")]
+    permission_classes = [needs("accounts.identify")]
 
     @extend_schema(
         summary="Download the received bytes, whose SHA-256 is payload_sha256",

@@ -16,6 +16,7 @@ EXPECTED = {
     "testers.write": "yes yes no no no no",
     "leads.read": "no yes yes yes yes no",
     "leads.write": "no yes yes no no no",
+    "accounts.identify": "no yes yes yes no no",
     "detectors.read": "yes yes yes yes yes no",
     "detectors.write": "yes no no no no no",
     "people.write": "yes no no no no no",

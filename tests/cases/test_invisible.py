@@ -4,141 +4,55 @@ Every page and every address of the API is asked, found from the resolver, so th
 first wall is taken away, and the same questions are asked of the second one alone.
 """
 
-import re
-import uuid
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import transaction
 
 from cases import access, actions
-from cases.actions import dossiers
 from cases.models import Case, Lead
 from people.rights import RIGHTS
-from spine import jobs
+from spine.models import Job
 from tests import test_roles_api as api
 from tests import test_roles_pages as pages
 from tests.cases.api import client_of as token_of
-from tests.cases.exchanges import make_sample
+from tests.cases.hidden import CANARY, Addresses, answer, api_addresses, hide, missing, page_addresses
 from tests.cases.pages import client_of
-from tests.cases.tracks import let_in, make_track, write_note
-from tests.factories import START, Cast, make_case, make_lead, provider_ids
+from tests.factories import Cast, make_lead
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("no_broker", "checkpoints_apart"),
 ]
-CANARY = "canary-7f31"
-# Of a case's own: what differs between two requests anyway, and what names the address that was asked for.
-OWN_HEADERS = {"X-Request-Id", "Set-Cookie", "Location"}
-NAMED_BY_REFERENCE = re.compile(r"<(ref|letter|slug|number|username|exhibit|plan_number|plan|ordinal)>")
-
-
-def missing_like(value: str) -> str:
-    """Something of the same shape that there is none of."""
-    try:
-        uuid.UUID(value)
-    except ValueError:
-        return "RT-2026-00000" if value.startswith("RT-") else value
-    return str(uuid.uuid4())
+page_stage, api_stage = pages.stage, api.stage
 
 
 @pytest.fixture
-def hidden(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]:
-    """A restricted case full of canaries that the analyst is no member of; one of everything an address can name."""
-    cast = committed_cast
-    make_case(cast, stage="judged", accounts=provider_ids(3, "seen"))
-    case = make_case(cast, stage="judged")
-    lead = cast.lead
-    actions.edit_case(case, actor=lead, changes={"title": (case.title, f"Accounts alike {CANARY}")})
-    note = actions.add_timeline_note(
-        case, actor=lead, lane="decisions", starts_at=START, text=CANARY, source="Mail", confidence="high"
-    )
-    track = make_track(case, cast)
-    privileged, member = str(write_note(track, cast.counsel, CANARY).pk), str(let_in(track, cast, lead).pk)
-    settings.TELEMETRY_ROOT = tmp_path / "telemetry"
-    plan = make_sample(case, lead, tmp_path)
-    version = dossiers.freeze(case, actor=lead, edition="counsel")
-    with transaction.atomic():
-        job = jobs.enqueue("verdicts.set", actor="user:lead", key=CANARY, scope=case.id)
-    type(job).objects.filter(pk=job.pk).update(state="failed", error=CANARY)
-    actions.assign_case(case, actor=lead, to=lead, expected=cast.analyst)
-    actions.restrict_case(case, actor=lead, reason=f"Few need to know {CANARY}")
-    actions.break_glass(case.ref, actor=cast.counsel, reason=f"An order came {CANARY}")
-    return {
-        **{kind: str(uuid.uuid4()) for kind in pages.KINDS.values()},
-        "counsel note": privileged,
-        "counsel_note": privileged,
-        "counsel member": member,
-        "member": member,
-        "ref": case.ref,
-        "letter": "a",
-        "slug": "reseller",
-        "number": "1",
-        "exhibit": str(plan.exchange_set.item.number),
-        "plan_number": str(plan.number),
-        "plan": str(plan.number),
-        "ordinal": "1",
-        "rerun_id": str(plan.exchange_set.reruns.get().pk),
-        "username": "lead",
-        "lead": str(Lead.objects.get(decisions__case=case).pk),
-        "version": str(version.pk),
-        "note": str(note.pk),
-        "job": str(job.pk),
-    }
+def hidden(page_stage: dict[str, str], committed_cast: Cast) -> dict[str, str]:
+    """The stage of the pages, with its case hidden from the analyst, and a job in it that failed."""
+    Job.objects.filter(pk=page_stage["job"]).update(state="failed", error=CANARY)
+    return hide(page_stage, committed_cast)
 
 
 @pytest.fixture
-def no_first_wall(hidden: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def hidden_from_api(api_stage: dict[str, str], committed_cast: Cast) -> dict[str, str]:
+    """The stage of the API, with its case hidden from the analyst."""
+    return hide(api_stage, committed_cast)
+
+
+def remove_first_wall(monkeypatch: pytest.MonkeyPatch) -> None:
     """The program asks nothing any more: no case is hidden from anybody, and an administrator may do everything."""
     monkeypatch.setattr(access, "hidden_cases", lambda user: Case.objects.none())
     monkeypatch.setitem(RIGHTS, "administrator", RIGHTS["administrator"] | RIGHTS["case_lead"])
 
 
-def of_the_case(path: str) -> bool:
-    """Whether an address names the case or something of it."""
-    kinds = ("leads/<pk>", "jobs/<pk>", "dossiers/<pk>", "<lead_id>", "<job_id>", "<version_id>")
-    return "<ref>" in path or any(kind in path for kind in kinds)
-
-
-def page_addresses(found: dict[str, str]) -> Iterator[tuple[str, str, str]]:
-    """(method, pattern, filled address) of every page that names the case or something of it."""
-    stage = {f"<{name}>": value for name, value in found.items()} | found | {"version": found["version"]}
-    for path in sorted(pages.every_page()):
-        if of_the_case(path):
-            for method in ("get", "post"):
-                yield method, path, pages.filled(path, stage)
-
-
-def api_addresses(found: dict[str, str]) -> Iterator[tuple[str, str, str]]:
-    """The same for the API."""
-    stage = found | {f"{name}_id": value for name, value in found.items()}
-    for path, methods in sorted(api.every_address().items()):
-        if of_the_case(path):
-            for method in sorted(methods):
-                yield method.lower(), path, api.filled(path, stage)
-
-
-def answer(client: Any, method: str, address: str) -> tuple[int, dict[str, str], int, str]:
-    """Status, headers and length of an answer, with what names the address itself put to one form; and the text."""
-    response = getattr(client, method)(address)
-    body = response.getvalue().decode(errors="replace")
-    body = re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", body)
-    headers = {name: value for name, value in response.items() if name not in OWN_HEADERS}
-    headers.pop("Content-Length", None)
-    return response.status_code, headers, len(body), body
-
-
-def compared(client: Any, addresses: Any, found: dict[str, str]) -> list[str]:
+def compared(client: Any, addresses: Callable[[dict[str, str]], Addresses], stage: dict[str, str]) -> list[str]:
     """Where the answer about the restricted case differs from the one about a missing case."""
-    absent = {name: missing_like(value) for name, value in found.items()}
     wrong = []
-    for (method, path, there), (_, _, nowhere) in zip(addresses(found), addresses(absent), strict=True):
-        seen, missing = answer(client, method, there), answer(client, method, nowhere)
-        if seen[:3] != missing[:3]:
-            wrong.append(f"{method} {path}: {seen[:3]} for the restricted one, {missing[:3]} for a missing one")
+    for (method, path, there), (_, _, nowhere) in zip(addresses(stage), addresses(missing(stage)), strict=True):
+        seen, absent = answer(client, method, there), answer(client, method, nowhere)
+        if seen[:3] != absent[:3]:
+            wrong.append(f"{method} {path}: {seen[:3]} for the restricted one, {absent[:3]} for a missing one")
         if CANARY in seen[3]:
             wrong.append(f"{method} {path}: shows {CANARY}")
     return wrong
@@ -146,7 +60,7 @@ def compared(client: Any, addresses: Any, found: dict[str, str]) -> list[str]:
 
 def shown(client: Any, hidden: dict[str, str], lists: list[str]) -> list[str]:
     """Lists, counts and searches in which something of the restricted case can be read."""
-    secrets = [CANARY, hidden["ref"], hidden["version"], hidden["job"], hidden["note"]]
+    secrets = [CANARY, hidden["<ref>"], hidden["version"], hidden["job"], hidden["note"]]
     found = []
     for address in lists:
         body = client.get(address).getvalue().decode(errors="replace")
@@ -165,11 +79,16 @@ API_LISTS = [
 ]
 
 
-def test_every_answer_about_a_restricted_case_is_as_if_it_were_missing(
+def test_every_page_about_a_restricted_case_is_as_if_it_were_missing(
     committed_cast: Cast, hidden: dict[str, str]
 ) -> None:
     assert compared(client_of(committed_cast.analyst), page_addresses, hidden) == []
-    assert compared(token_of(committed_cast.analyst), api_addresses, hidden) == []
+
+
+def test_every_endpoint_about_a_restricted_case_answers_as_if_it_were_missing(
+    committed_cast: Cast, hidden_from_api: dict[str, str]
+) -> None:
+    assert compared(token_of(committed_cast.analyst), api_addresses, hidden_from_api) == []
 
 
 def test_no_list_count_or_search_tells_of_a_restricted_case(committed_cast: Cast, hidden: dict[str, str]) -> None:
@@ -186,23 +105,29 @@ def test_no_list_count_or_search_tells_of_a_restricted_case(committed_cast: Cast
 
 
 @pytest.mark.parametrize("username", ["analyst", "admin"])
-@pytest.mark.usefixtures("no_first_wall")
-def test_database_alone_shows_nothing_of_a_restricted_case(
-    committed_cast: Cast, hidden: dict[str, str], username: str
+def test_database_alone_shows_no_page_or_list_anything_of_a_restricted_case(
+    committed_cast: Cast, hidden: dict[str, str], username: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    person = getattr(committed_cast, username)
-    page, token = client_of(person), token_of(person)
+    remove_first_wall(monkeypatch)
+    page, token = client_of(getattr(committed_cast, username)), token_of(getattr(committed_cast, username))
     assert shown(page, hidden, LISTS) == []
     assert shown(token, hidden, [f"/api/v1/{path}" for path in API_LISTS]) == []
-    assert compared(token, api_addresses, hidden) == []
     assert compared(page, page_addresses, hidden) == []
+
+
+@pytest.mark.parametrize("username", ["analyst", "admin"])
+def test_database_alone_shows_no_endpoint_anything_of_a_restricted_case(
+    committed_cast: Cast, hidden_from_api: dict[str, str], username: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove_first_wall(monkeypatch)
+    assert compared(token_of(getattr(committed_cast, username)), api_addresses, hidden_from_api) == []
 
 
 def test_notice_of_a_broken_glass_is_for_members_alone(committed_cast: Cast, hidden: dict[str, str]) -> None:
     assert CANARY in client_of(committed_cast.lead).get("/cases/").getvalue().decode()
     assert CANARY not in client_of(committed_cast.reader).get("/cases/").getvalue().decode()
     actions.remove_member(
-        Case.objects.get(ref=hidden["ref"]), actor=committed_cast.lead, person=committed_cast.counsel, reason="Over"
+        Case.objects.get(ref=hidden["<ref>"]), actor=committed_cast.lead, person=committed_cast.counsel, reason="Over"
     )
     assert CANARY not in client_of(committed_cast.counsel).get("/cases/").getvalue().decode()
 

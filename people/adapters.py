@@ -45,6 +45,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if second_factors.WORDS["webauthn"] in how or second_factors.WORDS["totp"] in how:
             request.session[sessions.SECOND] = True
         sessions.note(request)
+        sessions.tidy(person)
 
     def post_login(self, request: HttpRequest, user: Any, **hooks: Any) -> HttpResponse:
         return redirect(hooks.get("redirect_url") or resolve_url(settings.LOGIN_REDIRECT_URL))

@@ -75,7 +75,12 @@ def of_all(people: list[User]) -> dict[Any, Factors]:
 
 def has_any(person: User) -> bool:
     """Whether this person has a second factor."""
-    return bool(Authenticator.objects.filter(user=person, type__in=STRONG).exists())
+    return bool(strong_of(person.pk).exists())
+
+
+def strong_of(person_id: Any) -> Any:
+    """What of a person's is asked for at sign-in: all but recovery codes."""
+    return Authenticator.objects.filter(user_id=person_id, type__in=STRONG)
 
 
 def is_required(person: User) -> bool:

@@ -24,6 +24,7 @@ SINCE, SEEN, PROVED, SECOND = "retort_since", "retort_seen", "retort_proved", "r
 SEEN_RESOLUTION = 60  # seconds: not every page writes a row
 NAMESPACE = UUID("6f7d2a0e-9a54-4c1f-8a3e-1d4f0c9b7a21")
 LONGEST_AGENT = 200
+TIDIED = 500  # at most so many at one sign-in
 
 
 def begin(request: HttpRequest) -> None:
@@ -86,6 +87,14 @@ def open_ones() -> QuerySet[UserSession]:
     seen = timezone.now() - timedelta(seconds=settings.SESSION_IDLE_SECONDS)
     known: QuerySet[UserSession] = UserSession.objects.filter(session_key__in=alive)
     return known.filter(created_at__gt=since, last_seen_at__gt=seen)
+
+
+def tidy(person: User) -> None:
+    """Take out what is over anyway: sessions that have run out, and the person's entries in the list without one."""
+    gone = Session.objects.filter(expire_date__lt=timezone.now()).values_list("session_key", flat=True)
+    Session.objects.filter(session_key__in=list(gone[:TIDIED])).delete()
+    alive = Session.objects.filter(session_key__in=UserSession.objects.filter(user=person).values("session_key"))
+    UserSession.objects.filter(user=person).exclude(session_key__in=alive.values("session_key")).delete()
 
 
 @transaction.atomic

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from people import second_factors
+from people import actions, second_factors
 from tests.e2e.browsing import Windows
+from tests.e2e.test_accessibility import OPEN_FOLDS, violations
+from tests.e2e.test_layout import overflows
 from tests.factories import PASSWORD, Cast
-from tests.people.signing import code
+from tests.people.signing import code, with_app
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner", "audit"])
 
@@ -88,7 +90,7 @@ def test_a_passkey_is_made_and_opens_as_second_step_and_alone(committed_cast: Ca
     expect(page.get_by_role("heading", name="Queue", level=1)).to_be_visible()
 
     leave(page)
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("button", name="Use a passkey instead").click()
     expect(page.get_by_role("heading", name="Queue", level=1)).to_be_visible()
 
     page.goto("/me/second-factor/")
@@ -103,3 +105,25 @@ def leave(page: Page) -> None:
     page.locator("details.menu summary").last.click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_pages_on_people_fit_and_have_no_violation(committed_cast: Cast, by_name: Windows) -> None:
+    with_app(committed_cast.lead)
+    actions.create_token(actor="system:test", username="admin", name="notebook")
+    actions.create_detector_key(actor="system:test", detector="gateway", networks=["192.0.2.0/24"])
+    page = by_name.open(committed_cast.admin, reduced_motion="reduce")
+    places = ("/me/", "/me/password/", "/me/second-factor/", "/me/second-factor/app/", "/me/second-factor/passkey/")
+    places += (
+        "/confirm/",
+        "/people/",
+        "/people/roles/",
+        "/people/detector-keys/",
+        f"/people/{committed_cast.lead.pk}/",
+    )
+    found = []
+    for place in places:
+        page.goto(place)
+        page.evaluate(OPEN_FOLDS)
+        found += violations(page, place)
+        found += overflows(page, place)
+    assert found == [], "\n".join(found)

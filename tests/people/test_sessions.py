@@ -9,6 +9,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from people import actions, sessions
 from spine.models import LogEntry
@@ -125,6 +126,14 @@ def test_signing_in_gives_the_session_a_new_key(cast: Cast) -> None:
     stolen = Client()
     stolen.cookies[configured.SESSION_COOKIE_NAME] = planted
     assert not is_in(stolen)
+
+
+def test_a_sign_in_takes_out_what_is_over(cast: Cast) -> None:
+    over, kept = signed_in("lead"), signed_in("lead")
+    Session.objects.filter(session_key=over.session.session_key).update(expire_date=timezone.now())
+    signed_in("lead")
+    assert Session.objects.count() == UserSession.objects.count() == 2
+    assert is_in(kept)
 
 
 def test_a_session_without_a_beginning_is_over(cast: Cast) -> None:

@@ -31,8 +31,9 @@ from people.rights import MEANINGS, RIGHTS, may
 from spine.models import Job, LogEntry
 
 Person = User | AnonymousUser
-# Acts of places apart: only those places show them, by a scope of their own (cases/counsel.py).
-APART = ("counsel.",)
+DESK_ACTS = ("deconfliction.compared", "deconfliction.read", "deconfliction.weighed")
+# Acts of places apart: only those show them, by scopes of their own (cases/counsel.py, cases/deconfliction.py).
+APART = ("counsel.", *DESK_ACTS)
 # Acts that tell nothing of what was found or judged, by how their codes begin.
 OPEN_ACTS = (
     "log.",
@@ -45,6 +46,7 @@ OPEN_ACTS = (
     "token.",
     "detector_key.",
     "testers.",
+    "broker.",
 )
 
 

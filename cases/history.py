@@ -5,6 +5,8 @@ Every query takes a cut or None; None is the present, with what the sequencer ha
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -26,7 +28,8 @@ from spine.errors import Refused
 from spine.models import AppendOnly, LogEntry
 
 Row = TypeVar("Row", bound=AppendOnly)
-BUILDING = "dossier."  # acts that build dossiers are no part of what is built
+# Acts that build dossiers are no part of what is built; what brokers tell is for this case alone.
+NOT_TOLD = ("dossier.", "deconfliction.")
 CHANGEABLE = ("title", "summary", "status", "closing_reason", "marking", "assignee")
 
 
@@ -56,13 +59,19 @@ def cut(case: Case, as_of: datetime | None = None) -> Cut:
 
     Raises Refused when the case has no act by then.
     """
-    acts = LogEntry.objects.filter(scope=case.id, sequence__isnull=False).exclude(action__startswith=BUILDING)
+    acts = LogEntry.objects.filter(scope=case.id, sequence__isnull=False).exclude(not_told())
     if as_of is not None:
         acts = acts.filter(at__lte=as_of)
     last = acts.select_related("sequence").order_by("-sequence__index").first()
     if last is None:
         raise Refused(f"{case.ref} has no act in the log by then.", field="as_of")
     return Cut(last.sequence.index + 1, last.at, last.id)
+
+
+def not_told() -> Q:
+    """The acts that no cut holds."""
+    first, *others = (Q(action__startswith=start) for start in NOT_TOLD)
+    return reduce(or_, others, first)
 
 
 def before(rows: QuerySet[Row], at: Cut | None) -> QuerySet[Row]:
@@ -142,7 +151,7 @@ def findings_at(case: Case, at: Cut | None = None) -> QuerySet[Finding]:
 
 def acts_at(case: Case, at: Cut | None = None) -> QuerySet[LogEntry]:
     """The entries of the case, oldest first, with `sequence` where numbered; without acts that build dossiers."""
-    acts = LogEntry.objects.filter(scope=case.id).exclude(action__startswith=BUILDING).defer("row_digests")
+    acts = LogEntry.objects.filter(scope=case.id).exclude(not_told()).defer("row_digests")
     if at is not None:
         acts = acts.filter(sequence__index__lt=at.log_size)
     return acts.select_related("sequence").order_by("sequence__index", "at", "id")

@@ -1,19 +1,26 @@
 """The places of the navigation, in one visible table; who may not go to a place is not offered it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from cases.deconfliction import is_broker
 from people.rights import may
 
 
 @dataclass(frozen=True)
 class Place:
-    """One entry: the section its pages name, its words, the address's name, the right it asks for, its key after g."""
+    """One entry: the section its pages name, its words, the address's name, the right it asks for, its key after g.
+
+    `only` asks for more than a right.
+    """
 
     section: str
     label: str
     name: str
     right: str
     key: str = ""
+    only: Callable[[Any], bool] | None = None
 
 
 PLACES = (
@@ -21,7 +28,9 @@ PLACES = (
     Place("cases", "Cases", "cases", "cases.read", "c"),
     Place("holds", "Holds", "holds", "cases.read", "h"),
     Place("sources", "Sources", "sources", "detectors.read"),
+    Place("deconfliction", "Deconfliction", "desk", "cases.read", "d", only=is_broker),
     Place("testers", "Sanctioned testers", "testers", "testers.read", "s"),
+    Place("brokers", "Brokers", "brokers", "people.write", "b"),
     Place("log", "Log", "log", "log.read", "l"),
     Place("people", "People", "people", "people.write", "p"),
 )
@@ -29,4 +38,4 @@ PLACES = (
 
 def offered(person: object) -> list[Place]:
     """The places this person may go to, in order."""
-    return [place for place in PLACES if may(person, place.right)]
+    return [one for one in PLACES if may(person, one.right) and (one.only is None or one.only(person))]

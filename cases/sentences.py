@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cases import vocabulary
+from cases.models.deconfliction import AnswerValue
 from spine import log
 from spine.models import LogEntry
 
@@ -45,6 +46,16 @@ SENTENCES = {
     "sampling.planned": "drew {sampled} exchanges from exhibit {number} by plan {plan}, seed {seed}",
     "sampling.judged": "judged exchange {ordinal} of plan {plan} of exhibit {number}: {value}",
     "sampling.read": "read exchange {ordinal} of plan {plan} of exhibit {number}",
+    "deconfliction.asked": "asked a broker whether {accounts} accounts are in a case that one cannot see",
+    "deconfliction.compared": "compared a question with the cases its asker cannot see: {matches} matches",
+    "deconfliction.read": "looked at a question",
+    "deconfliction.answered": "answered a question of deconfliction: {answer}",
+    "deconfliction.weighed": "wrote down why a question was answered so: {answer}",
+    "deconfliction.approached": "asked whether this case agrees to be put in touch with another",
+    "deconfliction.replied": "told the broker whether this case agrees to be put in touch",
+    "deconfliction.introduced": "put this case in touch with somebody",
+    "broker.designated": "designated {person} as broker of deconfliction",
+    "broker.ended": "ended the term of the broker {person}",
     "testers.listed": "listed {accounts} accounts as sanctioned testers from {from} until {until}",
     "testers.ended": "ended a sanctioned test of {accounts} accounts",
     "job.stopped": "stopped work that was asked for: {kind}",
@@ -73,6 +84,7 @@ WORDS: dict[str, Mapping[Any, Any]] = {
     "alternative": vocabulary.ALTERNATIVES,
     "state": dict(vocabulary.AlternativeState.choices),
     "reason": dict(vocabulary.RejectReason.choices),
+    "answer": dict(AnswerValue.choices),
     "lane": dict(vocabulary.Lane.choices),
     "value": dict(vocabulary.VerdictValue.choices),
 }

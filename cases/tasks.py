@@ -6,7 +6,16 @@ from typing import Any
 from celery import shared_task
 
 from cases.access import visible_cases
-from cases.actions import base, bulk, dossiers, exchange_checks, exchange_sets, sampling, uploads
+from cases.actions import (
+    base,
+    bulk,
+    deconfliction,
+    dossiers,
+    exchange_checks,
+    exchange_sets,
+    sampling,
+    uploads,
+)
 from cases.dossier import build
 from cases.models import Case, DossierVersion
 from people.models import User
@@ -61,6 +70,11 @@ def sample_exchange_set(job: jobs.Running) -> dict[str, Any]:
     """Draw a sample from an exchange set by its plan (`cases.actions.sampling.draw`)."""
     still_open_to(job)
     return sampling.draw(job)
+
+
+def compare_question(job: jobs.Running) -> dict[str, Any]:
+    """Compare a question of deconfliction, as the system (`cases.actions.deconfliction`)."""
+    return {**deconfliction.compare(job)}
 
 
 def freeze_dossier(job: jobs.Running) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from django.urls import path
 from cases.views import access, case_list, chain, detector_keys, frame, jobs, lead, log, queue
 from cases.views.urls_case import urlpatterns as case_pages
 from cases.views.urls_counsel import urlpatterns as counsel_pages
+from cases.views.urls_deconfliction import urlpatterns as deconfliction_pages
 from cases.views.urls_exchange import urlpatterns as exchange_pages
 from cases.views.urls_kept import urlpatterns as kept_pages
 from cases.views.urls_testers import urlpatterns as tester_pages
@@ -29,6 +30,7 @@ urlpatterns = [
     *counsel_pages,
     *exchange_pages,
     *kept_pages,
+    *deconfliction_pages,
     *tester_pages,
     path("log/", log.log, name="log"),
     path("log/checkpoint/", log.download_checkpoint, name="download_checkpoint"),

@@ -1,9 +1,11 @@
-"""The second wall around the places apart: the counsel track, whose rows and log entries are there for its members.
+"""The second wall around the places apart: the counsel track for its members, the brokers' desk for brokers.
 
-`cases.walls` raises it; the first wall is `cases.counsel`.
+`cases.walls` raises it; the first wall is `cases.counsel` and `cases.deconfliction`.
 """
 
 from dataclasses import dataclass
+
+from cases.deconfliction import DESK
 
 
 def none_of(column: str, hidden: str) -> str:
@@ -29,6 +31,9 @@ TRACK = Apart(
     "case_id <> ALL ((SELECT retort_barred_from_counsel())::uuid[])"
     " OR id = ANY ((SELECT retort_named_tracks())::uuid[])"
 )
+# What was found is for brokers alone; a question, and what a case is told, for its case too.
+BROKERS = Apart("(SELECT retort_is_broker())")
+TOLD = Apart(f"({none_of('case_id', 'retort_hidden_cases')}) OR (SELECT retort_is_broker())")
 # Entries of the log and jobs: neither of a case nor of a place apart that one may not know of.
 SCOPE = Apart(f"scope IS NULL OR ({none_of('scope', 'retort_hidden_scopes')})")
 
@@ -65,6 +70,18 @@ BEGIN
           AND NOT EXISTS (SELECT 1 FROM public.cases_counselmember later WHERE later.supersedes_id = m.id)
     );
 END $$;
+CREATE OR REPLACE FUNCTION retort_is_broker() RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    who text := nullif(current_setting('retort.principal', true), '');
+BEGIN
+    IF public.retort_hidden_cases() IS NULL THEN RETURN false; END IF;
+    RETURN starts_with(who, 'system:') OR EXISTS (
+        SELECT 1 FROM public.cases_brokerterm t JOIN public.people_user u ON u.id = t.user_id
+        WHERE u.username = substr(who, 6) AND NOT t.ended
+          AND NOT EXISTS (SELECT 1 FROM public.cases_brokerterm later WHERE later.supersedes_id = t.id)
+    );
+END $$;
 CREATE OR REPLACE FUNCTION retort_hidden_scopes() RETURNS uuid[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -73,9 +90,9 @@ DECLARE
     named uuid[] := public.retort_named_tracks();
 BEGIN
     IF hidden IS NULL THEN RETURN NULL; END IF;
-    RETURN hidden || ARRAY(
+    RETURN hidden || CASE WHEN public.retort_is_broker() THEN '{}'::uuid[] ELSE '{DESK}'::uuid[] END || ARRAY(
         SELECT t.id FROM public.cases_counseltrack t
         WHERE NOT (coalesce(t.case_id <> ALL (barred), false) OR t.id = ANY (named))
     );
 END $$;
-"""
+""".replace("DESK", str(DESK))

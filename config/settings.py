@@ -206,6 +206,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 FILE_UPLOAD_TEMP_DIR = HOME.path / "incoming"
 FILE_UPLOAD_PERMISSIONS = 0o400
+DECONFLICTION_LEAST_ACCOUNTS = integer("RETORT_DECONFLICTION_LEAST_ACCOUNTS", 5)
+DECONFLICTION_PER_DAY = integer("RETORT_DECONFLICTION_PER_DAY", 3)
 COUNSEL_MARKING = line(
     "RETORT_COUNSEL_MARKING", "Privileged & confidential – attorney–client communication / work product", most=200
 )
@@ -245,6 +247,7 @@ JOB_KINDS = {
     "exchange_set.make": "cases.tasks.make_exchange_set",
     "exchange_set.rerun": "cases.tasks.rerun_exchange_set",
     "exchange_set.sample": "cases.tasks.sample_exchange_set",
+    "deconfliction.compare": "cases.tasks.compare_question",
     "dossier.freeze": "cases.tasks.freeze_dossier",
     "dossier.render": "cases.tasks.render_dossier",
 }
@@ -321,6 +324,8 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "Role": "people.models.Role",
+        "VerdictValue": "cases.vocabulary.VerdictValue",
+        "BrokerAnswerValue": "cases.models.deconfliction.AnswerValue",
         "LeadState": "cases.models.lead.LeadState",
         "LeadDecisionKind": "cases.models.lead.LeadDecision.Kind",
         "AlternativeState": "cases.vocabulary.AlternativeState",

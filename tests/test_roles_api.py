@@ -21,7 +21,9 @@ from detection.models import Account, Attribute, Cluster, Detector, Finding, Tel
 from people.actions import create_detector_key, create_token
 from people.models import DetectorKey, User
 from spine import jobs, log
+from spine.ids import new_id
 from tests.cases.api import client_of, client_of_detector
+from tests.cases.deconflicting import ask, designate
 from tests.cases.exchanges import make_sample
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
@@ -164,6 +166,18 @@ LADDER = {
     "GET cases/<ref>/counsel/log/": "401 404 404 404 200 404 404",
     "GET cases/<ref>/counsel/exports/": "401 404 404 404 200 404 404",
     "POST cases/<ref>/counsel/export/": "401 404 404 404 400 404 404",
+    # deconfliction: the reader is the broker here, and the desk is there for nobody else
+    "GET cases/<ref>/deconfliction/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/deconfliction/": "401 404 400 400 400 403 404",
+    "GET cases/<ref>/deconfliction/told/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/deconfliction/told/<approach_id>/reply/": "401 404 404 404 404 403 404",  # none
+    "GET deconfliction/": "401 404 404 404 404 200 404",
+    "GET deconfliction/<question_id>/": "401 404 404 404 404 200 404",
+    "POST deconfliction/<question_id>/answer/": "401 404 404 404 404 400 404",
+    "POST deconfliction/<question_id>/matches/<match_id>/ask/": "401 404 404 404 404 404 404",  # none
+    "GET brokers/": "401 200 403 403 403 403 403",
+    "POST brokers/": "401 400 403 403 403 403 403",
+    "POST brokers/<term_id>/end/": "401 400 403 403 403 403 403",
     # sanctioned testers
     "GET sanctioned-testers/": "401 200 200 200 200 200 403",
     "POST sanctioned-testers/": "401 400 400 403 403 403 403",
@@ -195,7 +209,7 @@ FIELDS = (
     *("alternative", "state", "lane", "starts_at", "text", "source", "edition", "recipient", "snapshot_sha256", "ids"),
     *("role", "scopes", "username"),
     *("people", "person", "ref"),
-    *("purpose", "direction", "topic", "exhibits", "person"),
+    *("purpose", "direction", "topic", "exhibits", "person", "about", "agrees", "words", "why", "introduce"),
     *("data_classes", "kind", "matter", "person", "ask", "data_class"),
 )
 BAD = {field: [{}] for field in FIELDS}
@@ -231,6 +245,7 @@ def callers(committed_cast: Cast) -> dict[str, APIClient]:
 @pytest.fixture
 def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]:
     """One of everything an address can name, as text."""
+    settings.DECONFLICTION_LEAST_ACCOUNTS = 1
     cast = committed_cast
     case = make_case(cast)
     exhibit = add_exhibit(case, cast.analyst)
@@ -264,6 +279,10 @@ def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]
     create_detector_key(actor="system:test", detector="outside")
     found: dict[str, Any] = {
         "test_id": list_test(cast.lead).id,
+        "term_id": designate(cast, cast.reader).id,
+        "question_id": ask(case, cast.lead).id,
+        "approach_id": new_id(),
+        "match_id": new_id(),
         "counsel_note_id": write_note(track, cast.counsel).id,
         "member_id": let_in(track, cast, make_person("outside", "analyst")).id,
         "person_id": spare.id,

@@ -18,7 +18,9 @@ from detection.models import TelemetrySource
 from people.actions import create_detector_key, create_token
 from people.models import ApiToken, DetectorKey
 from spine import jobs
+from spine.ids import new_id
 from spine.models import LogEntry
+from tests.cases.deconflicting import ask, designate
 from tests.cases.exchanges import make_sample
 from tests.cases.pages import client_of
 from tests.cases.testers import list_test
@@ -223,6 +225,21 @@ LADDER = {
     "POST cases/<ref>/counsel/log/": "302 404 405 405 405 405",
     "GET cases/<ref>/counsel/exports/": "302 404 404 404 200 404",
     "POST cases/<ref>/counsel/exports/": "302 404 404 404 422 404",
+    # deconfliction: the reader is the broker here, and the desk is there for nobody else
+    "GET cases/<ref>/deconfliction/": "302 404 200 200 200 200",
+    "POST cases/<ref>/deconfliction/": "302 404 422 422 422 403",
+    "GET cases/<ref>/deconfliction/<pk>/reply/": "302 404 302 302 302 302",
+    "POST cases/<ref>/deconfliction/<pk>/reply/": "302 404 404 404 404 403",  # no broker asked this case
+    "GET deconfliction/": "302 404 404 404 404 200",
+    "POST deconfliction/": "302 404 405 405 405 405",
+    "GET deconfliction/<pk>/": "302 404 404 404 404 200",
+    "POST deconfliction/<pk>/": "302 404 404 404 404 422",
+    "GET deconfliction/<pk>/matches/<match>/ask/": "302 404 404 404 404 302",
+    "POST deconfliction/<pk>/matches/<match>/ask/": "302 404 404 404 404 404",  # nothing was found
+    "GET brokers/": "302 200 403 403 403 403",
+    "POST brokers/": "302 422 403 403 403 403",
+    "GET brokers/<pk>/end/": "302 302 403 403 403 403",
+    "POST brokers/<pk>/end/": "302 422 403 403 403 403",
     # sanctioned testers: kept by case leads and administrators, read by all who read cases
     "GET sanctioned-testers/": "302 200 200 200 200 200",
     "POST sanctioned-testers/": "302 422 422 403 403 403",
@@ -273,6 +290,9 @@ KINDS = {
     "cases/<ref>/accounts/undo/": "job",
     "cases/<ref>/timeline/": "note",
     "sanctioned-testers/": "test",
+    "deconfliction/": "question",
+    "brokers/": "term",
+    "cases/<ref>/deconfliction/": "approach",
     "cases/<ref>/counsel/notes/": "counsel note",
     "cases/<ref>/counsel/members/": "counsel member",
     "cases/<ref>/preservation/": "request",
@@ -286,6 +306,7 @@ TRACES = ("evidence.viewed", "person.signed_out", "timeline.withdrawn", "counsel
 TRACES += ("person.disabled", "person.enabled", "person.one_time_password", "person.second_factor_reset")
 TRACES += ("token.revoked", "detector_key.revoked")
 TRACES += ("exchange_set.proved",)
+TRACES += ("deconfliction.read",)
 # Addresses under api/v1/ answer keys as well as browsers: tests/test_roles_api.py has their ladder.
 OF_THE_API = "api/v1/"
 PAGES_OF_THE_API = {"api/v1/docs/"}
@@ -314,6 +335,7 @@ def every_page() -> set[str]:
 @pytest.fixture
 def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path: Path) -> dict[str, str]:
     """One of everything an address can name, as text: a case with an exhibit, an entry and a frozen version."""
+    settings.DECONFLICTION_LEAST_ACCOUNTS = 1
     analyst = committed_cast.analyst
     case = make_case(committed_cast, stage="judged")
     note = actions.add_timeline_note(
@@ -339,6 +361,10 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
     token, key = ApiToken.objects.get(), DetectorKey.objects.get()
     found: dict[str, object] = {
         "test": list_test(committed_cast.lead).pk,
+        "term": designate(committed_cast, committed_cast.reader).pk,
+        "question": ask(case, committed_cast.lead).pk,
+        "approach": new_id(),
+        "<match>": new_id(),
         "counsel note": write_note(track, committed_cast.counsel).pk,
         "counsel member": let_in(track, committed_cast, make_person("outside", "analyst")).pk,
         "lead": make_lead(provider_ids(3, "other")).pk,

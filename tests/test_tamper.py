@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from cases import actions
-from cases.actions import counsel, dossiers, testers
+from cases.actions import counsel, deconfliction, dossiers, testers
 from cases.models import Case, DossierVersion
 from config.embedded import postgres
 from detection.models import TelemetrySource
@@ -23,10 +23,11 @@ from spine import checkpoint, keyring, keys, protection, sequencer, timestamps, 
 from spine.ids import new_id
 from spine.models import AppendOnly, Checkpoint, Job, JobState
 from tests.authority import Authority
+from tests.cases.deconflicting import ask, compared, make_broker, restrict
 from tests.cases.exchanges import make_sample
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
-from tests.factories import START, Cast, make_case, make_lead, make_release, run_job
+from tests.factories import START, Cast, make_case, make_lead, make_release, provider_ids, run_job
 from tests.servers import HOME
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner", "audit"])
@@ -52,6 +53,7 @@ REFUSED_BY_CONSTRAINTS = {
     "cases_sampledexchange.index",  # the index after it was drawn too
     "cases_samplingplan.confidence_level",
     "cases_alternativeanswer.alternative",
+    "cases_brokerterm.ended",
     "cases_citation.cluster_id",
     "cases_citation.evidence_id",
     "cases_citation.finding_id",
@@ -80,6 +82,7 @@ def tell_everything(cast: Cast, folder: Path) -> None:
         case, actor=cast.analyst, lane="decisions", starts_at=START, text="A note", source="us", confidence="high"
     )
     testers.end_test(list_test(cast.lead), actor=cast.admin, reason="Done")
+    deconflict(cast)
     track = make_track(case, cast)
     counsel.withdraw_note(write_note(track, cast.counsel), actor=cast.counsel)
     counsel.end_member(let_in(track, cast, cast.lead), actor=cast.counsel, reason="Done")
@@ -146,6 +149,19 @@ def keep_and_release(case: Case, cast: Cast) -> None:
         actions.acknowledge_on_behalf(custodian, actor=cast.counsel, exhibit=1, note="Signed")
         ask = actions.ask_release(hold, actor=cast.counsel, reason="It is settled")
         actions.release_hold(hold, actor=cast.lead, ask=ask.pk, note="Agreed")
+
+
+def deconflict(cast: Cast) -> None:
+    """A question with a match, the other side asked first, and people put in touch."""
+    broker = make_broker(cast)
+    asking = make_case(cast, accounts=provider_ids(8, "asks"))
+    hidden = make_case(cast, accounts=[*provider_ids(3, "asks"), *provider_ids(9, "hides")])
+    restrict(hidden, cast.lead)
+    question = ask(asking, cast.counsel)
+    [match] = compared(question)
+    approach = deconfliction.approach(match, actor=broker, words="May I?")
+    deconfliction.reply(approach, actor=cast.lead, agrees=True)
+    deconfliction.answer(question, actor=broker, value="hit", why="Both agree.", introduce=[match.pk])
 
 
 def other_values(field: Any, value: Any) -> list[Any]:

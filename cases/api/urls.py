@@ -21,6 +21,7 @@ from cases.api import (
     verdicts,
 )
 from cases.api.urls_counsel import urlpatterns as counsel_addresses
+from cases.api.urls_deconfliction import urlpatterns as deconfliction_addresses
 from cases.api.urls_exchange import urlpatterns as exchange_addresses
 from cases.api.urls_testers import urlpatterns as tester_addresses
 
@@ -97,6 +98,7 @@ urlpatterns = [
     path("cases/<str:ref>/dossiers/", dossiers.Dossiers.as_view(), name="case-dossiers"),
     path("cases/<str:ref>/log/", log.CaseLog.as_view(), name="case-log"),
     *counsel_addresses,
+    *deconfliction_addresses,
     *tester_addresses,
     *exchange_addresses,
     path("dossiers/<uuid:version_id>/", dossiers.OneDossier.as_view(), name="dossier"),

@@ -4,6 +4,18 @@ from cases.models.access import CaseMember, MembershipChange, Notice
 from cases.models.case import Case, CaseAccount, CaseCluster, Verdict
 from cases.models.claims import AlternativeAnswer, Citation, Judgement
 from cases.models.counsel import CounselExport, CounselMember, CounselNote, CounselTrack
+from cases.models.deconfliction import (
+    Approach,
+    BrokerAnswer,
+    BrokerReason,
+    BrokerTerm,
+    Comparison,
+    Introduction,
+    Match,
+    Question,
+    QuestionAbout,
+    Reply,
+)
 from cases.models.dossier import DossierApproval, DossierProof, DossierSeal, DossierVersion
 from cases.models.evidence import CustodyEvent, EvidenceItem
 from cases.models.exchange_sets import (
@@ -30,11 +42,16 @@ from cases.models.upload import Upload, UploadPart
 
 __all__ = [
     "AlternativeAnswer",
+    "Approach",
+    "BrokerAnswer",
+    "BrokerReason",
+    "BrokerTerm",
     "Case",
     "CaseAccount",
     "CaseCluster",
     "CaseMember",
     "Citation",
+    "Comparison",
     "CounselExport",
     "CounselMember",
     "CounselNote",
@@ -54,15 +71,20 @@ __all__ = [
     "HoldReleaseAsk",
     "HoldReminder",
     "HoldScope",
+    "Introduction",
     "Judgement",
     "Lead",
     "LeadDecision",
     "LeadSighting",
+    "Match",
     "MembershipChange",
     "Notice",
     "PreservationAbsence",
     "PreservationAnswer",
     "PreservationRequest",
+    "Question",
+    "QuestionAbout",
+    "Reply",
     "SampleResult",
     "SampledExchange",
     "SamplingPlan",

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from cases import counsel, figures, history, lifecycle, preservation, queries, timeline
+from cases import counsel, deconfliction, figures, history, lifecycle, preservation, queries, timeline
 from cases.access import readers_of, visible_cases
 from cases.context import failed_jobs
 from cases.forms import AssignForm, MarkingForm, MoveForm
@@ -35,6 +35,7 @@ TABS = {
     "case_evidence": "Evidence",
     "case_dossiers": "Dossiers",
     "case_access": "Access",
+    "case_deconfliction": "Deconfliction",
     "case_log": "Log",
 }
 Bound = dict[str, forms.Form]
@@ -244,6 +245,7 @@ def _tabs(case: Case, tab: str) -> list[dict[str, Any]]:
         "case_preservation": case.preservation_requests.count() + case.holds.count(),
         "case_evidence": case.evidence.count(),
         "case_dossiers": case.dossiers.count(),
+        "case_deconfliction": deconfliction.of_case(case),
         "case_log": LogEntry.objects.filter(scope=case.id).count(),
     }
     return [

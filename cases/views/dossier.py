@@ -225,7 +225,7 @@ def _claim(row: dict[str, Any]) -> dict[str, str]:
 def _later(version: DossierVersion) -> dict[str, Any]:
     """What was done in the case after the cut: how many acts, and the newest of them."""
     acts = LogEntry.objects.filter(scope=version.case_id).exclude(action__in=timeline.QUIET)
-    acts = acts.exclude(action__startswith=history.BUILDING)
+    acts = acts.exclude(history.not_told())
     after = acts.filter(Q(sequence__isnull=True) | Q(sequence__index__gte=version.log_size))
     newest = after.select_related("sequence").defer("row_digests").order_by("-at", "-id")[:LATER_SHOWN]
     return {"count": after.count(), "entries": entry_rows(list(newest))}

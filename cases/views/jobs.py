@@ -24,6 +24,7 @@ TITLES = {
     "exchange_set.make": "Making an exchange set",
     "exchange_set.rerun": "Asking an exchange set's source again",
     "exchange_set.sample": "Drawing a sample",
+    "deconfliction.compare": "Comparing for a broker",
     "dossier.freeze": "Freezing the dossier",
     "dossier.render": "Rendering the dossier",
 }

@@ -22,11 +22,11 @@ from spine.models import Checkpoint, Job, LogEntry, Outbox, Pending
 
 # Kinds of act by the first word of their code; those that tell of leads and cases need the right to read them.
 KINDS = {
-    "case": ("case.", "member.", "verdict", "judgement.", "alternative.", "evidence.", "timeline."),
+    "case": ("case.", "member.", "verdict", "judgement.", "alternative.", "evidence.", "timeline.", "deconfliction."),
     "dossier": ("dossier.",),
     "lead": ("lead.",),
     "detection": ("detector.", "telemetry.", "run.", "findings."),
-    "people": ("person.", "token.", "detector_key."),
+    "people": ("person.", "token.", "detector_key.", "broker."),
     "log": ("log.",),
     "testers": ("testers.",),
 }

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -135,8 +135,9 @@ def stop_job(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Stop work of a case that waits or runs."""
     if request.method == "POST":
         found = visible_jobs(request.user).filter(pk=pk).first()
-        if found is not None:
-            work.stop_job(found, actor=shared.person(request))
+        if found is None:
+            raise Http404("There is no such job.")
+        work.stop_job(found, actor=shared.person(request))
     return redirect("job", pk)
 
 

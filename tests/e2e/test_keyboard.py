@@ -95,6 +95,7 @@ def test_a_lead_becomes_an_approved_dossier_by_keyboard_alone(
     make_lead()
     page = windows.open(committed_cast.analyst, "/")
     open_and_start(page, committed_cast)
+    ask_to_preserve(page)
     add_exhibit(page)
     judge_accounts(page)
     judge_claims(page)
@@ -139,6 +140,23 @@ def tab_of_case(page: Page, name: str) -> None:
     tabs = page.get_by_role("navigation", name="Parts of this case")
     enter(tabs.get_by_role("link", name=re.compile(rf"^{name}\b")))
     expect(tabs.locator("[aria-current=page]")).to_contain_text(name)
+
+
+def ask_to_preserve(page: Page) -> None:
+    """The one source is chosen already."""
+    tab_of_case(page, "Preservation")
+    choose_one(page.locator("#preserve").get_by_label("request logs"))
+    write(page.get_by_label("What is to be kept"), "All request logs of the listed accounts.")
+    write(page.get_by_label("The log owner"), "Gateway team")
+    write(page.get_by_label("On what authority"), "Terms of use")
+    enter(page.get_by_role("button", name="Ask to preserve"))
+    page.get_by_role("heading", name="request logs").wait_for()
+
+
+def choose_one(box: Locator) -> None:
+    """Go to a box and tick it."""
+    tab_to(box)
+    box.page.keyboard.press("Space")
 
 
 def add_exhibit(page: Page) -> None:

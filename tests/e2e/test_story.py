@@ -40,6 +40,7 @@ def test_story_is_told_by_clicking(worker: Worker, windows: Windows, tmp_path: P
     move(analyst, "Start investigating")
     expect(analyst.get_by_role("status")).to_contain_text(f"{ref} is now investigating")
     refuse_to_escalate(analyst)
+    ask_to_preserve(analyst)
     add_an_exhibit(analyst, tmp_path)
     judge_all_accounts(analyst, accounts, worker)
     judge_one_account(analyst, accounts)
@@ -126,9 +127,23 @@ def refuse_to_escalate(page: Page) -> None:
     move(page, "Escalate")
     refusal = page.get_by_role("alert").filter(has_text="cannot be escalated yet").first
     expect(refusal).to_contain_text("at least one exhibit")
-    expect(refusal.get_by_role("listitem")).to_have_count(3 + len(ALTERNATIVES) + 2)  # claims a, b, c; verdict, exhibit
+    expect(refusal.get_by_role("listitem")).to_have_count(
+        3 + len(ALTERNATIVES) + 3  # claims a, b, c; verdict, exhibit, preservation
+    )
     expect(page.locator("[aria-current=step]")).to_contain_text("Investigating")
     page.keyboard.press("Escape")  # the panel stays open over the tabs
+
+
+def ask_to_preserve(page: Page) -> None:
+    """The one source is chosen already; the request stands there with its clock."""
+    tab(page, "Preservation")
+    panel = page.locator("#preserve")
+    panel.get_by_label("request logs").check()
+    panel.get_by_label("What is to be kept").fill("All request logs of the listed accounts.")
+    panel.get_by_label("The log owner").fill("Gateway team")
+    panel.get_by_label("On what authority").fill("Terms of use, section 9")
+    panel.get_by_role("button", name="Ask to preserve").click()
+    expect(page.get_by_role("heading", name="api-logs: request logs")).to_be_visible()
 
 
 def add_an_exhibit(page: Page, folder: Path) -> None:

@@ -22,6 +22,7 @@ from cases.models import (
     Lead,
     LeadDecision,
     PreservationRequest,
+    RedactionProposal,
     SampledExchange,
     SamplingPlan,
     TimelineNote,
@@ -37,6 +38,7 @@ APART = ("counsel.", *DESK_ACTS)
 # Acts that tell nothing of what was found or judged, by how their codes begin.
 OPEN_ACTS = (
     "log.",
+    "vault.",
     "detector.",
     "telemetry.",
     "run.",
@@ -205,6 +207,15 @@ def sampled_for(
         raise Http404("There is no such exchange in the sample.")
     found.plan = of
     return found
+
+
+def proposal_for(user: Person, ref: str, proposal_id: UUID, *, write: bool = False) -> RedactionProposal:
+    """A proposed redaction of an exhibit of a case, by the same rule."""
+    found = RedactionProposal.objects.filter(pk=proposal_id, item__case=case_for(user, ref, write=write))
+    proposal = found.select_related("item__case", "item__derived_from", "proposer").first()
+    if proposal is None:
+        raise Http404("There is no such redaction.")
+    return proposal
 
 
 def note_for(user: Person, ref: str, note_id: UUID, *, write: bool = False) -> TimelineNote:

@@ -6,8 +6,9 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
-from cases import notices
-from cases.access import Person, visible_jobs
+from cases import notices, verifying
+from cases.access import Person, visible_cases, visible_jobs
+from cases.models import EvidenceItem
 from cases.places import offered
 from cases.sample_story import SOURCE
 from detection.models import TelemetrySource
@@ -34,8 +35,18 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     if may(person, "cases.write") or may(person, "detectors.write"):
         context["failed_jobs"] = failed_jobs(person).count()
         context["conditions"] = conditions.standing()
+        context["failed_files"] = failed_files(person)
         context["failed_followups"] = Outbox.objects.filter(handled_at=None, attempts__gt=0).count()
     return context
+
+
+def failed_files(person: Person) -> int:
+    """Stored files that failed their last comparison: of exhibits this person may know of, or all to who keeps them."""
+    failed = verifying.failing()
+    if may(person, "cases.read"):
+        known = EvidenceItem.objects.filter(case__in=visible_cases(person))
+        failed = failed.filter(sha256__in=known.values("sha256"))
+    return failed.count()
 
 
 def failed_jobs(person: Person | None = None) -> QuerySet[Job]:

@@ -20,6 +20,8 @@ from cases.models import (
     CustodyEvent,
     EvidenceItem,
     Judgement,
+    Redacted,
+    RedactionDecision,
     TimelineNote,
     Verdict,
 )
@@ -115,6 +117,24 @@ def evidence_at(case: Case, at: Cut | None = None) -> QuerySet[EvidenceItem]:
     return (
         before(EvidenceItem.objects.filter(case=case), at).select_related("added_by", "derived_from").order_by("number")
     )
+
+
+def withheld_at(case: Case, at: Cut | None = None) -> dict[UUID, int | None]:
+    """The exhibits whose content stays in: those with an approved redaction, and what else was made from them.
+
+    Each with the number of the redaction that goes out in its place, None for what has none (yet).
+    """
+    approved = before(RedactionDecision.objects.filter(proposal__item__case=case, approved=True), at)
+    kept: dict[UUID, int | None] = dict.fromkeys(approved.values_list("proposal__item_id", flat=True))
+    made = before(Redacted.objects.filter(item__case=case), at).select_related("item").order_by("item__number")
+    redactions = {one.item_id: one.item for one in made}
+    for item in redactions.values():
+        if item.derived_from_id is not None:
+            kept[item.derived_from_id] = item.number
+    for item in evidence_at(case, at):  # by number: what was made from something comes after it
+        if item.derived_from_id in kept and item.id not in redactions:
+            kept.setdefault(item.id, None)
+    return kept
 
 
 def custody_at(case: Case, at: Cut | None = None) -> QuerySet[CustodyEvent]:

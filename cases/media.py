@@ -26,6 +26,11 @@ TEXTS = {"text/plain", "text/csv", "application/json", "application/x-ndjson", "
 UNKNOWN = "application/octet-stream"
 
 
+def is_text(media: str) -> bool:
+    """Whether content of this type can be shown as text."""
+    return media in TEXTS or media in {"text/html", "image/svg+xml", "application/xml"}
+
+
 def media_type(head: bytes, declared: str = "") -> str:
     """The media type of a file from its first bytes (`HEAD` of them are enough)."""
     for offset, magic, name in SIGNATURES:

@@ -33,6 +33,7 @@ PLACES = (
     Place("brokers", "Brokers", "brokers", "people.write", "b"),
     Place("log", "Log", "log", "log.read", "l"),
     Place("people", "People", "people", "people.write", "p"),
+    Place("vault", "Vault", "vault", "log.read", "v"),
 )
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.db.models import Count, Max, Min, Q, QuerySet
 
-from cases import history
+from cases import history, verifying
 from cases.access import Person, visible_cases, visible_leads
 from cases.filters import AccountFilter, matching
-from cases.models import Case, CaseAccount, CustodyEvent, EvidenceItem, Judgement, Lead, Verdict
+from cases.models import Case, CaseAccount, CustodyEvent, EvidenceItem, Judgement, Lead, VaultCheck, Verdict
 from cases.models.case import CaseStatus
 from cases.models.lead import LeadState
 from cases.paging import SIZE, Page, page
@@ -57,6 +57,7 @@ class Exhibit:
 
     item: EvidenceItem
     custody: list[CustodyEvent]
+    check: VaultCheck | None = None
 
 
 # Leads
@@ -226,11 +227,13 @@ def alternatives(case: Case) -> list[tuple[str, str, Any]]:
 
 
 def exhibits(case: Case) -> list[Exhibit]:
-    """Every exhibit with its custody events, by number; two queries."""
+    """Every exhibit with its custody events, by number, and its last comparison; three queries."""
     events: dict[Any, list[CustodyEvent]] = {}
     for event in history.custody_at(case):
         events.setdefault(event.item_id, []).append(event)
-    return [Exhibit(item, events.get(item.id, [])) for item in history.evidence_at(case)]
+    items = list(history.evidence_at(case))
+    checks = verifying.newest(item.sha256 for item in items)
+    return [Exhibit(item, events.get(item.id, []), checks.get(item.sha256)) for item in items]
 
 
 def strongest_exhibits(case: Case, limit: int = 3) -> list[EvidenceItem]:

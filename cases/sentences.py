@@ -5,6 +5,7 @@ from typing import Any
 
 from cases import vocabulary
 from cases.models.deconfliction import AnswerValue
+from cases.models.vaultcheck import CheckResult
 from spine import log
 from spine.models import LogEntry
 
@@ -31,7 +32,15 @@ SENTENCES = {
     "judgement.made": "judged claim ({claim}): {likelihood}",
     "alternative.answered": "answered the alternative {alternative}: {state}",
     "evidence.added": "added exhibit {number}",
-    "evidence.viewed": "downloaded exhibit {number}",
+    "evidence.viewed": "read the content of exhibit {number}",
+    "evidence.copied": "took a copy of exhibit {number}",
+    "evidence.verification_failed": "found that exhibit {number} no longer has its bytes: {result}",
+    "redaction.proposed": "proposed to redact exhibit {number} at {marks} places",
+    "redaction.approved": "approved a redaction of exhibit {number} at {marks} places",
+    "redaction.declined": "declined a redaction of exhibit {number}",
+    "evidence.redacted": "made exhibit {made}, a redaction of exhibit {number}",
+    "custody.recorded": "recorded a custody event of exhibit {number}: {event}",
+    "vault.compared": "compared {objects} stored files with their digests, {failed} failed",
     "counsel.opened": "opened the counsel track",
     "counsel.read": "read the counsel track: {page}",
     "counsel.noted": "wrote a note",
@@ -87,6 +96,8 @@ WORDS: dict[str, Mapping[Any, Any]] = {
     "answer": dict(AnswerValue.choices),
     "lane": dict(vocabulary.Lane.choices),
     "value": dict(vocabulary.VerdictValue.choices),
+    "event": dict(vocabulary.CustodyAction.choices),
+    "result": dict(CheckResult.choices),
 }
 VERDICTS = {**dict(vocabulary.VerdictValue.choices), "": "no verdict"}
 BY_ACTION: dict[str, Mapping[Any, Any]] = {

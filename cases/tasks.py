@@ -13,8 +13,10 @@ from cases.actions import (
     dossiers,
     exchange_checks,
     exchange_sets,
+    redactions,
     sampling,
     uploads,
+    verifying,
 )
 from cases.dossier import build
 from cases.models import Case, DossierVersion
@@ -45,6 +47,23 @@ def set_verdicts(job: jobs.Running) -> dict[str, Any]:
 def take_in_upload(job: jobs.Running) -> dict[str, Any]:
     """Make a complete upload an exhibit (`cases.actions.uploads.take_in`)."""
     return uploads.take_in(job)
+
+
+def redact(job: jobs.Running) -> dict[str, Any]:
+    """Make the derivative of an approved redaction (`cases.actions.redactions.make`)."""
+    still_open_to(job)
+    return redactions.make(job)
+
+
+def compare_vault(job: jobs.Running) -> dict[str, Any]:
+    """Compare stored files with their digests (`cases.actions.verifying.compare`)."""
+    return verifying.compare(job)
+
+
+@shared_task
+def verify_due() -> None:
+    """Have compared what is due."""
+    verifying.verify_due()
 
 
 @shared_task

@@ -17,7 +17,11 @@ from cases.vocabulary import Confidence, Lane
 from detection.models import ClusterMember, Finding, ModelRelease
 from spine.models import LogEntry
 
-QUIET = ("evidence.viewed", "dossier.downloaded")  # read, not decided: they stand in the custody log and in the log
+QUIET = (
+    "evidence.viewed",
+    "evidence.copied",
+    "dossier.downloaded",
+)  # read, not decided: they stand in the custody log and in the log
 PAGE = 50
 
 

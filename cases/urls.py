@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from cases.views import access, case_list, chain, detector_keys, frame, jobs, lead, log, queue
+from cases.views import access, case_list, chain, detector_keys, frame, jobs, lead, log, queue, vault
 from cases.views.urls_case import urlpatterns as case_pages
 from cases.views.urls_counsel import urlpatterns as counsel_pages
 from cases.views.urls_deconfliction import urlpatterns as deconfliction_pages
@@ -33,6 +33,8 @@ urlpatterns = [
     *deconfliction_pages,
     *tester_pages,
     path("log/", log.log, name="log"),
+    path("vault/", vault.vault, name="vault"),
+    path("vault/verify/", vault.verify_vault, name="verify_vault"),
     path("log/checkpoint/", log.download_checkpoint, name="download_checkpoint"),
     path("log/chain/", chain.chain, name="chain"),
     path("log/verify/", chain.verify_now, name="verify_log"),

@@ -213,6 +213,8 @@ COUNSEL_MARKING = line(
 )
 MAX_EVIDENCE_BYTES = integer("RETORT_MAX_EVIDENCE_BYTES", 64 * 1024**3)
 INCOMING_ROOT = text("RETORT_UPLOAD_FOLDER", str(HOME.path / "incoming" / "uploads"))
+VERIFY_DAYS = integer("RETORT_VERIFY_DAYS", 30)
+VERIFY_SECONDS = integer("RETORT_VERIFY_SECONDS", 900)
 UPLOAD_HOURS = integer("RETORT_UPLOAD_HOURS", 72)
 MAX_BULK_BYTES = integer("RETORT_MAX_BULK_BYTES", 8 * 1024**3)
 
@@ -243,6 +245,8 @@ JOB_KINDS = {
     "telemetry.add": "detection.tasks.add_telemetry",
     "detectors.run": "detection.tasks.run_detectors",
     "verdicts.set": "cases.tasks.set_verdicts",
+    "evidence.redact": "cases.tasks.redact",
+    "vault.compare": "cases.tasks.compare_vault",
     "evidence.take_in": "cases.tasks.take_in_upload",
     "exchange_set.make": "cases.tasks.make_exchange_set",
     "exchange_set.rerun": "cases.tasks.rerun_exchange_set",
@@ -293,6 +297,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "spine.tasks.sequence",
         "schedule": SEQUENCE_SECONDS,
         "options": {"expires": SEQUENCE_SECONDS * 2},
+    },
+    "compare": {
+        "task": "cases.tasks.verify_due",
+        "schedule": VERIFY_SECONDS,
+        "options": {"expires": VERIFY_SECONDS * 2},
     },
     "uploads": {"task": "cases.tasks.sweep_uploads", "schedule": 600, "options": {"expires": 1200}},
 }

@@ -15,8 +15,10 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from cases import actions
+from cases.actions.redactions import propose_redaction
 from cases.actions.uploads import start_upload
 from cases.models import Case, DossierVersion, Lead
+from cases.redaction import Mark
 from detection.models import Account, Attribute, Cluster, Detector, Finding, TelemetryFile, TelemetrySource
 from people.actions import create_detector_key, create_token
 from people.models import DetectorKey, User
@@ -119,6 +121,15 @@ LADDER = {
     "POST break-glass/": "401 403 400 403 400 403 403",
     "GET notices/": "401 403 200 200 200 200 403",
     "POST notices/<notice_id>/seen/": "401 403 404 404 404 404 403",
+    "GET cases/<ref>/evidence/<number>/custody/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/evidence/<number>/custody/": "401 404 400 400 400 403 404",
+    "GET cases/<ref>/evidence/<number>/custody/form/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/evidence/<number>/verify/": "401 404 202 202 202 202 404",
+    "GET cases/<ref>/evidence/<number>/redactions/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/evidence/<number>/redactions/": "401 404 400 400 400 403 404",
+    "POST cases/<ref>/redactions/<proposal_id>/decide/": "401 404 400 400 400 403 404",
+    "GET vault/": "401 200 200 200 200 200 403",
+    "POST vault/verify/": "401 202 202 202 202 403 403",
     "GET cases/<ref>/uploads/": "401 404 200 200 200 200 404",
     "POST cases/<ref>/uploads/": "401 404 400 400 400 403 404",
     # an upload of the analyst: nobody else knows of it; the body is no stream of bytes; it ends last
@@ -204,6 +215,7 @@ ELSEWHERE = {
     "": "every other address: nothing there, see below",
 }
 FIELDS = (
+    *("size", "action", "marks", "approve"),
     *("title", "summary", "marking", "to", "expected", "expected_from", "case", "cluster", "reason", "note", "name"),
     *("account", "value", "filter", "expected_count", "claim", "likelihood", "confidence", "rationale", "alternatives"),
     *("alternative", "state", "lane", "starts_at", "text", "source", "edition", "recipient", "snapshot_sha256", "ids"),
@@ -298,6 +310,7 @@ def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]
         "rerun_id": plan.exchange_set.reruns.get().id,
         "note_id": note.id,
         "upload_id": upload.id,
+        "proposal_id": propose_redaction(exhibit, actor=cast.analyst, marks=[Mark(0, 4, "secret")]).id,
         "job_id": job.id,
         "version_id": frozen(case, cast.admin).id,
         "lead_id": rejected.id,

@@ -14,6 +14,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from cases import actions
 from cases.actions import dossiers
+from cases.actions.redactions import propose_redaction
+from cases.redaction import Mark
 from detection.models import TelemetrySource
 from people.actions import create_detector_key, create_token
 from people.models import ApiToken, DetectorKey
@@ -194,6 +196,22 @@ LADDER = {
     f"POST {SET}plans/<plan_number>/<ordinal>/": "302 404 422 422 422 403",
     f"GET {SET}plans/<plan_number>/<ordinal>/prove/": "302 404 302 302 302 302",  # to the exchange
     f"POST {SET}plans/<plan_number>/<ordinal>/prove/": "302 404 200 200 200 200",
+    "GET cases/<ref>/evidence/<number>/": "302 404 200 200 200 200",
+    "POST cases/<ref>/evidence/<number>/": "302 404 405 405 405 405",
+    "GET cases/<ref>/evidence/<number>/text/": "302 404 200 200 200 200",
+    "POST cases/<ref>/evidence/<number>/text/": "302 404 405 405 405 405",
+    "GET cases/<ref>/evidence/<number>/verify/": "302 404 302 302 302 302",  # to the exhibit, as after a post
+    "POST cases/<ref>/evidence/<number>/verify/": "302 404 302 302 302 302",
+    "GET cases/<ref>/evidence/<number>/custody/": "302 404 200 200 200 200",
+    "POST cases/<ref>/evidence/<number>/custody/": "302 404 405 405 405 405",
+    "GET cases/<ref>/evidence/<number>/redact/": "302 404 200 200 200 200",
+    "POST cases/<ref>/evidence/<number>/redact/": "302 404 422 422 422 403",
+    "GET cases/<ref>/redactions/<pk>/": "302 404 302 302 302 302",  # to the exhibit
+    "POST cases/<ref>/redactions/<pk>/": "302 404 422 422 422 403",
+    "GET cases/<ref>/evidence/<number>/custody/pdf/": "302 404 200 200 200 200",
+    "POST cases/<ref>/evidence/<number>/custody/pdf/": "302 404 405 405 405 405",
+    "GET cases/<ref>/evidence/<number>/custody/record/": "302 404 302 302 302 302",
+    "POST cases/<ref>/evidence/<number>/custody/record/": "302 404 422 422 422 403",
     "GET cases/<ref>/dossiers/": "302 404 200 200 200 200",
     "POST cases/<ref>/dossiers/": "302 404 405 405 405 405",
     "POST cases/<ref>/dossiers/freeze/": "302 404 422 422 422 403",
@@ -259,6 +277,10 @@ LADDER = {
     # the log, of which an administrator reads what tells of no case; this job is a case's
     "GET log/": "302 200 200 200 200 200",
     "POST log/": "302 405 405 405 405 405",
+    "GET vault/": "302 200 200 200 200 200",
+    "POST vault/": "302 405 405 405 405 405",
+    "GET vault/verify/": "302 302 302 302 302 302",
+    "POST vault/verify/": "302 302 302 302 302 403",
     "GET log/checkpoint/": "302 200 200 200 200 200",
     "POST log/checkpoint/": "302 405 405 405 405 405",
     "GET log/chain/": "302 200 200 200 200 200",
@@ -293,6 +315,7 @@ KINDS = {
     "deconfliction/": "question",
     "brokers/": "term",
     "cases/<ref>/deconfliction/": "approach",
+    "cases/<ref>/redactions/": "proposal",
     "cases/<ref>/counsel/notes/": "counsel note",
     "cases/<ref>/counsel/members/": "counsel member",
     "cases/<ref>/preservation/": "request",
@@ -301,7 +324,14 @@ KINDS = {
     "sources/": "source",
 }
 # What reading may leave in the log.
-TRACES = ("evidence.viewed", "person.signed_out", "timeline.withdrawn", "counsel.read", "counsel.withdrawn")
+TRACES = (
+    "evidence.viewed",
+    "evidence.copied",
+    "person.signed_out",
+    "timeline.withdrawn",
+    "counsel.read",
+    "counsel.withdrawn",
+)
 # What an administrator does here, to somebody made for that.
 TRACES += ("person.disabled", "person.enabled", "person.one_time_password", "person.second_factor_reset")
 TRACES += ("token.revoked", "detector_key.revoked")
@@ -371,6 +401,7 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
         "job": job.pk,
         "version": version.pk,
         "note": note.pk,
+        "proposal": propose_redaction(case.evidence.earliest("number"), actor=analyst, marks=[Mark(0, 4, "secret")]).pk,
         "request": case.preservation_requests.get().pk,
         "hold": hold.pk,
         "custodian": hold.custodians.get().pk,

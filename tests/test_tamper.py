@@ -14,8 +14,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from cases import actions
-from cases.actions import counsel, deconfliction, dossiers, testers
+from cases.actions import counsel, deconfliction, dossiers, redactions, testers, verifying
 from cases.models import Case, DossierVersion
+from cases.redaction import Mark
 from config.embedded import postgres
 from detection.models import TelemetrySource
 from detection.retention import set_retention
@@ -63,6 +64,7 @@ REFUSED_BY_CONSTRAINTS = {
     "cases_dossierversion.edition",
     "cases_evidenceitem.derivation",
     "cases_evidenceitem.derived_from_id",
+    "cases_evidenceitem.kind",
     "cases_hold.exhibit_id",
     "cases_hold.scope",
     "cases_holdacknowledgement.on_behalf",
@@ -95,6 +97,8 @@ def tell_everything(cast: Cast, folder: Path) -> None:
     version = DossierVersion.objects.get()
     with transaction.atomic():
         dossiers.approve(version, actor=cast.counsel, snapshot_sha256=version.snapshot_sha256)
+    redact(case, cast)
+    verifying.verify_vault(actor=cast.admin)
     for job in Job.objects.filter(state=JobState.QUEUED):
         assert run_job(job).state == JobState.DONE, job.error
     sequencer.sequence()
@@ -162,6 +166,13 @@ def deconflict(cast: Cast) -> None:
     approach = deconfliction.approach(match, actor=broker, words="May I?")
     deconfliction.reply(approach, actor=cast.lead, agrees=True)
     deconfliction.answer(question, actor=broker, value="hit", why="Both agree.", introduce=[match.pk])
+
+
+def redact(case: Case, cast: Cast) -> None:
+    """A redaction by two people, made."""
+    marks = [Mark(0, 4, "secret")]
+    proposal = redactions.propose_redaction(case.evidence.earliest("number"), actor=cast.lead, marks=marks)
+    redactions.decide_redaction(proposal, actor=cast.counsel, approve=True)
 
 
 def other_values(field: Any, value: Any) -> list[Any]:

@@ -4,7 +4,8 @@ from cases.actions.access import add_member, break_glass, open_case_up, remove_m
 from cases.actions.bulk import count_matching, set_verdicts_matching, undo_verdicts
 from cases.actions.cases import assign_case, edit_case, move_case
 from cases.actions.claims import Cited, answer_alternative, judge
-from cases.actions.evidence import add_evidence, record_view
+from cases.actions.custody import record_custody
+from cases.actions.evidence import add_evidence, record_copy, record_view
 from cases.actions.holds import (
     Keeper,
     acknowledge,
@@ -44,6 +45,8 @@ __all__ = [
     "open_case",
     "open_case_up",
     "place_hold",
+    "record_copy",
+    "record_custody",
     "record_view",
     "reject_lead",
     "release_hold",

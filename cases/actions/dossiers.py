@@ -9,11 +9,13 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from cases import verifying
 from cases.actions import base
+from cases.actions.custody import note
 from cases.dossier import freeze as freezing
 from cases.dossier.bag import BagPlan, Package
 from cases.dossier.seal import demand_same
-from cases.models import Case, CustodyEvent, DossierApproval, DossierProof, DossierSeal, DossierVersion, EvidenceItem
+from cases.models import Case, DossierApproval, DossierProof, DossierSeal, DossierVersion, EvidenceItem
 from cases.models.dossier import Edition
 from cases.vocabulary import CustodyAction
 from people.models import User
@@ -41,6 +43,7 @@ def prepare(
     """
     base.require(actor, "cases.write")
     asked = checked(edition=edition, recipient=recipient, basis=basis, as_of=as_of)
+    demand_whole(case)
     args = {"case": str(case.id), **asked, "as_of": timestamp(as_of) if as_of else ""}
     key = "\x1f".join([str(case.id), *asked.values(), str(args["as_of"])])
     return jobs.enqueue(FREEZE, actor=actor.principal, key=_short(key), args=args, scope=case.id)
@@ -61,6 +64,13 @@ def checked(*, edition: str, recipient: str, basis: str, as_of: datetime | None)
     return {"edition": edition, "recipient": recipient, "basis": basis}
 
 
+def demand_whole(case: Case) -> None:
+    """Raise Refused naming each exhibit of the case whose stored bytes failed their last comparison."""
+    failed = [verifying.said(item, check) for item, check in verifying.failed_exhibits(case)]
+    if failed:
+        raise Refused("An exhibit no longer has the bytes it was hashed with: restore it first.", missing=failed)
+
+
 def freeze(
     case: Case,
     *,
@@ -78,6 +88,7 @@ def freeze(
     """
     base.require(actor, "cases.write")
     asked = checked(edition=edition, recipient=recipient, basis=basis, as_of=as_of)
+    demand_whole(case)
     frozen = freezing.take_snapshot(case, **asked, as_of=as_of)
     if frozen.version is not None:
         return frozen.version
@@ -222,14 +233,12 @@ def record_download(version: DossierVersion, *, actor: User, sha256: str) -> Non
     name = f"{version.bag_name} ({sha256[:12]}…)"
     exhibits = EvidenceItem.objects.filter(case=version.case, entry__sequence__index__lt=version.log_size)
     events = [
-        CustodyEvent(
-            item=exhibit,
+        note(
+            exhibit,
             action=CustodyAction.EXPORTED,
-            who=str(actor),
-            at=timezone.now(),
-            why=f"in the dossier package {name}"[:300],
-            how=f"Retort {settings.VERSION}, download of the package",
-            sha256=exhibit.sha256,
+            actor=actor,
+            why=f"in the dossier package {name}",
+            how="download of the package",
         )
         for exhibit in exhibits.order_by("number")
     ]

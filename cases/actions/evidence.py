@@ -2,7 +2,7 @@
 
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import IO, Any
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from cases.actions import base
 from cases.actions.custody import note
-from cases.kinds import ADDABLE, EvidenceKind, needs
+from cases.kinds import ADDABLE, Derivation, EvidenceKind, needs
 from cases.media import HEAD, media_type
 from cases.models import Case, CustodyEvent, EvidenceItem
 from cases.vocabulary import CustodyAction
@@ -73,21 +73,26 @@ def add_evidence(
 
 @transaction.atomic
 def enter(
-    item: EvidenceItem, *, actor: User, authority: str, how: str = "uploaded and streamed into the vault"
+    item: EvidenceItem,
+    *,
+    actor: User,
+    authority: str,
+    how: str = "uploaded and streamed into the vault",
+    more: Sequence[CustodyEvent] = (),
 ) -> EvidenceItem:
-    """Write an exhibit whose bytes are in the vault as its case's next, with its first custody events.
+    """Write an exhibit whose bytes are in the vault as its case's next, with its first custody events and `more`.
 
     Raises Conflict naming the exhibit that has these bytes already.
     """
     row = base.locked_case(item.case)
     demand_new(row, item.sha256)
     item.case = row
-    item.number = (row.evidence.aggregate(last=Max("number"))["last"] or 0) + 1
+    item.number = next_number(row)
     purpose = authority or f"evidence in {row.ref}"
     events = custody_of_new(item, actor=actor, why=purpose, how=how)
     data = {"ref": row.ref, "number": item.number, "sha256": item.sha256, "size": item.size, "type": item.media_type}
     data["kind"] = item.kind_or_file
-    rows = [item, *events]
+    rows = [item, *events, *more]
     log.record(actor=actor.principal, action="evidence.added", about=item, scope=row.id, data=data, rows=rows)
     base.touch(row)
     return item
@@ -95,19 +100,35 @@ def enter(
 
 @transaction.atomic
 def record_view(item: EvidenceItem, *, actor: User, purpose: str = "") -> CustodyEvent:
-    """Note that somebody is given an exhibit's content; call it before the first byte leaves.
+    """Note that somebody is shown an exhibit's content; call it before the first byte leaves.
 
     Side effects: the custody event viewed; one log entry. Each time is an event of its own. Raises vault.Missing when
-    the bytes are not there to be given.
+    the bytes are not there to be shown.
     """
+    told = _given(item, actor, purpose, CustodyAction.VIEWED, "shown as text by Retort")
+    log.record(actor=actor.principal, action="evidence.viewed", **told)
+    event: CustodyEvent = told["rows"][0]
+    return event
+
+
+@transaction.atomic
+def record_copy(item: EvidenceItem, *, actor: User, purpose: str = "") -> CustodyEvent:
+    """Note that somebody is given a copy of an exhibit, by the same rules; the custody event is copied."""
+    told = _given(item, actor, purpose, CustodyAction.COPIED, "downloaded through Retort")
+    log.record(actor=actor.principal, action="evidence.copied", **told)
+    event: CustodyEvent = told["rows"][0]
+    return event
+
+
+def _given(item: EvidenceItem, actor: User, purpose: str, action: CustodyAction, how: str) -> dict[str, Any]:
+    """What the log is told when content is given to somebody who may have it."""
     base.require(actor, "cases.read")
     purpose = base.clean(purpose, field="purpose", label="The purpose", limit=300, required=False)
     vault.open_blob(item.sha256).close()
     why = purpose or f"work on {item.case.ref}"
-    event = note(item, action=CustodyAction.VIEWED, actor=actor, why=why, how="downloaded through Retort")
+    event = note(item, action=action, actor=actor, why=why, how=how)
     data = {"ref": item.case.ref, "number": item.number, "sha256": item.sha256}
-    log.record(actor=actor.principal, action="evidence.viewed", about=item, scope=item.case_id, data=data, rows=[event])
-    return event
+    return {"about": item, "scope": item.case_id, "data": data, "rows": [event]}
 
 
 def demand_new(case: Case, sha256: str) -> None:
@@ -119,6 +140,11 @@ def demand_new(case: Case, sha256: str) -> None:
             f"These bytes are {same.exhibit} already: {same.title}, "
             f"added by {base.name_of(entry.actor)} on {entry.at:%d %b %Y %H:%M} UTC."
         )
+
+
+def next_number(case: Case) -> int:
+    """The number of a locked case's next exhibit."""
+    return (case.evidence.aggregate(last=Max("number"))["last"] or 0) + 1
 
 
 def demand_size(size: int, *, field: str) -> None:
@@ -143,6 +169,60 @@ def checked(
     }
     _check_time(acquired_at)
     return found
+
+
+def derive(
+    original: EvidenceItem,
+    *,
+    actor: User,
+    derivation: str,
+    title: str,
+    file: IO[bytes],
+    file_name: str,
+    tool: str,
+    method: str,
+    reason: str,
+    tool_version: str = "",
+    declared_type: str = "",
+) -> EvidenceItem:
+    """Take in what was made from an exhibit outside Retort: an extract, a translation, a transcript …
+
+    It is the case's next exhibit, with a hash of its own and the original named. A redaction is made by Retort alone
+    (`cases.actions.redactions`). Side effects as of `add_evidence`, and the custody event analysed of the original.
+    Raises Refused, Conflict as that does.
+    """
+    base.require(actor, "cases.write")
+    accepted = [one for one in Derivation.values if one != Derivation.REDACTION]
+    base.one_of(derivation, accepted, field="derivation", label="The kind of derivative")
+    said = {
+        "title": base.clean(title, field="title", label="The title", limit=200),
+        "tool": base.clean(tool, field="tool", label="The tool", limit=100),
+        "method": base.clean(method, field="method", label="The method", limit=500),
+        "reason": base.clean(reason, field="reason", label="The reason", limit=500),
+    }
+    version = base.clean(tool_version, field="tool_version", label="Its version", limit=100, required=False)
+    head = file.read(HEAD)
+    if not head:
+        raise Refused("The file is empty.", field="file")
+    blob = vault.put(_capped(head, file))
+    item = EvidenceItem(
+        case=original.case,
+        **said,
+        source=f"made from {original.exhibit}",
+        file_name=safe_name(file_name),
+        media_type=media_type(head, declared_type),
+        size=blob.size,
+        sha256=blob.sha256,
+        acquired_at=timezone.now(),
+        added_by=actor,
+        kind=EvidenceKind.DERIVATIVE.value,
+        derived_from=original,
+        derivation=derivation,
+        tool_version=version or None,
+    )
+    why = f"{Derivation(derivation).label}: {said['reason']}"
+    used = note(original, action=CustodyAction.ANALYSED, actor=actor, why=why, how=said["method"], tool=said["tool"])
+    return enter(item, actor=actor, authority=why[:300], how=f"made from {original.exhibit}", more=[used])
 
 
 def custody_of_new(item: EvidenceItem, *, actor: User, why: str, how: str) -> list[CustodyEvent]:

@@ -179,7 +179,7 @@ class ExhibitContent(UnderCase):
     def get(self, request: Request, ref: str, number: int) -> FileResponse:
         item = access.evidence_for(person(request), ref, number)
         try:
-            verbs.record_view(item, actor=person(request))
+            verbs.record_copy(item, actor=person(request))
             stream = vault.open_blob(item.sha256)
         except vault.Missing as missing:
             raise Refused(f"{item.exhibit} cannot be given out: {missing}.") from None

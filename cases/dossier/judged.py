@@ -2,14 +2,16 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from cases import figures as case_figures
 from cases import history
 from cases import timeline as case_timeline
+from cases.chains import gaps_of
 from cases.dossier.reading import Reading, Row, item, person, section, source, when
-from cases.models import Citation, EvidenceItem, Judgement, Verdict
+from cases.models import Citation, CustodyEvent, EvidenceItem, Judgement, Verdict
 from cases.vocabulary import (
     ALTERNATIVES,
     LIKELIHOOD_RANGES,
@@ -179,13 +181,16 @@ def timeline(reading: Reading) -> Row:
 def exhibits(reading: Reading) -> Row:
     """Every exhibit with its digest and the name of its file in the package."""
     queryset = history.evidence_at(reading.case, reading.cut)
+    kept = history.withheld_at(reading.case, reading.cut)
     rows = [
         {
             "item": item(exhibit),
             "number": exhibit.number,
             "title": exhibit.title,
             "source": exhibit.source,
-            "file": file_name(exhibit),
+            "kind": exhibit.kind_words,
+            "file": "" if exhibit.id in kept else file_name(exhibit),
+            "withheld": _withheld(kept[exhibit.id]) if exhibit.id in kept else "",
             "media_type": exhibit.media_type,
             "size": exhibit.size,
             "sha256": exhibit.sha256,
@@ -196,6 +201,12 @@ def exhibits(reading: Reading) -> Row:
         for exhibit in queryset
     ]
     return section(rows, queryset, "the exhibits of the case")
+
+
+def _withheld(redaction: int | None) -> str:
+    if redaction is None:
+        return "its content stays in: it is redacted, or was made from what is"
+    return f"its content stays in: Exhibit {redaction} is its redaction"
 
 
 def file_name(exhibit: EvidenceItem) -> str:
@@ -224,4 +235,16 @@ def custody(reading: Reading) -> Row:
         }
         for event in queryset
     ]
-    return section(rows, queryset, "the custody events of all exhibits")
+    return {**section(rows, queryset, "the custody events of all exhibits"), "gaps": _gaps(queryset)}
+
+
+def _gaps(events: Iterable[CustodyEvent]) -> list[Row]:
+    """What is missing in the chain of each exhibit, by number."""
+    chains: dict[EvidenceItem, list[CustodyEvent]] = defaultdict(list)
+    for event in events:
+        chains[event.item].append(event)
+    return [
+        {"item": item(exhibit), "exhibit": exhibit.number, "code": gap.code, "text": gap.text}
+        for exhibit, chain in chains.items()
+        for gap in gaps_of(exhibit, chain)
+    ]

@@ -49,7 +49,10 @@ def view(whole: Row) -> Row:
         "findings": {**findings, "detail": _in_full(findings["rows"])},
         "linkage": _linkage(snapshot["shared_values"]["rows"]),
         "timeline": _capped(snapshot["timeline"]["rows"], "timeline", "Timeline, oldest first", "entries"),
-        "custody": _capped(snapshot["custody"]["rows"], "custody", "Custody events by exhibit", "events"),
+        "custody": {
+            **_capped(snapshot["custody"]["rows"], "custody", "Custody events by exhibit", "events"),
+            "gaps": snapshot["custody"].get("gaps", []),
+        },
     }
     shown: Row = printable_all(parts)
     return shown

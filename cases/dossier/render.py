@@ -23,7 +23,7 @@ def payload(version: DossierVersion, whole: Row) -> Mapping[str, Source]:
         "data/snapshot.json": snapshot_bytes(version),
         **schedules(snapshot),
     }
-    for exhibit in snapshot["exhibits"]["rows"]:
+    for exhibit in [row for row in snapshot["exhibits"]["rows"] if row["file"]]:
         files[f"data/evidence/{exhibit['file']}"] = _exhibit(exhibit)
     return files
 

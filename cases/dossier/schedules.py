@@ -70,7 +70,7 @@ SCHEDULES: dict[str, tuple[str, Columns]] = {
     "exhibits": (
         "exhibits",
         _same(
-            *("number", "title", "source", "file", "media_type", "size", "sha256", "acquired_at"),
+            *("number", "title", "kind", "source", "file", "withheld", "media_type", "size", "sha256", "acquired_at"),
             *("added_by", "added_at", "item"),
         ),
     ),

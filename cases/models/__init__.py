@@ -36,9 +36,11 @@ from cases.models.holds import (
 )
 from cases.models.lead import Lead, LeadDecision, LeadSighting
 from cases.models.preservation import PreservationAbsence, PreservationAnswer, PreservationRequest
+from cases.models.redaction import Redacted, RedactionDecision, RedactionProposal
 from cases.models.testers import SanctionedAccount, SanctionedTest, SanctionedTestEnd
 from cases.models.timeline import TimelineNote
 from cases.models.upload import Upload, UploadPart
+from cases.models.vaultcheck import VaultCheck
 
 __all__ = [
     "AlternativeAnswer",
@@ -84,6 +86,9 @@ __all__ = [
     "PreservationRequest",
     "Question",
     "QuestionAbout",
+    "Redacted",
+    "RedactionDecision",
+    "RedactionProposal",
     "Reply",
     "SampleResult",
     "SampledExchange",
@@ -94,5 +99,6 @@ __all__ = [
     "TimelineNote",
     "Upload",
     "UploadPart",
+    "VaultCheck",
     "Verdict",
 ]

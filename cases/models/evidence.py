@@ -103,5 +103,6 @@ class CustodyEvent(AppendOnly):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(action__in=CustodyAction.values), name="custody_action_is_known")
+            models.CheckConstraint(condition=models.Q(action__in=CustodyAction.values), name="custody_action_is_known"),
+            models.UniqueConstraint(fields=["answers"], name="a_transfer_is_acknowledged_once"),
         ]

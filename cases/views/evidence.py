@@ -57,7 +57,7 @@ def download_evidence(request: HttpRequest, ref: str, number: int) -> FileRespon
     """The bytes as they were added, to be saved; a custody event and a log entry before the first of them leaves."""
     item = evidence_for(request.user, ref, number)
     try:
-        actions.record_view(item, actor=shared.person(request))
+        actions.record_copy(item, actor=shared.person(request))
         stream = vault.open_blob(item.sha256)
     except vault.Missing as missing:
         raise Refused(f"{item.exhibit} cannot be given out: {missing}.") from None

@@ -20,6 +20,8 @@ TITLES = {
     "telemetry.add": "Reading telemetry",
     "detectors.run": "Running detectors and clustering accounts",
     "verdicts.set": "Setting verdicts",
+    "evidence.redact": "Making a redacted exhibit",
+    "vault.compare": "Comparing stored files with their digests",
     "evidence.take_in": "Taking an uploaded file in as an exhibit",
     "exchange_set.make": "Making an exchange set",
     "exchange_set.rerun": "Asking an exchange set's source again",

@@ -96,14 +96,14 @@ def test_content_leaves_as_an_attachment_in_a_sandbox_and_is_a_custody_event(
         "X-Content-Type-Options": "nosniff",
     }
     assert answer["Content-Security-Policy"] == "sandbox; default-src 'none'"
-    seen = CustodyEvent.objects.filter(action="viewed").values_list("who", "sha256")
+    seen = CustodyEvent.objects.filter(action="copied").values_list("who", "sha256")
     assert list(seen) == [("analyst", hashlib.sha256(HOSTILE).hexdigest())]
 
 
 def test_asking_for_the_head_of_content_is_no_view_of_it(api: APIClient, case: Case, cast: Cast) -> None:
     add_exhibit(case, cast.analyst)
     assert api.head(url(case, "1/content/")).status_code == 405
-    assert not CustodyEvent.objects.filter(action="viewed").exists()
+    assert not CustodyEvent.objects.filter(action="copied").exists()
 
 
 def test_a_file_larger_than_is_kept_in_memory_is_taken_whole(api: APIClient, case: Case, settings: Any) -> None:
@@ -125,7 +125,7 @@ def test_content_that_the_vault_lost_is_told_and_not_noted_as_seen(api: APIClien
     vault.path_of(item.sha256).unlink()
     answer = api.get(url(case, "1/content/"))
     assert (answer.status_code, answer["Content-Type"]) == (409, "application/problem+json")
-    assert not CustodyEvent.objects.filter(action="viewed").exists()
+    assert not CustodyEvent.objects.filter(action="copied").exists()
 
 
 @pytest.mark.parametrize("rows", [1, 3])

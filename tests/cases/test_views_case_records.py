@@ -182,8 +182,8 @@ def test_a_download_is_an_attachment_and_a_custody_event(cast: Cast) -> None:
     assert response["Content-Disposition"] == 'attachment; filename="extract.csv"'
     assert response["Content-Security-Policy"] == "sandbox; default-src 'none'"
     assert (response["X-Content-Type-Options"], response["Content-Type"]) == ("nosniff", "application/octet-stream")
-    event = CustodyEvent.objects.get(action="viewed")
-    assert (event.who, newest(case)) == ("reader", ("user:reader", "evidence.viewed"))
+    event = CustodyEvent.objects.get(action="copied")
+    assert (event.who, newest(case)) == ("reader", ("user:reader", "evidence.copied"))
     assert client_of(cast.admin).get(address).status_code == 404
     assert client_of(cast.lead).get(reverse("download_evidence", args=[case.ref, 2])).status_code == 404
 
@@ -194,7 +194,7 @@ def test_an_exhibit_that_is_gone_is_said_to_be_gone(analyst: Client, cast: Cast)
     vault.path_of(item.sha256).unlink()
     response = analyst.get(reverse("download_evidence", args=[case.ref, 1]))
     assert (response.status_code, "Exhibit 1 cannot be given out" in text_of(response)) == (422, True)
-    assert CustodyEvent.objects.filter(action="viewed").count() == 0
+    assert CustodyEvent.objects.filter(action="copied").count() == 0
 
 
 # Log

@@ -15,6 +15,8 @@ from django.http import Http404
 from cases.models import (
     Case,
     CaseMember,
+    DisclosureAsk,
+    DossierVersion,
     EvidenceItem,
     ExchangeSet,
     Hold,
@@ -216,6 +218,25 @@ def proposal_for(user: Person, ref: str, proposal_id: UUID, *, write: bool = Fal
     if proposal is None:
         raise Http404("There is no such redaction.")
     return proposal
+
+
+def dossier_for(user: Person, version_id: UUID, *, write: bool = False) -> DossierVersion:
+    """A dossier version of a case this person may read."""
+    versions = DossierVersion.objects.filter(case__in=visible_cases(user).values("pk")).select_related("case")
+    found = versions.filter(pk=version_id).first()
+    if found is None:
+        raise Http404("There is no such dossier.")
+    _check_write(user, "cases.write", write)
+    return found
+
+
+def disclosure_for(user: Person, ask_id: UUID) -> DisclosureAsk:
+    """A disclosure of a case this person may read; who may act on it the verbs say."""
+    asks = DisclosureAsk.objects.filter(version__case__in=visible_cases(user).values("pk"))
+    found = asks.select_related("version__case", "asker").filter(pk=ask_id).first()
+    if found is None:
+        raise Http404("There is no such disclosure.")
+    return found
 
 
 def note_for(user: Person, ref: str, note_id: UUID, *, write: bool = False) -> TimelineNote:

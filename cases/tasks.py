@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import shared_task
 
+from cases import destruction
 from cases.access import visible_cases
 from cases.actions import (
     base,
@@ -19,7 +20,7 @@ from cases.actions import (
     verifying,
 )
 from cases.dossier import build
-from cases.models import Case, DossierVersion
+from cases.models import Case, DestructionOrder, DossierVersion
 from people.models import User
 from spine import jobs
 from spine.errors import Refused
@@ -122,3 +123,9 @@ def render_dossier(job: jobs.Running) -> dict[str, Any]:
     package = build.build(version, build.folder_of(version), actor=job.actor, report=job.progress, confirm=job.confirm)
     job.progress(build.STEPS, build.STEPS, "the package lies ready")
     return {"version": str(version.id), "package": package.path.name, "sha256": package.sha256, "size": package.size}
+
+
+def carry_out_destruction(job: jobs.Running) -> dict[str, Any]:
+    """Destroy what a granted order names (`cases.destruction`); two people answered for it, so the system acts."""
+    order = DestructionOrder.objects.get(pk=job.args["order"])
+    return dict(destruction.carry_out(order, confirm=job.confirm, report=job.progress))

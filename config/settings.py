@@ -254,9 +254,10 @@ JOB_KINDS = {
     "deconfliction.compare": "cases.tasks.compare_question",
     "dossier.freeze": "cases.tasks.freeze_dossier",
     "dossier.render": "cases.tasks.render_dossier",
+    "destruction.carry_out": "cases.tasks.carry_out_destruction",
 }
 # What `migrate` does as the owner after grants and triggers: (alias, application role, audit role).
-PROTECTION_STEPS = ["cases.walls.apply"]
+PROTECTION_STEPS = ["cases.walls.apply", "cases.keeping.apply", "spine.erasure.apply"]
 OUTBOX_HANDLERS = {"run.finished": "cases.leads.on_run_finished"}
 LOG_SENTENCES = ["spine.sentences", "people.sentences", "detection.sentences", "cases.sentences"]
 BREAK_GLASS_HOURS = integer("RETORT_BREAK_GLASS_HOURS", 4)
@@ -345,7 +346,15 @@ SPECTACULAR_SETTINGS = {
         "UploadState": "cases.models.upload.UploadState",
         "CitationKind": ["finding", "evidence", "cluster", "timeline_note"],
         "DossierState": ["draft", "approved", "sealed"],
+        "MarkingEnum": "cases.vocabulary.Marking",
         "HoldState": ["standing", "released"],
+        "DisclosureState": ["asked", "released", "recalled", "withdrawn"],
+        "DisclosureNoteKind": "cases.models.disclosure.DisclosureNote.Kind",
+        "RecipientKind": "cases.models.disclosure.RecipientKind",
+        "DisclosedClass": "cases.models.disclosure.DisclosedClass",
+        "KeptClass": "cases.models.destruction.Kept",
+        "DestructionKind": "spine.models.Destruction.Kind",
+        "ErasureKind": ["account", "exhibit", "custody", "timeline", "judgement", "citation", "answer"],
         "ClockState": ["unknown", "kept", "preserved", "held", "losing", "gone"],
         "PreservationAnswerKind": "cases.models.preservation.PreservationAnswer.Kind",
         "SourceDataClass": "detection.models.DataClass",

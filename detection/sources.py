@@ -170,6 +170,18 @@ def _new_releases(source: TelemetrySource) -> list[ModelRelease]:
     return [ModelRelease(model=m, released_at=at) for m, at in sorted(pairs) if at is not None and m not in known]
 
 
+def remove_rows(record: TelemetryFile) -> int:
+    """Remove the parts of the dataset that came from a file; the record of it stays. Gives how many parts went.
+
+    For `cases.destruction`, which holds a certificate for it. Rows that an earlier file had too are that file's.
+    """
+    parts = list((root_of(record.source) / "exchanges").glob(f"day=*/{record.sha256[:16]}-*.parquet"))
+    with _one_writer(record.source):
+        for part in parts:
+            part.unlink(missing_ok=True)
+    return len(parts)
+
+
 @contextmanager
 def _one_writer(source: TelemetrySource) -> Iterator[None]:
     """A session lock on the source's dataset; a killed writer's connection lets go of it."""

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.files.base import File
 from storages.backends.s3 import S3Storage
 
-from spine.errors import Unreachable
+from spine.errors import Refused, Unreachable
 from spine.storages import About
 
 PART = 16 * 1024 * 1024  # of an upload; a few of them are all that is kept in memory
@@ -101,6 +101,22 @@ class LockedBucket(S3Storage):  # type: ignore[misc]
                 if version["Key"] == key
             ]
         return min(reversed(found), key=lambda version: version["LastModified"]) if found else None
+
+    def destroy(self, name: str) -> None:
+        """Remove every version of a name and its delete markers. Raises Refused while an object lock keeps one."""
+        key = self._key(name)
+        with _told():
+            pages = list(
+                self.client.get_paginator("list_object_versions").paginate(Bucket=self.bucket_name, Prefix=key)
+            )
+        found = [one for page in pages for part in ("Versions", "DeleteMarkers") for one in page.get(part, [])]
+        for one in [one for one in found if one["Key"] == key]:
+            try:
+                self.client.delete_object(Bucket=self.bucket_name, Key=key, VersionId=one["VersionId"])
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") == "AccessDenied":
+                    raise Refused("The evidence store keeps these bytes locked: nothing was removed.") from None
+                raise Unreachable("the evidence store refused to remove an object") from None
 
     def stored(self) -> Iterator[tuple[str, int]]:
         """Name and size of everything that lies here."""

@@ -88,6 +88,15 @@ def bytes_of_values(model: type[AppendOnly], pk: UUID, salt: Any, values: Sequen
     )
 
 
+def erased_bytes_of_values(model: type[AppendOnly], pk: UUID, values: Sequence[object], commitment: bytes) -> bytes:
+    """The same for a row whose personal columns and salt were destroyed: the commitment is all that is left of them."""
+    pairs = zip(columns(model), values, strict=True)
+    fields = {column: value for (name, column), value in pairs if name not in model.PERSONAL}
+    return canonical.row_bytes_from_commitment(
+        table=model._meta.db_table, row_id=pk, fields=fields, personal=commitment
+    )
+
+
 @cache
 def columns(model: type[AppendOnly]) -> tuple[tuple[str, str], ...]:
     """Names and columns that stand in a row's canonical form."""

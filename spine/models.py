@@ -229,3 +229,42 @@ class Outbox(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["created_at"], condition=models.Q(handled_at=None), name="outbox_waiting")]
+
+
+class Destruction(AppendOnly):
+    """The certificate of one thing that was destroyed: what, its digest, by which granted order, when.
+
+    Written in the transaction in which it goes; the database refuses it while a hold covers the thing, and unless a
+    second person granted an order that names it. `commitment` is of the personal columns of an erased row.
+    """
+
+    class Kind(models.TextChoices):
+        """What went."""
+
+        BLOB = "blob", "bytes in the vault"
+        TELEMETRY_FILE = "telemetry_file", "rows of a telemetry file"
+        PACKAGE = "package", "rendered packages"
+        ROW = "row", "personal columns of a row"
+        ACCOUNT = "account", "identifiers of an account"
+        ATTRIBUTE = "attribute", "an attribute's value"
+
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    key = models.CharField(max_length=130, help_text="digest, id, or table:id")
+    sha256 = models.CharField(max_length=64, blank=True)
+    size = models.BigIntegerField(null=True)
+    commitment = models.BinaryField(max_length=32, null=True)
+    order_id = models.UUIDField(help_text="the granted order")
+    basis = models.CharField(max_length=300, help_text="the policy or law the order rests on")
+    ordered_by = models.CharField(max_length=130, help_text="the two principals")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["order_id", "kind", "key"], name="an_order_destroys_a_thing_once"),
+            models.CheckConstraint(
+                condition=models.Q(kind="row", commitment__isnull=False)
+                | models.Q(kind__in=["blob", "telemetry_file", "package", "account", "attribute"], commitment=None),
+                name="an_erased_row_leaves_its_commitment",
+            ),
+        ]
+        indexes = [models.Index(fields=["kind", "key"], name="destroyed_things")]

@@ -48,6 +48,13 @@ class Folder(FileSystemStorage):
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.root
 
+    def destroy(self, name: str) -> None:
+        """Remove a file for good, and see it written to the folder; one that is not there is no error."""
+        final = self.root / name
+        final.unlink(missing_ok=True)
+        if final.parent.is_dir():
+            sync_folder(final.parent)
+
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         """The name itself: it is the content's digest."""
         return name

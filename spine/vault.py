@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.core.files.storage import storages
+from django.db import transaction
 
 from spine.errors import no_room_told
+from spine.models import Destruction
 from spine.storages import About, Folder, Spooled
 
 CHUNK = 1024 * 1024
@@ -153,6 +155,19 @@ def compare(sha256: str, told: Progress | None = None) -> Compared:
 def has(sha256: str) -> bool:
     """Whether a file of this name is stored, whatever its bytes are by now."""
     return bool(_store().exists(name_of(sha256)))
+
+
+def remove(certificate: Destruction) -> None:
+    """Remove the bytes a certificate of destruction names; the one way in which bytes leave the vault.
+
+    Call it last in the transaction that writes the certificate, which the database refuses while a hold covers them.
+    Bytes that are gone already are no error. Raises RuntimeError without a certificate, Refused when the store is
+    locked.
+    """
+    named = Destruction.objects.filter(pk=certificate.pk, kind=Destruction.Kind.BLOB, key=certificate.key).exists()
+    if not transaction.get_connection().in_atomic_block or not named:
+        raise RuntimeError("bytes leave the vault for a certificate alone, in the transaction that writes it")
+    _store().destroy(name_of(certificate.key))
 
 
 def stored() -> Iterator[tuple[str, int]]:

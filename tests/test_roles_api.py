@@ -15,6 +15,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from cases import actions
+from cases.actions.destruction import set_policy
 from cases.actions.redactions import propose_redaction
 from cases.actions.uploads import start_upload
 from cases.models import Case, DossierVersion, Lead
@@ -27,6 +28,7 @@ from spine.ids import new_id
 from tests.cases.api import client_of, client_of_detector
 from tests.cases.deconflicting import ask, designate
 from tests.cases.exchanges import make_sample
+from tests.cases.keeping import made_up_disclosure, made_up_order
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
 from tests.factories import START, Cast, add_exhibit, make_case, make_lead, make_person, preserve_all, provider_ids
@@ -144,6 +146,24 @@ LADDER = {
     "POST cases/<ref>/preservation/<request_id>/answers/": "401 404 400 400 400 403 404",
     "GET cases/<ref>/holds/": "401 404 200 200 200 200 404",
     "POST cases/<ref>/holds/": "401 404 400 403 400 403 404",
+    "GET legal-bases/": "401 200 200 200 200 200 403",
+    "POST legal-bases/": "401 400 403 403 400 403 403",
+    "GET recipients/": "401 200 200 200 200 200 403",
+    "POST recipients/": "401 400 403 403 400 403 403",
+    "GET disclosures/": "401 404 200 200 200 200 404",
+    "GET dossiers/<version_id>/disclosures/": "401 404 200 200 200 200 404",
+    "POST dossiers/<version_id>/disclosures/": "401 404 400 400 400 403 404",
+    "POST disclosures/<ask_id>/release/": "401 404 400 403 400 403 404",
+    "POST disclosures/<ask_id>/notes/": "401 404 400 400 400 403 404",
+    "GET retention/policies/": "401 200 200 403 200 403 403",
+    "POST retention/policies/": "401 400 403 403 400 403 403",
+    "GET retention/policies/<policy_id>/preview/": "401 200 200 403 200 403 403",
+    "POST retention/policies/<policy_id>/order/": "401 400 403 403 400 403 403",
+    "POST erasure/preview/": "401 400 400 403 400 403 403",
+    "POST erasure/": "401 400 403 403 400 403 403",
+    "GET destruction/orders/": "401 200 200 403 200 403 403",
+    "POST destruction/orders/<order_id>/decide/": "401 400 403 403 400 403 403",
+    "GET destruction/certificates/": "401 200 200 403 200 403 403",
     "GET holds/": "401 404 200 200 200 200 404",
     "GET holds/<hold_id>/": "401 404 200 200 200 200 404",
     "POST holds/<hold_id>/custodians/": "401 404 400 403 400 403 404",
@@ -222,7 +242,7 @@ FIELDS = (
     *("role", "scopes", "username"),
     *("people", "person", "ref"),
     *("purpose", "direction", "topic", "exhibits", "person", "about", "agrees", "words", "why", "introduce"),
-    *("data_classes", "kind", "matter", "person", "ask", "data_class"),
+    *("data_classes", "kind", "matter", "person", "ask", "data_class", "code", "channel", "expected", "granted", "key"),
 )
 BAD = {field: [{}] for field in FIELDS}
 
@@ -289,6 +309,8 @@ def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]
     spare = make_person("spare", "reader")
     create_token(actor="system:test", username="spare")
     create_detector_key(actor="system:test", detector="outside")
+    version = frozen(case, cast.admin)
+    policy = set_policy(actor=cast.admin, data_class="packages", days=90, basis="Records rule 7")
     found: dict[str, Any] = {
         "test_id": list_test(cast.lead).id,
         "term_id": designate(cast, cast.reader).id,
@@ -312,11 +334,14 @@ def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]
         "upload_id": upload.id,
         "proposal_id": propose_redaction(exhibit, actor=cast.analyst, marks=[Mark(0, 4, "secret")]).id,
         "job_id": job.id,
-        "version_id": frozen(case, cast.admin).id,
+        "version_id": version.id,
         "lead_id": rejected.id,
         "source_id": source.id,
         "request_id": case.preservation_requests.get().id,
         "hold_id": hold.id,
+        "ask_id": made_up_disclosure(version, cast.analyst).id,
+        "policy_id": policy.id,
+        "order_id": made_up_order(policy, cast.admin).id,
         "custodian_id": hold.custodians.get().id,
         "file_id": file.id,
         "notice_id": note.id,

@@ -14,6 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from cases import actions
 from cases.actions import dossiers
+from cases.actions.destruction import set_policy
 from cases.actions.redactions import propose_redaction
 from cases.redaction import Mark
 from detection.models import TelemetrySource
@@ -24,6 +25,7 @@ from spine.ids import new_id
 from spine.models import LogEntry
 from tests.cases.deconflicting import ask, designate
 from tests.cases.exchanges import make_sample
+from tests.cases.keeping import made_up_disclosure, made_up_order
 from tests.cases.pages import client_of
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
@@ -175,6 +177,35 @@ LADDER = {
     "POST custodians/<pk>/acknowledge/": "302 404 422 422 422 422",  # none of them is the custodian
     "POST custodians/<pk>/acknowledge-for/": "302 404 422 403 422 403",
     "POST custodians/<pk>/remind/": "302 404 422 403 422 403",
+    # registers, disclosures, retention and erasure
+    "GET registers/": "302 200 200 200 200 200",
+    "POST registers/": "302 405 405 405 405 405",
+    "GET registers/bases/": "302 302 302 302 302 302",  # to the registers
+    "POST registers/bases/": "302 422 403 403 422 403",
+    "GET registers/recipients/": "302 302 302 302 302 302",
+    "POST registers/recipients/": "302 422 403 403 422 403",
+    "GET disclosures/": "302 403 200 200 200 200",
+    "POST disclosures/": "302 403 405 405 405 405",
+    "GET disclosures/<pk>/release/": "302 404 302 302 302 302",  # to the list
+    "POST disclosures/<pk>/release/": "302 404 422 403 422 403",  # its dossier is a draft
+    "GET disclosures/<pk>/note/": "302 404 302 302 302 302",
+    "POST disclosures/<pk>/note/": "302 404 422 422 422 403",
+    "GET dossiers/<pk>/disclosures/": "302 404 200 200 200 200",
+    "POST dossiers/<pk>/disclosures/": "302 404 405 405 405 405",
+    "GET dossiers/<pk>/disclosures/ask/": "302 404 302 302 302 302",
+    "POST dossiers/<pk>/disclosures/ask/": "302 404 422 422 422 403",
+    "GET retention/": "302 200 200 404 200 404",
+    "POST retention/": "302 405 405 404 405 404",
+    "GET retention/policy/": "302 302 302 404 302 404",  # to the page
+    "POST retention/policy/": "302 422 403 404 422 404",
+    "GET retention/<pk>/order/": "302 302 302 404 302 404",
+    "POST retention/<pk>/order/": "302 422 403 404 422 404",
+    "GET retention/orders/<pk>/decide/": "302 302 302 404 302 404",
+    "POST retention/orders/<pk>/decide/": "302 422 403 404 422 404",
+    "GET erasure/": "302 200 200 404 200 404",
+    "POST erasure/": "302 405 405 404 405 404",
+    "GET erasure/order/": "302 302 302 404 302 404",
+    "POST erasure/order/": "302 422 403 404 422 404",
     # sources: what they keep is stated by administrators
     "GET sources/": "302 200 200 200 200 200",
     "POST sources/": "302 405 405 405 405 405",
@@ -320,6 +351,9 @@ KINDS = {
     "cases/<ref>/counsel/members/": "counsel member",
     "cases/<ref>/preservation/": "request",
     "holds/": "hold",
+    "disclosures/": "disclosure",
+    "retention/": "policy",
+    "retention/orders/": "order",
     "custodians/": "custodian",
     "sources/": "source",
 }
@@ -382,6 +416,7 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
     )
     settings.TELEMETRY_ROOT = tmp_path / "telemetry"
     plan = make_sample(case, analyst, tmp_path)
+    policy = set_policy(actor=committed_cast.admin, data_class="packages", days=90, basis="Records rule 7")
     version = dossiers.freeze(case, actor=analyst, edition="counsel")
     job = jobs.enqueue("verdicts.set", actor="user:analyst", key="ladder", scope=case.id)
     track = make_track(case, committed_cast)
@@ -405,6 +440,9 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
         "request": case.preservation_requests.get().pk,
         "hold": hold.pk,
         "custodian": hold.custodians.get().pk,
+        "disclosure": made_up_disclosure(version, analyst).pk,
+        "policy": policy.pk,
+        "order": made_up_order(policy, committed_cast.admin).pk,
         "source": TelemetrySource.objects.get().pk,
         "<ref>": case.ref,
         "person": spare.pk,

@@ -13,9 +13,10 @@ from django.db import models, transaction
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from cases import actions
-from cases.actions import counsel, deconfliction, dossiers, redactions, testers, verifying
-from cases.models import Case, DossierVersion
+from cases import actions, erasing
+from cases.actions import counsel, deconfliction, destruction, disclosures, dossiers, redactions, testers, verifying
+from cases.destruction import carry_out
+from cases.models import Case, Citation, DossierVersion
 from cases.redaction import Mark
 from config.embedded import postgres
 from detection.models import TelemetrySource
@@ -23,9 +24,11 @@ from detection.retention import set_retention
 from spine import checkpoint, keyring, keys, protection, sequencer, timestamps, verification
 from spine.ids import new_id
 from spine.models import AppendOnly, Checkpoint, Job, JobState
+from spine.principal import acting_as
 from tests.authority import Authority
 from tests.cases.deconflicting import ask, compared, make_broker, restrict
 from tests.cases.exchanges import make_sample
+from tests.cases.keeping import everything_to, register
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
 from tests.factories import START, Cast, make_case, make_lead, make_release, provider_ids, run_job
@@ -37,6 +40,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owne
 # What an empty column is filled with, by its type.
 OF_TYPE: dict[str, Any] = {
     "PositiveIntegerField": 1,
+    "DateField": START.date(),
     "BinaryField": b"\x01",
     "DateTimeField": START,
     "UUIDField": new_id(),
@@ -72,6 +76,11 @@ REFUSED_BY_CONSTRAINTS = {
     "cases_leaddecision.kind",
     "cases_leaddecision.reason",
     "cases_preservationanswer.kind",
+    "cases_destructionorder.ground",
+    "cases_destructionorder.policy_id",
+    "cases_retentionpolicy.source_id",
+    "spine_destruction.commitment",
+    "spine_destruction.kind",
     "cases_timelinenote.withdrawn",
 }
 
@@ -93,7 +102,8 @@ def tell_everything(cast: Cast, folder: Path) -> None:
     actions.restrict_case(case, actor=cast.analyst, reason="Few need to know", people=[cast.lead, cast.counsel])
     keep_and_release(case, cast)
     make_sample(case, cast.analyst, folder)
-    run_job(dossiers.prepare(case, actor=cast.analyst, edition="counsel"))
+    given = {"recipient": register().name, "basis": everything_to("committee").code}
+    run_job(dossiers.prepare(case, actor=cast.analyst, edition="counsel", **given))
     version = DossierVersion.objects.get()
     with transaction.atomic():
         dossiers.approve(version, actor=cast.counsel, snapshot_sha256=version.snapshot_sha256)
@@ -101,6 +111,7 @@ def tell_everything(cast: Cast, folder: Path) -> None:
     verifying.verify_vault(actor=cast.admin)
     for job in Job.objects.filter(state=JobState.QUEUED):
         assert run_job(job).state == JobState.DONE, job.error
+    disclose_and_erase(version, cast)
     sequencer.sequence()
     told_of_a_new_key()
     sequencer.sequence()
@@ -116,6 +127,23 @@ def told_of_a_new_key() -> None:
     plain = {name: value.hex() if isinstance(value, bytes) else value for name, value in statement.items()}
     with transaction.atomic():
         assert keys.record([plain], actor="system:command") == 1
+
+
+def disclose_and_erase(version: DossierVersion, cast: Cast) -> None:
+    """A disclosure with its receipt; a policy, and a citation whose words are erased by two people."""
+    ask = disclosures.ask_disclosure(version, actor=cast.analyst, channel="by hand", purpose="Inquiry")
+    disclosures.release_disclosure(ask, actor=cast.lead, note="Agreed")
+    disclosures.note_disclosure(ask, actor=cast.analyst, kind="receipt", number="C-1", happened_at=START, text="Given")
+    destruction.set_policy(actor=cast.admin, data_class="packages", days=90, basis="Records rule 7")
+    cited = Citation.objects.order_by("pk").first()
+    assert cited is not None
+    count = erasing.preview_of(cited).count
+    order = destruction.order_erasure(
+        actor=cast.counsel, kind="citation", key=cited.pk, basis="Art. 17", expected=count
+    )
+    destruction.decide(order, actor=cast.admin, granted=True, note="Checked")
+    with acting_as("system:destruction"):
+        assert carry_out(order)["destroyed"] == count
 
 
 def keep_and_release(case: Case, cast: Cast) -> None:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from cases import verifying
-from cases.actions import base
+from cases.actions import base, disclosures
 from cases.actions.custody import note
 from cases.dossier import freeze as freezing
 from cases.dossier.bag import BagPlan, Package
@@ -39,11 +39,13 @@ def prepare(
     """Ask for a dossier: a job freezes it and renders its draft.
 
     Side effects: a job. The same question again while it waits or runs is the same job. Raises Refused for an unknown
-    edition, a recipient without a basis or the other way round, or a time to come.
+    edition, a recipient without a basis or the other way round, a time to come, and where the disclosure gate would not
+    let it out to a registered recipient on a registered basis.
     """
     base.require(actor, "cases.write")
     asked = checked(edition=edition, recipient=recipient, basis=basis, as_of=as_of)
     demand_whole(case)
+    disclosures.check_prepared(case, **asked)
     args = {"case": str(case.id), **asked, "as_of": timestamp(as_of) if as_of else ""}
     key = "\x1f".join([str(case.id), *asked.values(), str(args["as_of"])])
     return jobs.enqueue(FREEZE, actor=actor.principal, key=_short(key), args=args, scope=case.id)
@@ -89,6 +91,7 @@ def freeze(
     base.require(actor, "cases.write")
     asked = checked(edition=edition, recipient=recipient, basis=basis, as_of=as_of)
     demand_whole(case)
+    disclosures.check_prepared(case, **asked)
     frozen = freezing.take_snapshot(case, **asked, as_of=as_of)
     if frozen.version is not None:
         return frozen.version

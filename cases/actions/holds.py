@@ -26,6 +26,7 @@ from cases.models import (
     HoldReleaseAsk,
     HoldReminder,
 )
+from cases.models.case import CaseStatus
 from cases.models.holds import HoldScope
 from cases.vocabulary import CustodyAction
 from detection.models import TelemetrySource
@@ -97,7 +98,7 @@ def place_hold(
     rows += _events(holds.exhibits(hold), CustodyAction.HOLD_PLACED, actor, hold)
     data = {"ref": row.ref, "number": hold.number, "scope": HoldScope(scope).label, "count": hold.count}
     log.record(actor=actor.principal, action="hold.placed", about=hold, scope=row.id, data=data, rows=rows)
-    base.touch(row)
+    _touch(row)
     return hold
 
 
@@ -248,4 +249,10 @@ def _events(exhibits: Iterable[EvidenceItem], action: CustodyAction, actor: User
 def _record(hold: Hold, actor: User, *, action: str, rows: list[Any], **details: object) -> None:
     data = {"ref": hold.case.ref, "number": hold.number, **details}
     log.record(actor=actor.principal, action=action, about=hold, scope=hold.case_id, data=data, rows=rows)
-    base.touch(hold.case)
+    _touch(hold.case)
+
+
+def _touch(case: Case) -> None:
+    """Move an open case up its list; a closed one stays as old as it is, which retention counts by."""
+    if case.status != CaseStatus.CLOSED:
+        base.touch(case)

@@ -18,6 +18,7 @@ from cases.vocabulary import (
     REQUIRED_CLAIMS,
     VERDICT_MEANINGS,
     Claim,
+    CustodyAction,
     Lane,
     Likelihood,
     Side,
@@ -179,9 +180,11 @@ def timeline(reading: Reading) -> Row:
 
 
 def exhibits(reading: Reading) -> Row:
-    """Every exhibit with its digest and the name of its file in the package."""
+    """Every exhibit with its digest and the name of its file in the package, empty when its bytes were destroyed."""
     queryset = history.evidence_at(reading.case, reading.cut)
     kept = history.withheld_at(reading.case, reading.cut)
+    destroyed = history.custody_at(reading.case, reading.cut).filter(action=CustodyAction.DESTROYED)
+    gone = set(destroyed.order_by().values_list("item_id", flat=True))
     rows = [
         {
             "item": item(exhibit),
@@ -189,7 +192,7 @@ def exhibits(reading: Reading) -> Row:
             "title": exhibit.title,
             "source": exhibit.source,
             "kind": exhibit.kind_words,
-            "file": "" if exhibit.id in kept else file_name(exhibit),
+            "file": "" if exhibit.id in kept or exhibit.pk in gone else file_name(exhibit),
             "withheld": _withheld(kept[exhibit.id]) if exhibit.id in kept else "",
             "media_type": exhibit.media_type,
             "size": exhibit.size,

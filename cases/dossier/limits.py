@@ -17,11 +17,13 @@ NAMES = "The provider's own identifiers are not in this package. "
 INTERNAL_NAMES = f"{NAMES}In an internal copy accounts have the names the pages show."
 RECIPIENT_NAMES = f"{NAMES}Accounts have names made for this recipient, which match those in nobody else's copy."
 
+UNREGISTERED = "The recipient or the legal basis is not a registered one: this copy cannot be disclosed."
+
 
 def limits(snapshot: Row) -> Row:
     """The limits section, from the parts of the snapshot that are already there."""
     return {
-        "general": [*GENERAL, INTERNAL_NAMES if snapshot["recipient"]["internal"] else RECIPIENT_NAMES],
+        "general": [*GENERAL, *_for_whom(snapshot["recipient"])],
         "known": [
             _part("What detectors could not tell", "Every detector could answer.", _untold(snapshot)),
             _part("Claims that are open", "All six claims were judged.", _open_claims(snapshot)),
@@ -34,6 +36,13 @@ def limits(snapshot: Row) -> Row:
             _part("Telemetry that has no such column", "Every column was there.", _absent(snapshot)),
         ],
     }
+
+
+def _for_whom(recipient: Row) -> list[str]:
+    if recipient["internal"]:
+        return [INTERNAL_NAMES]
+    known = recipient["recipient_registered"] and recipient["basis_registered"]
+    return [RECIPIENT_NAMES] if known else [RECIPIENT_NAMES, UNREGISTERED]
 
 
 def _part(title: str, nothing: str, rows: Iterable[Row]) -> Row:

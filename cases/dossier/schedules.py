@@ -75,6 +75,30 @@ SCHEDULES: dict[str, tuple[str, Columns]] = {
         ),
     ),
     "custody": ("custody", _same("exhibit", "at", "clock", "action", "who", "where", "why", "how", "sha256", "item")),
+    "preservation": (
+        "preservation",
+        {
+            **_same("source", "data"),
+            "window_start": lambda row: row["window"]["start"],
+            "window_end": lambda row: row["window"]["end"],
+            **_same("accounts", "authority", "asked_at", "asked_by", "gone_before", "answer", "receipt"),
+            **_same("answered_at", "kept_until", "gone_as_answered", "item"),
+        },
+    ),
+    "holds": (
+        "holds",
+        _same(*("number", "scope", "trigger_at", "placed_at", "placed_by", "released_at", "released_by", "item")),
+    ),
+    "disclosures": (
+        "disclosures",
+        {
+            **_same("at", "package", "package_sha256", "recipient", "basis", "law"),
+            "data": lambda row: "; ".join(row["data"]),
+            **_same("marking", "channel", "asked_by", "released_by"),
+            "receipts": lambda row: "; ".join(row["receipts"]),
+            **_same("recalled_at", "item"),
+        },
+    ),
     "volume": ("volume", _same("day", "model", "exchanges")),
 }
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from cases import history
-from cases.dossier import detected, judged
+from cases import gate, history
+from cases.dossier import detected, judged, kept
 from cases.dossier.limits import limits
 from cases.dossier.names import Names
 from cases.dossier.reading import Reading, Row, item, when
@@ -28,7 +28,7 @@ def build(case: Case, cut: Cut, *, edition: str, recipient: str, basis: str) -> 
         "format": FORMAT,
         "v": 1,
         "edition": edition,
-        "recipient": {"name": recipient, "basis": basis, "internal": not recipient},
+        "recipient": _recipient(recipient, basis),
         "cut": _cut(cut),
         "case": _case(reading),
         **_people(reading),
@@ -38,6 +38,18 @@ def build(case: Case, cut: Cut, *, edition: str, recipient: str, basis: str) -> 
     document["marking"] = _marking(document)
     document["limits"] = limits(document)
     return document
+
+
+def _recipient(recipient: str, basis: str) -> Row:
+    """Whom it is for, and whether the registers know both: only then can it be disclosed (cases.gate)."""
+    known = gate.registered(recipient, basis)
+    return {
+        "name": recipient,
+        "basis": basis,
+        "internal": not recipient,
+        "recipient_registered": known.recipient is not None,
+        "basis_registered": known.basis is not None,
+    }
 
 
 def _cut(cut: Cut) -> Row:
@@ -73,6 +85,9 @@ def _people(reading: Reading) -> Row:
         "timeline": judged.timeline(reading),
         "exhibits": judged.exhibits(reading),
         "custody": judged.custody(reading),
+        "preservation": kept.preservation(reading),
+        "holds": kept.holds_placed(reading),
+        "disclosures": kept.disclosures(reading),
     }
     return {"ladder": judged.ladder(), **_cleaned(reading, parts)}
 

@@ -16,6 +16,8 @@ from cases.models.deconfliction import (
     QuestionAbout,
     Reply,
 )
+from cases.models.destruction import DestructionDecision, DestructionOrder, RetentionPolicy
+from cases.models.disclosure import DisclosureAsk, DisclosureNote, DisclosureRelease, LegalBasis, Recipient
 from cases.models.dossier import DossierApproval, DossierProof, DossierSeal, DossierVersion
 from cases.models.evidence import CustodyEvent, EvidenceItem
 from cases.models.exchange_sets import (
@@ -59,6 +61,11 @@ __all__ = [
     "CounselNote",
     "CounselTrack",
     "CustodyEvent",
+    "DestructionDecision",
+    "DestructionOrder",
+    "DisclosureAsk",
+    "DisclosureNote",
+    "DisclosureRelease",
     "DossierApproval",
     "DossierProof",
     "DossierSeal",
@@ -78,6 +85,7 @@ __all__ = [
     "Lead",
     "LeadDecision",
     "LeadSighting",
+    "LegalBasis",
     "Match",
     "MembershipChange",
     "Notice",
@@ -86,10 +94,12 @@ __all__ = [
     "PreservationRequest",
     "Question",
     "QuestionAbout",
+    "Recipient",
     "Redacted",
     "RedactionDecision",
     "RedactionProposal",
     "Reply",
+    "RetentionPolicy",
     "SampleResult",
     "SampledExchange",
     "SamplingPlan",

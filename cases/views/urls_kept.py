@@ -1,12 +1,26 @@
-"""The addresses of what is kept: sources, holds."""
+"""The addresses of what is kept, handed out and destroyed."""
 
 from django.urls import URLPattern, path
 
-from cases.views import holds, sources
+from cases.views import destruction, disclosures, holds, registers, sources
 
 urlpatterns: list[URLPattern] = [
     path("sources/", sources.source_list, name="sources"),
     path("sources/<uuid:pk>/retention/", sources.set_source_retention, name="set_source_retention"),
+    path("registers/", registers.registers, name="registers"),
+    path("registers/bases/", registers.save_basis, name="save_basis"),
+    path("registers/recipients/", registers.save_recipient, name="save_recipient"),
+    path("disclosures/", disclosures.disclosure_list, name="disclosures"),
+    path("disclosures/<uuid:pk>/release/", disclosures.release_disclosure, name="release_disclosure"),
+    path("disclosures/<uuid:pk>/note/", disclosures.note_disclosure, name="note_disclosure"),
+    path("dossiers/<uuid:pk>/disclosures/", disclosures.dossier_disclosures, name="dossier_disclosures"),
+    path("dossiers/<uuid:pk>/disclosures/ask/", disclosures.ask_disclosure, name="ask_disclosure"),
+    path("retention/", destruction.retention_page, name="retention"),
+    path("retention/policy/", destruction.set_policy, name="set_policy"),
+    path("retention/<uuid:pk>/order/", destruction.order_retention, name="order_retention"),
+    path("retention/orders/<uuid:pk>/decide/", destruction.decide_order, name="decide_order"),
+    path("erasure/", destruction.erasure_page, name="erasure"),
+    path("erasure/order/", destruction.order_erasure, name="order_erasure"),
     path("holds/", holds.hold_list, name="holds"),
     path("holds/<uuid:pk>/", holds.hold, name="hold"),
     path("holds/<uuid:pk>/custodians/", holds.add_custodian, name="add_custodian"),

@@ -30,6 +30,8 @@ OF_NO_CASE = (
     "token",
     "key",
     "test",
+    "policy",
+    "order",
 )
 UNSCOPED = {"<token_id>", *OF_NO_CASE, *(f"{name}_id" for name in OF_NO_CASE)}
 Addresses = Iterator[tuple[str, str, str]]

@@ -1,10 +1,12 @@
 """Preservation is asked for with what is gone already, answered with receipts, and drives what escalation needs."""
 
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.core.management import call_command
 from django.utils import timezone
 
 from cases import actions, lifecycle, preservation
@@ -153,6 +155,15 @@ def test_retention_stated_twice_at_once_is_a_conflict_and_history_stays(source: 
 def test_retention_has_days_that_can_be(source: TelemetrySource, days: int) -> None:
     with pytest.raises(Refused):
         state(source, days)
+
+
+def test_command_asks_in_somebodys_name_and_prints_the_letter(case: Case, cast: Cast, source: TelemetrySource) -> None:
+    out = StringIO()
+    words = ["--scope", "All of it", "--custodian", "Gateway", "--authority", "The case", "--actor", "analyst"]
+    call_command("preserve", case.ref, "--source", source.name, "--data", "request_logs", *words, stdout=out)
+
+    assert out.getvalue().startswith(f"Request to preserve, {case.ref}")
+    assert case.preservation_requests.get().requested_by == cast.analyst
 
 
 def test_window_of_a_case_covers_all_its_clusters(case: Case, source: TelemetrySource) -> None:

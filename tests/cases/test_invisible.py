@@ -71,11 +71,12 @@ def shown(client: Any, hidden: dict[str, str], lists: list[str]) -> list[str]:
 LISTS = [
     *("/", "/?state=all", "/?state=in_case", "/?state=all&q=canary", "/cases/", "/cases/?q=canary", "/log/"),
     *("/log/?kind=case", "/log/?kind=lead", "/log/?kind=dossier", "/log/?q=lead"),
+    *("/holds/", "/holds/?state=all", "/disclosures/"),
 ]
 API_LISTS = [
     *("leads/", "leads/?state=in_case", "cases/", "cases/?search=canary", "cases/?assignee=lead", "log/"),
     *("log/?action=case.restricted", "log/?action=dossier.frozen", "log/?actor=user:lead", "notices/", "accounts/"),
-    *("findings/", "clusters/", "attributes/"),
+    *("findings/", "clusters/", "attributes/", "holds/", "disclosures/", "preservation/"),
 ]
 
 

@@ -11,12 +11,10 @@ from rest_framework.test import APIClient
 from tests import test_roles_api, test_roles_pages
 from tests.e2e.browsing import is_strict
 from tests.factories import Cast
-from tests.test_roles_api import callers as api_callers  # noqa: F401 - fixtures
-from tests.test_roles_api import stage as api_stage  # noqa: F401
-from tests.test_roles_pages import callers as page_callers  # noqa: F401
-from tests.test_roles_pages import stage as page_stage  # noqa: F401
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
+api_callers, api_stage = test_roles_api.callers, test_roles_api.stage  # fixtures
+page_callers, page_stage = test_roles_pages.callers, test_roles_pages.stage
 EXACTLY = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -45,7 +43,7 @@ def faults(answer: Any) -> Iterator[str]:
     yield from (f"{name}: not to be told" for name in ("X-Powered-By", "Access-Control-Allow-Origin") if name in answer)
 
 
-def test_every_page_carries_them(page_callers: dict[str, Client], page_stage: dict[str, str]) -> None:  # noqa: F811
+def test_every_page_carries_them(page_callers: dict[str, Client], page_stage: dict[str, str]) -> None:
     wrong = []
     for line in test_roles_pages.LADDER:
         method, _, path = line.partition(" ")
@@ -57,7 +55,7 @@ def test_every_page_carries_them(page_callers: dict[str, Client], page_stage: di
     assert wrong == []
 
 
-def test_every_address_of_the_api_carries_them(api_callers: dict[str, APIClient], api_stage: dict[str, str]) -> None:  # noqa: F811
+def test_every_address_of_the_api_carries_them(api_callers: dict[str, APIClient], api_stage: dict[str, str]) -> None:
     wrong = []
     for line in test_roles_api.LADDER:
         method, path = line.split()

@@ -10,6 +10,7 @@ import pytest
 from cases import actions
 from cases.dossier import pdf, plain
 from cases.dossier.document import document
+from tests.cases.dossier import reading_pdf
 from tests.cases.dossier.story import Story
 
 HOSTILE = (
@@ -55,6 +56,89 @@ def test_hostile_text_is_printed_as_text(story: Story) -> None:
     assert "#pagebreak() $x$ *b*" in summary
     assert "⟨U+202E⟩gnp.exe⟨U+200B⟩" in summary
     assert pages(pdf.pdf(document(story.freeze()))) < 12
+
+
+# What would do something in Typst, TeX, Jinja, Django, ERB, JavaScript, Markdown, HTML or PostScript.
+TEMPLATES = (
+    *(
+        '#import "x.typ"',
+        '#import "@preview/cetz:0.3.0"',
+        '#include "/etc/passwd"',
+        '#read("/etc/passwd")',
+        '#eval("1+1")',
+    ),
+    *("#panic()", "#let x = 1", "#set page(width: 1pt)", "#show: none", "#pagebreak()", "#hide[x]", "#place(top)[x]"),
+    *(
+        '#link("https://x.example")[y]',
+        '#image("/etc/passwd")',
+        "#sys.inputs",
+        "#context here()",
+        "#metadata(1)",
+        "#{1+1}",
+    ),
+    *(
+        "$x^2$",
+        "$ sum_(i) $",
+        "*b*",
+        "_i_",
+        "`c`",
+        "```typ #x```",
+        "= h",
+        "- item",
+        "+ item",
+        "/ a: b",
+        "@ref",
+        "<label>",
+    ),
+    *("\\", "\\n", "\\u{202e}", "~", "---", "...", '"q"', "'q'", "// c", "/* c */", "[x]", "]", "{", "}", "#[", "#"),
+    *(
+        "{{ 7*7 }}",
+        "{% debug %}",
+        "{# c #}",
+        "{{ ''.__class__ }}",
+        "<%= 7*7 %>",
+        "${7*7}",
+        "#{7*7}",
+        "%{7*7}",
+        "{0.__class__}",
+    ),
+    *(
+        "\\input{/etc/passwd}",
+        "\\write18{id}",
+        "\\begin{x}",
+        "%s%n",
+        "<script>alert(1)</script>",
+        "<!--x-->",
+        "&lt;",
+        "&amp;",
+    ),
+    *(
+        "[a](javascript:1)",
+        "![a](https://x.example)",
+        "**b**",
+        "~~s~~",
+        "(showpage)",
+        "<</JS (x)>>",
+        "endobj",
+        "%%EOF",
+        "\x1b[2J",
+    ),
+)
+
+
+def test_template_payloads_are_printed_letter_by_letter(story: Story) -> None:
+    """As the title and the summary of a case, read back from the glyphs of the pages."""
+    assert len(TEMPLATES) >= 50
+    whole = document(story.freeze())
+    empty = reading_pdf.text_of(pdf.pdf(whole))
+    for start in range(0, len(TEMPLATES), 30):
+        text = " ¦ ".join(TEMPLATES[start : start + 30])
+        case = {**whole["snapshot"]["case"], "summary": text, "title": text}
+        content = pdf.pdf({**whole, "snapshot": {**whole["snapshot"], "case": case}})
+        printed = reading_pdf.text_of(content)
+        assert reading_pdf.without_space(plain.printable(text)) in printed
+        assert pages(content) < 12
+        assert len(printed) > len(empty)
 
 
 def pages(content: bytes) -> int:

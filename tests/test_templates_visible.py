@@ -50,7 +50,6 @@ SAFE_NAMES: dict[str, set[str]] = {
 SAFE_PATHS: dict[str, str] = {
     "action": "a word of the page that includes the partial",
     "note": "a bound field of a citation",
-    "name": "the name of an icon or a hidden field of ours",
     "what": "a word of the page that includes the partial",
     "shown|default:value": "a digest that can be copied",
     "version.bag_name": "case number, edition and version",

@@ -96,3 +96,16 @@ def upload(page: Page, case: Case) -> None:
     page.get_by_label("Taken at the source").fill("2026-03-01T09:00:00")
     page.get_by_role("button", name="Add the exhibit").click()
     expect(page.get_by_role("link", name="Download")).to_be_visible()
+
+
+def test_after_signing_out_going_back_shows_nothing(windows: Windows, committed_cast: Cast) -> None:
+    case = make_case(committed_cast)
+    page = windows.open(committed_cast.analyst, f"/cases/{case.ref}/")
+    expect(page.get_by_role("main")).to_contain_text(case.title)
+    page.locator("details.menu", has=page.locator("summary .who")).locator("summary").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+    for _ in range(2):
+        page.go_back()
+        expect(page.get_by_label("Password")).to_be_visible()
+        assert case.title not in page.content()

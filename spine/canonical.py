@@ -57,10 +57,9 @@ def _row_bytes(table: str, row_id: UUID, fields: Mapping[str, object], personal:
 
 
 def _object(values: Mapping[str, object]) -> str:
-    """An object of columns, whose names are plain ASCII, in canonical form, NULL left out."""
-    parts = [
-        f"{encode_basestring(name)}:{_fragment(values[name])}" for name in sorted(values) if values[name] is not None
-    ]
+    """An object of columns in canonical form, NULL left out."""
+    ordered = sorted(values) if all(map(str.isascii, values)) else sorted(values, key=_utf16)
+    parts = [f"{encode_basestring(name)}:{_fragment(values[name])}" for name in ordered if values[name] is not None]
     return "{" + ",".join(parts) + "}"
 
 

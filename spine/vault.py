@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from django.core.files.storage import storages
 from django.db import transaction
 
 from spine.errors import no_room_told
-from spine.models import Destruction
 from spine.storages import About, Folder, Spooled
+
+if TYPE_CHECKING:
+    from spine.models import Destruction
 
 CHUNK = 1024 * 1024
 Progress = Callable[[int], None]
@@ -157,13 +159,15 @@ def has(sha256: str) -> bool:
     return bool(_store().exists(name_of(sha256)))
 
 
-def remove(certificate: Destruction) -> None:
+def remove(certificate: "Destruction") -> None:
     """Remove the bytes a certificate of destruction names; the one way in which bytes leave the vault.
 
     Call it last in the transaction that writes the certificate, which the database refuses while a hold covers them.
     Bytes that are gone already are no error. Raises RuntimeError without a certificate, Refused when the store is
     locked.
     """
+    from spine.models import Destruction  # the packages' writer and verifier import this module without a database
+
     named = Destruction.objects.filter(pk=certificate.pk, kind=Destruction.Kind.BLOB, key=certificate.key).exists()
     if not transaction.get_connection().in_atomic_block or not named:
         raise RuntimeError("bytes leave the vault for a certificate alone, in the transaction that writes it")

@@ -57,7 +57,7 @@ def expected(ladder: dict[str, str], line: str, role: str, place: int) -> set[st
     """The answer about a hidden or missing object: as if nothing was looked up, else 404."""
     open_answer = ladder[line].split()[place]
     kept = WITHOUT_LOOKING | (LED_ON if line.startswith("GET ") or role == "anonymous" else set())
-    return {open_answer} if open_answer in kept else {"404"}
+    return {open_answer, "404"} if open_answer in kept else {"404"}
 
 
 def wrong_cells(

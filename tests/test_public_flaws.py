@@ -39,6 +39,7 @@ from tests.cases.api import client_of_detector
 from tests.cases.pages import client_of
 from tests.e2e.payloads import PAYLOADS
 from tests.factories import PASSWORD, START, Cast, add_exhibit, make_case, make_lead, make_person, provider_ids, run_job
+from tests.people.signing import code, with_app
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -172,6 +173,22 @@ def test_thehive_sb_sec_adv_2023_003_no_uploaded_file_becomes_part_of_the_frame(
     assert [line for line in posts if re.search(r"brand|logo|theme|avatar|template", line)] == []
 
 
+def test_thehive_sb_sec_adv_2023_004_guessing_codes_closes_the_second_step(cast: Cast) -> None:
+    """Codes of the second factor could be guessed without end by who had the password."""
+    secret, recovery = with_app(cast.lead)
+    client = Client()
+    post_sign_in(client, "lead", PASSWORD)
+    for number in range(10):
+        assert client.post("/sign-in/second-factor/", {"code": f"{number:06d}"}).status_code == 422
+    for right in (code(secret), recovery[0]):
+        assert client.post("/sign-in/second-factor/", {"code": right}).status_code == 422
+        assert not signed_in(client)
+    fresh = Client()
+    post_sign_in(fresh, "lead", PASSWORD)
+    fresh.post("/sign-in/second-factor/", {"code": code(secret)})
+    assert not signed_in(fresh)
+
+
 def test_thehive_sb_sec_adv_2023_005_an_unknown_name_takes_as_long_as_a_known_one(cast: Cast) -> None:
     """Answers for names that exist took longer than for others."""
     took: dict[str, list[float]] = {"lead": [], "nobody-of-that-name": []}
@@ -215,7 +232,8 @@ def test_thehive_sb_sec_adv_2025_001_another_site_cannot_act_with_a_persons_sess
         method, path = line.split()
         for kind in ("text/plain", "application/json", "application/x-www-form-urlencoded"):
             answer = page.generic(method, test_roles_api.filled(path, api_stage_free), b"{}", content_type=kind)
-            assert answer.status_code in {401, 403}, line
+            refused = {401, 403} if kind == "application/json" else {401, 403, 415}
+            assert answer.status_code in refused, (line, kind)
     assert LogEntry.objects.count() == before
 
 
@@ -328,7 +346,8 @@ def test_thehive_sb_sec_adv_2025_004_no_address_gives_case_data_past_the_members
                     path = path.replace(f"<{name}>", value)
                 if "<" not in path:
                     content = client.get(f"{prefix}{path}?q=canary-9").getvalue().decode(errors="replace")
-                    assert content.count("canary-9") == content.count('value="canary-9"'), (person, path)
+                    content = content.replace("q=canary-9", "").replace('value="canary-9"', "")
+                    assert "canary-9" not in content, (person, path)
                     assert case.ref not in content.replace(path, ""), (person, path)
 
 
@@ -370,7 +389,7 @@ def test_dfir_iris_cve_2023_50712_what_people_write_anywhere_is_shown_as_text(
 def test_dfir_iris_cve_2024_25640_descriptions_take_no_markup_of_any_kind(committed_cast: Cast) -> None:
     """Descriptions were turned into markup, and script with them."""
     case = make_case(committed_cast, stage="investigating")
-    text = "\n".join(one.text for one in PAYLOADS)[:7_900]
+    text = "\n".join(one.text for one in PAYLOADS)[:3_900]
     actions.edit_case(case, actor=committed_cast.lead, changes={"summary": (case.summary, text)})
     page = client_of(committed_cast.reader).get(f"/cases/{case.ref}/").content.decode()
     main = re.sub(r"<(/?(?:br|[a-z0-9]+)(?:\s[^<>]*)?)>", "", page.partition("<main")[2])
@@ -405,7 +424,7 @@ def test_dfir_iris_cve_2024_25624_report_text_is_never_a_template(committed_cast
 def test_dfir_iris_cve_2024_34060_a_file_name_leads_to_no_path(committed_cast: Cast) -> None:
     """The name of an uploaded file decided where on the server it was written."""
     case = make_case(committed_cast)
-    home = Path(settings.VAULT_ROOT).parent
+    home = Path(settings.RENDER_ROOT).parent
     before = {path for path in home.rglob("*") if "vault" not in path.parts}
     names = (
         "../../../../tmp/flaw.txt",
@@ -591,3 +610,28 @@ def test_defectdojo_ghsa_j4rw_3r36_79pm_nothing_is_linked_across_cases(committed
     )
     assert (joined.status_code, joined.json()) == (missing.status_code, missing.json())
     assert joined.status_code in {400, 404, 409}
+
+
+def test_defectdojo_ghsa_43f3_w9fq_8v5j_who_manages_people_takes_nobody_over_unseen(cast: Cast) -> None:
+    """Somebody who might manage people took over accounts with more rights than their own."""
+    target, secret = cast.lead, with_app(cast.lead)[0]
+    verbs = ("role", "name", "identity", "disable", "enable", "one-time-password", "second-factor/reset")
+    for person in (cast.lead, cast.analyst, cast.counsel, cast.reader):
+        for verb in verbs:
+            sent = {"role": "administrator", "expected": person.role, "display_name": "x"}
+            assert client_of(person).post(f"/people/{cast.admin.pk}/{verb}/", sent).status_code == 403, (person, verb)
+        assert token_of(person).patch(f"/api/v1/people/{person.pk}/", {"role": "administrator"}).status_code == 403
+    admin = client_of(cast.admin)
+    for verb in ("role", "disable", "one-time-password", "second-factor/reset"):
+        sent = {"role": "case_lead", "expected": "administrator"}
+        assert admin.post(f"/people/{cast.admin.pk}/{verb}/", sent).status_code in {409, 422}, verb
+    shown = admin.post(f"/people/{target.pk}/one-time-password/").content.decode()
+    password = shown.partition("<code>")[2].partition("</code>")[0]
+    taken = Client()
+    post_sign_in(taken, "lead", password)
+    assert not signed_in(taken)  # the second factor is the person's own
+    taken.post("/sign-in/second-factor/", {"code": code(secret)})
+    assert taken.get("/cases/")["Location"].startswith("/me/password/")
+    told = LogEntry.objects.filter(actor="user:admin", about__contains=str(target.pk)).values_list("action", flat=True)
+    assert any("password" in action for action in told)
+    assert User.objects.get(pk=cast.admin.pk).role == "administrator"

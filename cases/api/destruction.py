@@ -133,7 +133,7 @@ class OrderErasureSerializer(SubjectSerializer):
     expected = serializers.IntegerField(min_value=0)
 
 
-class DecideSerializer(serializers.Serializer[Any]):
+class DecideOrderSerializer(serializers.Serializer[Any]):
     """Grant it or decline it."""
 
     granted = serializers.BooleanField()
@@ -274,12 +274,12 @@ class Decide(APIView):
         summary="Grant or decline an order to destroy, as the second person",
         description="409 for who asked: the database refuses the same person for both too. A worker carries it out.",
         tags=TAGS,
-        request=DecideSerializer,
+        request=DecideOrderSerializer,
         responses=answers(201, OrderSerializer, 400, 404, 409),
     )
     def post(self, request: Request, order_id: UUID) -> Response:
         order = get_object_or_404(DestructionOrder.objects.select_related("asker"), pk=order_id)
-        verbs.decide(order, actor=person(request), **checked(DecideSerializer, request.data))
+        verbs.decide(order, actor=person(request), **checked(DecideOrderSerializer, request.data))
         return Response(OrderSerializer(DestructionOrder.objects.get(pk=order_id)).data, status=201)
 
 

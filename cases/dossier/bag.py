@@ -13,18 +13,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from cases.dossier.package_files import verify
-from spine import vault
 from spine.canonical import canonical_json
-from spine.vault import Stored
+
+if TYPE_CHECKING:  # writer and verifier run without Django; only what lies in the vault asks for it
+    from spine.vault import Stored
 
 PACKAGE_FILES = Path(verify.__file__).parent
 CHUNK = 1 << 20
 REQUIRED_SEAL = (verify.STATEMENT, verify.PROOF, verify.CHECKPOINT)
 
 
-Source = bytes | Path | Stored
+Source: TypeAlias = "bytes | Path | Stored"
 
 
 class NotPackable(ValueError):  # noqa: N818 - what the content is
@@ -181,12 +183,14 @@ def _chunks(source: Source) -> Iterator[bytes]:
     if isinstance(source, bytes):
         yield source
         return
-    if isinstance(source, Stored):
-        yield from vault.pieces(source.sha256)
+    if isinstance(source, Path):
+        with source.open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                yield chunk
         return
-    with source.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            yield chunk
+    from spine import vault
+
+    yield from vault.pieces(source.sha256)
 
 
 def _zip_chunks(bag: str, items: list[Item]) -> Iterator[bytes]:

@@ -183,7 +183,8 @@ def exhibits(reading: Reading) -> Row:
     """Every exhibit with its digest and the name of its file in the package, empty when its bytes were destroyed."""
     queryset = history.evidence_at(reading.case, reading.cut)
     kept = history.withheld_at(reading.case, reading.cut)
-    destroyed = history.custody_at(reading.case, reading.cut).filter(action=CustodyAction.DESTROYED)
+    # Bytes that are gone are gone, wherever in the log that stands: an order of destruction is no act of one case.
+    destroyed = history.custody_at(reading.case).filter(action=CustodyAction.DESTROYED)
     gone = set(destroyed.order_by().values_list("item_id", flat=True))
     rows = [
         {

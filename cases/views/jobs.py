@@ -27,6 +27,7 @@ TITLES = {
     "exchange_set.rerun": "Asking an exchange set's source again",
     "exchange_set.sample": "Drawing a sample",
     "deconfliction.compare": "Comparing for a broker",
+    "destruction.carry_out": "Destroying what two people ordered",
     "dossier.freeze": "Freezing the dossier",
     "dossier.render": "Rendering the dossier",
 }

@@ -33,6 +33,8 @@ OF_NO_CASE = (
     "policy",
     "order",
 )
+# A broker sees questions of any case, without content.
+OF_NO_CASE += ("term", "question", "match")
 UNSCOPED = {"<token_id>", *OF_NO_CASE, *(f"{name}_id" for name in OF_NO_CASE)}
 Addresses = Iterator[tuple[str, str, str]]
 

@@ -177,6 +177,10 @@ VERBS = [
 ]
 # Verbs whose repetition is another effect, or the same job; tests of their own say so.
 ELSEWHERE = {"break_glass", "record_view", "set_verdicts_matching", "undo_verdicts", "count_matching", "Cited"}
+ELSEWHERE |= {"record_copy", "record_custody"}
+# Preservation and holds: tests/cases/test_actions_preservation.py and test_actions_holds.py.
+ELSEWHERE |= {"request_preservation", "answer_preservation", "explain_absence", "place_hold", "add_custodian", "remind"}
+ELSEWHERE |= {"acknowledge", "acknowledge_on_behalf", "ask_release", "release_hold", "Keeper"}
 
 
 def test_every_verb_is_tested_twice_and_at_once() -> None:

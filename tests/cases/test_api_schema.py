@@ -52,6 +52,10 @@ WITHOUT_A_BODY = {
     "POST dossiers/<version_id>/render/",
     "POST log/verifications/",
     "POST notices/<notice_id>/seen/",
+    "POST vault/verify/",
+    "POST cases/<ref>/evidence/<number>/verify/",
+    "POST cases/<ref>/jobs/<job_id>/stop/",
+    "POST cases/<ref>/exchange-sets/<exhibit>/rerun/",
 }
 
 

@@ -57,7 +57,7 @@ TEXTS: dict[str, dict[str, Any]] = {
         "note": "words",
     },
 }
-WITHOUT_BODY = {"dossiers/<version_id>/render/"}  # reads none
+WITHOUT_BODY = {"dossiers/<version_id>/render/", "cases/<ref>/jobs/<job_id>/stop/"}  # read none
 
 
 JUDGING = ("leads/", "cases/<ref>/", "dossiers/")

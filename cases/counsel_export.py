@@ -1,8 +1,7 @@
 """The counsel export: the whole track as text and as data in one ZIP (docs/formats/counsel-export.md)."""
 
 import hashlib
-import io
-import zipfile
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import rfc8785
 
 from cases import counsel
+from cases.dossier.package_files import verify
 from cases.dossier.plain import visible
 from cases.models import CounselExport, CounselMember, CounselNote, CounselTrack
 
@@ -141,11 +141,13 @@ def _note(note: Row) -> list[str]:
 
 
 def _zip(folder: str, files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for file, content in files.items():
-            archive.writestr(zipfile.ZipInfo(f"{folder}/{file}", (1980, 1, 1, 0, 0, 0)), content)
-    return buffer.getvalue()
+    """The one form that packages have, so that every byte outside the files can be told too."""
+    body = directory = b""
+    for file, content in sorted(files.items()):
+        facts = (f"{folder}/{file}".encode(), zlib.crc32(content), len(content))
+        directory += verify.central_header(*facts, len(body))
+        body += verify.local_header(*facts) + content
+    return body + directory + verify.end_record(len(files), len(directory), len(body))
 
 
 def _when(moment: datetime) -> str:

@@ -37,6 +37,7 @@ BAGIT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 MANIFEST, TAGMANIFEST = "manifest-sha256.txt", "tagmanifest-sha256.txt"
 SEALED = ("VERIFY.txt", "bag-info.txt", "bagit.txt", MANIFEST, "verify.py")
 STATEMENT, PROOF, CHECKPOINT = "seal/statement.json", "seal/log-proof.json", "seal/checkpoint.txt"
+SNAPSHOT = "data/snapshot.json"
 TOKEN, CHAIN = "seal/timestamp.tsr", "seal/tsa-chain.pem"
 REQUIRED = (*SEALED, TAGMANIFEST, STATEMENT, PROOF, CHECKPOINT)
 OXUM, TOKEN_LABEL, CHAIN_LABEL = "Payload-Oxum", "Time-Stamp-Token", "Time-Stamp-Chain"
@@ -467,6 +468,8 @@ def check_info(bag: Bag, report: Report) -> None:
     payload = [size for path, size in bag.sizes.items() if path.startswith("data/")]
     if bag.info.get(OXUM) != f"{sum(payload)}.{len(payload)}":
         raise Refused(subject, f"{OXUM} is not the payload's size and number of files")
+    if bag.info.get(TOKEN_LABEL, TOKEN) != TOKEN:
+        raise Refused(subject, f"{TOKEN_LABEL} names another file than {TOKEN}")
     for label, path in ((TOKEN_LABEL, TOKEN), (CHAIN_LABEL, CHAIN)):
         if (label in bag.info) != (path in bag.package.members):
             raise Refused(path, f"is there without its line {label} in bag-info.txt, or the line without the file")
@@ -563,6 +566,9 @@ def check_statement(bag: Bag, report: Report) -> None:
     bad = [path for path in SEALED if bag.digests.get(path) != statement["files"][path]]
     for path in bad:
         report.fail(path, f"its SHA-256 is not the one sealed in {STATEMENT}")
+    if bag.digests.get(SNAPSHOT, statement["snapshot"]) != statement["snapshot"]:
+        bad.append(SNAPSHOT)
+        report.fail(SNAPSHOT, f"is not the snapshot sealed in {STATEMENT}")
     sealed = {
         "statement_sha256": (STATEMENT, hashlib.sha256(raw).hexdigest()),
         "manifest_sha256": (MANIFEST, bag.digests.get(MANIFEST)),

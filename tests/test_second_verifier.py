@@ -21,16 +21,18 @@ from cases import exhibits
 from cases.actions import counsel, dossiers, exchange_checks
 from cases.dossier import bag, build
 from cases.dossier.package_files import verify
-from cases.models import CounselTrack, DossierVersion, EvidenceItem, ExchangeSet
+from cases.models import CounselTrack, DossierVersion, EvidenceItem, ExchangeSet, ExchangeSetRerun, SamplingPlan
 from config.embedded import postgres
 from spine import canonical, checkpoint, keyring, log, merkle, tiles, vault
 from tests import second_verifier as second
 from tests import second_verifier_forms as forms
 from tests import second_verifier_log as second_log
+from tests import second_verifier_sets as second_sets
 from tests.authority import Authority
 from tests.cases.dossier import mutants, packages
 from tests.cases.dossier.packages import FINGERPRINT, KEY, ORIGIN, Sample
 from tests.cases.dossier.story import make_story, package_of
+from tests.cases.exchanges import exchange
 from tests.factories import Cast, run_job
 from tests.servers import HOME
 from tests.test_tamper import tell_everything
@@ -243,6 +245,7 @@ def test_all_that_is_handed_out_is_accepted_and_changed_copies_are_refused_by_bo
     exports_hold(made["export"])
     assert second_log.check_tiles(made["tiles"]).bad == []
     log_holds(*tables_of_the_log())
+    sets_hold()
     held = ExchangeSet.objects.get()
     kept = [vault.read(digest) for digest in (held.item.sha256, held.leaves_sha256, held.nodes_sha256)]
     assert second.check_set(*kept).bad == []
@@ -313,6 +316,21 @@ def exports_hold(path: Path) -> None:
     assert second.check_counsel(raw, path.name).bad == []
     for position in draw.sample(range(len(raw)), 200):
         assert second.check_counsel(flipped(raw, position, draw.randrange(8)), path.name).bad, position
+
+
+def sets_hold() -> None:
+    """The set made anew from its key and rows, its sample drawn anew, its difference in the form of the text."""
+    held, plan = ExchangeSet.objects.get(), SamplingPlan.objects.get()
+    statement, key = vault.read(held.item.sha256), bytes(held.key)
+    rows = [exchange(number) for number in range(60)]
+    accounts = [f"acct-{number:04d}" for number in range(4)]
+    assert second_sets.made_anew(rows, accounts, key, statement).bad == []
+    assert {place for place, _ in second_sets.made_anew(rows[1:], accounts, key, statement).bad} == {"rows", "leaves"}
+    assert second_sets.check_plan(vault.read(plan.plan_sha256), statement, {"": range(held.row_count)}).bad == []
+    assert second_sets.check_plan(vault.read(plan.plan_sha256), statement, {"": range(held.row_count - 1)}).bad
+    report = json.loads(vault.read(ExchangeSetRerun.objects.get().report_sha256))
+    assert forms.fault(report, second_sets.DIFFERENCE) == ""
+    assert (report["before"], report["kept"]) == (report["now"], held.row_count)
 
 
 OTHER: dict[type, Callable[[Any], Any]] = {

@@ -25,6 +25,8 @@ from spine.errors import Refused
 from spine.models import Job, JobState, LogEntry
 from tests.cases.exchanges import PROMPT, RESPONSE, ask_for_set, exchange, make_set, read_in
 from tests.factories import DAYS, START, Cast, make_case, run_job
+from tests.second_verifier_forms import fault
+from tests.second_verifier_sets import DIFFERENCE
 
 pytestmark = pytest.mark.django_db
 ROWS = 300
@@ -207,6 +209,9 @@ def test_late_changed_and_lost_rows_are_told_apart_and_located(case: Case, cast:
 
     assert (counts(made), made.row_count) == ((3, 2, 1), 199)
     report = json.loads(vault.read(made.report_sha256))
+    assert fault(report, DIFFERENCE) == ""
+    told = {row["what"]: set(row) - {"what", "ts", "leaf"} for row in report["examples"]}
+    assert told == {"missing": {"index"}, "changed": {"index", "request_id"}, "added": {"request_id"}}
     assert (report["kept"], report["before"]["root"], report["now"]["root"]) == (196, held.root, made.root)
     shown = {(row["what"], row["ts"][:19], row.get("index"), row.get("request_id")) for row in report["examples"]}
     assert shown == {

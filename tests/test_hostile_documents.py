@@ -19,8 +19,10 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 callers, stage = test_roles_api.callers, test_roles_api.stage  # fixtures
 WRITES = {"post", "put", "patch", "delete"}
 PROBLEM = "application/problem+json"
-# Each endpoint meets every fourth document, each document every fourth endpoint; benchmarks/bench_hostile.py tries all.
-EVERY = 4
+# Each endpoint meets every twelfth document, each document every twelfth endpoint; benchmarks/bench_hostile.py: all.
+EVERY = 12
+# Only the broker who is asked gets in, and one of the writes before ends that.
+BROKERED = ("deconfliction/", "cases/<ref>/deconfliction/told/")
 # What an endpoint that reads lines answers to broken ones: which of them, with what reason.
 COUNTED = {400, 413, 415, 422}
 
@@ -61,22 +63,24 @@ def described(cast: Cast) -> list[Endpoint]:
     return sorted(endpoints(client_of(cast.reader).get("/api/v1/schema/?format=json").json()), key=lambda one: one.line)
 
 
-def role_for(endpoint: Endpoint) -> str:
-    """Somebody whom this endpoint lets in."""
+def role_for(endpoint: Endpoint) -> str | None:
+    """Somebody whom this endpoint lets in; None where it needs a person of the case (a named broker, who was asked)."""
     answers = dict(zip(ROLES, LADDER[endpoint.line].split(), strict=True))
-    let_in = [role for role in ("case_lead", *ROLES) if answers[role] not in {"401", "403", "404"}]
-    return let_in[0] if let_in else "case_lead"
+    return next((role for role in ("case_lead", *ROLES) if answers[role] not in {"401", "403", "404"}), None)
 
 
 def faults(answer: Any, broken: bool, endpoint: Endpoint) -> Iterator[str]:
     kind = answer.headers.get("Content-Type", "")
+    text = "" if answer.streaming else answer.text
     if answer.status_code >= 500:
         yield f"{answer.status_code}"
-    elif answer.status_code >= 400 and kind != PROBLEM and "errors" not in answer.text:
+    elif answer.status_code >= 400 and kind != PROBLEM and "errors" not in text:
         yield f"{answer.status_code} as {kind}"
+    elif answer.status_code == 404 and endpoint.path.startswith(BROKERED):
+        return  # the door closed before the body was read
     elif broken and "application/json" in endpoint.kinds and answer.status_code not in COUNTED:
         yield f"{answer.status_code} to what must be refused"
-    if "Traceback" in answer.text or "psycopg" in answer.text:
+    if "Traceback" in text or "psycopg" in text:
         yield "tells of the inside"
 
 
@@ -101,8 +105,8 @@ def test_no_document_is_too_much_for_any_write(
 ) -> None:
     wrong = []
     for place, endpoint in enumerate(described(committed_cast)):
-        wrong += tried(endpoint, callers[role_for(endpoint)], stage, place, EVERY)
-    assert wrong == []
+        wrong += tried(endpoint, callers[role_for(endpoint) or "case_lead"], stage, place, EVERY)
+    assert not wrong, "\n".join(wrong)
 
 
 def test_what_is_broken_writes_nothing(
@@ -110,11 +114,13 @@ def test_what_is_broken_writes_nothing(
     callers: dict[str, APIClient],
     stage: dict[str, str],
 ) -> None:
-    before = LogEntry.objects.count()
-    for place, endpoint in enumerate(described(committed_cast)):
+    writes = described(committed_cast)
+    before = set(LogEntry.objects.values_list("id", flat=True))
+    for place, endpoint in enumerate(writes):
         sent = [body for _, body, broken in documents(list(endpoint.fields)) if broken]
-        client = callers[role_for(endpoint)]
+        client = callers[role_for(endpoint) or "case_lead"]
         for body in sent[place % 16 :: 16]:
             if "application/json" in endpoint.kinds:
                 client.generic(endpoint.method, filled(endpoint.path, stage), body, content_type="application/json")
-    assert LogEntry.objects.count() == before
+    written = LogEntry.objects.exclude(id__in=before)
+    assert list(written.values_list("action", "actor")) == []

@@ -33,6 +33,15 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('assignee', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='assigned_cases', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['-updated_at', '-id'], name='cases_newest_first'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('status__in', ['open', 'investigating', 'escalated', 'closed'])), name='case_status_is_known'),
+                    models.CheckConstraint(condition=models.Q(('marking__in', ['TLP:CLEAR', 'TLP:GREEN', 'TLP:AMBER', 'TLP:AMBER+STRICT', 'TLP:RED'])), name='case_marking_is_known'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='AlternativeAnswer',
@@ -49,6 +58,13 @@ class Migration(migrations.Migration):
                 ('supersedes', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='superseded_by', to='cases.alternativeanswer')),
                 ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='alternative_answers', to='cases.case')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('alternative__in', ['benchmark', 'academic', 'synthetic_data', 'gateway', 'enterprise_batch', 'shared_egress', 'red_team', 'promotion_abuse', 'reseller', 'hijacked'])), name='alternative_is_known'),
+                    models.CheckConstraint(condition=models.Q(('state__in', ['ruled_out', 'cannot_rule_out', 'supported'])), name='alternative_state_is_known'),
+                    models.UniqueConstraint(condition=models.Q(('supersedes', None)), fields=('case', 'alternative'), name='one_first_answer_per_alternative'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='CaseCluster',
@@ -60,6 +76,11 @@ class Migration(migrations.Migration):
                 ('cluster', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cases', to='detection.cluster')),
                 ('entry', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spine.logentry')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('case', 'cluster'), name='a_case_holds_a_cluster_once'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='DossierSeal',
@@ -114,6 +135,13 @@ class Migration(migrations.Migration):
                 ('entry', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spine.logentry')),
                 ('preparer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='prepared_dossiers', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('case', 'edition', 'number'), name='a_version_number_is_given_once'),
+                    models.UniqueConstraint(fields=('case', 'edition', 'recipient', 'basis', 'log_size'), name='one_version_per_cut'),
+                    models.UniqueConstraint(fields=('id', 'preparer'), name='version_with_its_preparer'),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='dossierseal',
@@ -134,6 +162,11 @@ class Migration(migrations.Migration):
                 ('preparer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('version', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='approval', to='cases.dossierversion')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('approver', models.F('preparer')), _negated=True), name='preparer_and_approver_are_two_people'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='EvidenceItem',
@@ -154,6 +187,12 @@ class Migration(migrations.Migration):
                 ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='evidence', to='cases.case')),
                 ('entry', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spine.logentry')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('case', 'number'), name='an_exhibit_number_is_given_once'),
+                    models.UniqueConstraint(fields=('case', 'sha256'), name='the_same_bytes_are_one_exhibit'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='CustodyEvent',
@@ -172,6 +211,11 @@ class Migration(migrations.Migration):
                 ('entry', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spine.logentry')),
                 ('item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='custody', to='cases.evidenceitem')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('action__in', ['requested', 'preserved_at_source', 'acquired', 'received', 'hashed', 'sealed', 'viewed', 'copied', 'exported', 'verification_failed'])), name='custody_action_is_known'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Judgement',
@@ -190,6 +234,14 @@ class Migration(migrations.Migration):
                 ('entry', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spine.logentry')),
                 ('supersedes', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='superseded_by', to='cases.judgement')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('claim__in', ['a', 'b', 'c', 'd', 'e', 'f'])), name='claim_is_known'),
+                    models.CheckConstraint(condition=models.Q(('likelihood__in', ['almost_no_chance', 'very_unlikely', 'unlikely', 'roughly_even', 'likely', 'very_likely', 'almost_certain'])), name='likelihood_is_known'),
+                    models.CheckConstraint(condition=models.Q(('confidence__in', ['low', 'moderate', 'high'])), name='confidence_is_known'),
+                    models.UniqueConstraint(condition=models.Q(('supersedes', None)), fields=('case', 'claim'), name='one_first_judgement_per_claim'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Lead',
@@ -203,6 +255,14 @@ class Migration(migrations.Migration):
                 ('cluster', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='detection.cluster')),
                 ('earlier', models.ForeignKey(help_text='a rejected lead this one outgrew', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='later', to='cases.lead')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['state', '-raised_at', '-id'], name='leads_newest_first'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'in_case', 'rejected'])), name='lead_state_is_known'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='LeadDecision',
@@ -220,6 +280,11 @@ class Migration(migrations.Migration):
                 ('entry', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spine.logentry')),
                 ('lead', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='cases.lead')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(models.Q(('kind', 'rejected'), ('reason__in', ['evaluation', 'reseller', 'shared_egress', 'authorised', 'automation', 'too_little', 'other'])), models.Q(('case__isnull', False), ('kind__in', ['opened', 'joined']), ('reason', '')), models.Q(('case', None), ('kind', 'reopened'), ('reason', '')), _connector='OR'), name='a_lead_decision_is_whole'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='LeadSighting',
@@ -256,6 +321,14 @@ class Migration(migrations.Migration):
                 ('entry', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spine.logentry')),
                 ('supersedes', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='superseded_by', to='cases.timelinenote')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('ends_at', None), ('ends_at__gte', models.F('starts_at')), _connector='OR'), name='a_span_ends_after_it_starts'),
+                    models.CheckConstraint(condition=models.Q(('lane__in', ['accounts', 'detectors', 'decisions'])), name='lane_is_known'),
+                    models.CheckConstraint(condition=models.Q(('confidence__in', ['low', 'moderate', 'high'])), name='timeline_confidence_is_known'),
+                    models.CheckConstraint(condition=models.Q(('withdrawn', False), ('supersedes__isnull', False), _connector='OR'), name='what_is_withdrawn_was_there'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Citation',
@@ -272,6 +345,12 @@ class Migration(migrations.Migration):
                 ('judgement', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='citations', to='cases.judgement')),
                 ('timeline_note', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='citations', to='cases.timelinenote')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('side__in', ['for', 'against'])), name='side_is_known'),
+                    models.CheckConstraint(condition=django.db.models.lookups.Exact(models.Func('finding', 'evidence', 'cluster', 'timeline_note', function='num_nonnulls', output_field=models.IntegerField()), 1), name='a_citation_cites_one_item'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Verdict',
@@ -289,6 +368,13 @@ class Migration(migrations.Migration):
                 ('entry', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spine.logentry')),
                 ('supersedes', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='superseded_by', to='cases.verdict')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('value__in', ['', 'actor_controlled', 'reseller_pool', 'victim', 'benign', 'unknown'])), name='verdict_is_known'),
+                    models.UniqueConstraint(fields=('job_id', 'account'), name='a_bulk_decision_meets_an_account_once'),
+                    models.UniqueConstraint(condition=models.Q(('supersedes', None)), fields=('case', 'account'), name='one_first_verdict_per_account'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='CaseAccount',
@@ -301,141 +387,15 @@ class Migration(migrations.Migration):
                 ('member', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='detection.clustermember')),
                 ('verdict', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='cases.verdict')),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='case',
-            index=models.Index(fields=['-updated_at', '-id'], name='cases_newest_first'),
-        ),
-        migrations.AddConstraint(
-            model_name='case',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['open', 'investigating', 'escalated', 'closed'])), name='case_status_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='case',
-            constraint=models.CheckConstraint(condition=models.Q(('marking__in', ['TLP:CLEAR', 'TLP:GREEN', 'TLP:AMBER', 'TLP:AMBER+STRICT', 'TLP:RED'])), name='case_marking_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='alternativeanswer',
-            constraint=models.CheckConstraint(condition=models.Q(('alternative__in', ['benchmark', 'academic', 'synthetic_data', 'gateway', 'enterprise_batch', 'shared_egress', 'red_team', 'promotion_abuse', 'reseller', 'hijacked'])), name='alternative_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='alternativeanswer',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['ruled_out', 'cannot_rule_out', 'supported'])), name='alternative_state_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='alternativeanswer',
-            constraint=models.UniqueConstraint(condition=models.Q(('supersedes', None)), fields=('case', 'alternative'), name='one_first_answer_per_alternative'),
-        ),
-        migrations.AddConstraint(
-            model_name='casecluster',
-            constraint=models.UniqueConstraint(fields=('case', 'cluster'), name='a_case_holds_a_cluster_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='dossierversion',
-            constraint=models.UniqueConstraint(fields=('case', 'edition', 'number'), name='a_version_number_is_given_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='dossierversion',
-            constraint=models.UniqueConstraint(fields=('case', 'edition', 'recipient', 'basis', 'log_size'), name='one_version_per_cut'),
-        ),
-        migrations.AddConstraint(
-            model_name='dossierversion',
-            constraint=models.UniqueConstraint(fields=('id', 'preparer'), name='version_with_its_preparer'),
-        ),
-        migrations.AddConstraint(
-            model_name='dossierapproval',
-            constraint=models.CheckConstraint(condition=models.Q(('approver', models.F('preparer')), _negated=True), name='preparer_and_approver_are_two_people'),
-        ),
-        migrations.AddConstraint(
-            model_name='evidenceitem',
-            constraint=models.UniqueConstraint(fields=('case', 'number'), name='an_exhibit_number_is_given_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='evidenceitem',
-            constraint=models.UniqueConstraint(fields=('case', 'sha256'), name='the_same_bytes_are_one_exhibit'),
-        ),
-        migrations.AddConstraint(
-            model_name='custodyevent',
-            constraint=models.CheckConstraint(condition=models.Q(('action__in', ['requested', 'preserved_at_source', 'acquired', 'received', 'hashed', 'sealed', 'viewed', 'copied', 'exported', 'verification_failed'])), name='custody_action_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='judgement',
-            constraint=models.CheckConstraint(condition=models.Q(('claim__in', ['a', 'b', 'c', 'd', 'e', 'f'])), name='claim_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='judgement',
-            constraint=models.CheckConstraint(condition=models.Q(('likelihood__in', ['almost_no_chance', 'very_unlikely', 'unlikely', 'roughly_even', 'likely', 'very_likely', 'almost_certain'])), name='likelihood_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='judgement',
-            constraint=models.CheckConstraint(condition=models.Q(('confidence__in', ['low', 'moderate', 'high'])), name='confidence_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='judgement',
-            constraint=models.UniqueConstraint(condition=models.Q(('supersedes', None)), fields=('case', 'claim'), name='one_first_judgement_per_claim'),
-        ),
-        migrations.AddIndex(
-            model_name='lead',
-            index=models.Index(fields=['state', '-raised_at', '-id'], name='leads_newest_first'),
-        ),
-        migrations.AddConstraint(
-            model_name='lead',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'in_case', 'rejected'])), name='lead_state_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='leaddecision',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'rejected'), ('reason__in', ['evaluation', 'reseller', 'shared_egress', 'authorised', 'automation', 'too_little', 'other'])), models.Q(('case__isnull', False), ('kind__in', ['opened', 'joined']), ('reason', '')), models.Q(('case', None), ('kind', 'reopened'), ('reason', '')), _connector='OR'), name='a_lead_decision_is_whole'),
-        ),
-        migrations.AddConstraint(
-            model_name='timelinenote',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at', None), ('ends_at__gte', models.F('starts_at')), _connector='OR'), name='a_span_ends_after_it_starts'),
-        ),
-        migrations.AddConstraint(
-            model_name='timelinenote',
-            constraint=models.CheckConstraint(condition=models.Q(('lane__in', ['accounts', 'detectors', 'decisions'])), name='lane_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='timelinenote',
-            constraint=models.CheckConstraint(condition=models.Q(('confidence__in', ['low', 'moderate', 'high'])), name='timeline_confidence_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='timelinenote',
-            constraint=models.CheckConstraint(condition=models.Q(('withdrawn', False), ('supersedes__isnull', False), _connector='OR'), name='what_is_withdrawn_was_there'),
-        ),
-        migrations.AddConstraint(
-            model_name='citation',
-            constraint=models.CheckConstraint(condition=models.Q(('side__in', ['for', 'against'])), name='side_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='citation',
-            constraint=models.CheckConstraint(condition=django.db.models.lookups.Exact(models.Func('finding', 'evidence', 'cluster', 'timeline_note', function='num_nonnulls', output_field=models.IntegerField()), 1), name='a_citation_cites_one_item'),
-        ),
-        migrations.AddConstraint(
-            model_name='verdict',
-            constraint=models.CheckConstraint(condition=models.Q(('value__in', ['', 'actor_controlled', 'reseller_pool', 'victim', 'benign', 'unknown'])), name='verdict_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='verdict',
-            constraint=models.UniqueConstraint(fields=('job_id', 'account'), name='a_bulk_decision_meets_an_account_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='verdict',
-            constraint=models.UniqueConstraint(condition=models.Q(('supersedes', None)), fields=('case', 'account'), name='one_first_verdict_per_account'),
-        ),
-        migrations.AddIndex(
-            model_name='caseaccount',
-            index=models.Index(fields=['case', 'value', '-exchanges', '-id'], name='case_accounts_by_verdict'),
-        ),
-        migrations.AddIndex(
-            model_name='caseaccount',
-            index=models.Index(fields=['case', '-exchanges', '-id'], name='case_accounts_by_volume'),
-        ),
-        migrations.AddConstraint(
-            model_name='caseaccount',
-            constraint=models.UniqueConstraint(fields=('case', 'account'), name='an_account_is_in_a_case_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='caseaccount',
-            constraint=models.CheckConstraint(condition=models.Q(('value', ''), models.Q(('value__in', ['actor_controlled', 'reseller_pool', 'victim', 'benign', 'unknown']), ('verdict__isnull', False)), _connector='OR'), name='a_value_comes_from_a_verdict'),
+            options={
+                'indexes': [
+                    models.Index(fields=['case', 'value', '-exchanges', '-id'], name='case_accounts_by_verdict'),
+                    models.Index(fields=['case', '-exchanges', '-id'], name='case_accounts_by_volume'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('case', 'account'), name='an_account_is_in_a_case_once'),
+                    models.CheckConstraint(condition=models.Q(('value', ''), models.Q(('value__in', ['actor_controlled', 'reseller_pool', 'victim', 'benign', 'unknown']), ('verdict__isnull', False)), _connector='OR'), name='a_value_comes_from_a_verdict'),
+                ],
+            },
         ),
     ]

@@ -39,6 +39,15 @@ class Migration(migrations.Migration):
                 ('item', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='cases.evidenceitem')),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['expires_at'], name='uploads_by_expiry'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('offset__gte', 0), ('offset__lte', models.F('size'))), name='an_upload_is_within_its_size'),
+                    models.CheckConstraint(condition=models.Q(('state__in', ['open', 'taking_in', 'done', 'refused', 'ended'])), name='upload_state_is_known'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='UploadPart',
@@ -49,21 +58,10 @@ class Migration(migrations.Migration):
                 ('sha256', models.CharField(max_length=64)),
                 ('upload', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='parts', to='cases.upload')),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='upload',
-            index=models.Index(fields=['expires_at'], name='uploads_by_expiry'),
-        ),
-        migrations.AddConstraint(
-            model_name='upload',
-            constraint=models.CheckConstraint(condition=models.Q(('offset__gte', 0), ('offset__lte', models.F('size'))), name='an_upload_is_within_its_size'),
-        ),
-        migrations.AddConstraint(
-            model_name='upload',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'taking_in', 'done', 'refused', 'ended'])), name='upload_state_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='uploadpart',
-            constraint=models.UniqueConstraint(fields=('upload', 'offset'), name='one_part_at_an_offset'),
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('upload', 'offset'), name='one_part_at_an_offset'),
+                ],
+            },
         ),
     ]

@@ -39,6 +39,12 @@ class Migration(migrations.Migration):
                 ('placed_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('source', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='detection.telemetrysource')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('case', 'number'), name='a_hold_number_is_given_once'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('exhibit', None), ('scope__in', ['case', 'accounts']), ('source', None)), models.Q(('exhibit', None), ('scope', 'source'), ('source__isnull', False), ('window_end__gt', models.F('window_start'))), models.Q(('exhibit__isnull', False), ('scope', 'exhibit'), ('source', None)), _connector='OR'), name='a_hold_says_what_it_covers'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='HoldCustodian',
@@ -55,6 +61,11 @@ class Migration(migrations.Migration):
                 ('hold', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='custodians', to='cases.hold')),
                 ('person', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='held_as_custodian', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('person__isnull', False)), fields=('hold', 'person'), name='a_person_is_a_custodian_once'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='HoldAcknowledgement',
@@ -70,6 +81,11 @@ class Migration(migrations.Migration):
                 ('entry', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spine.logentry')),
                 ('custodian', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='acknowledgement', to='cases.holdcustodian')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(models.Q(('document', None), ('on_behalf', False)), models.Q(('document__isnull', False), ('on_behalf', True)), _connector='OR'), name='on_behalf_means_by_document'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='HoldReleaseAsk',
@@ -83,6 +99,12 @@ class Migration(migrations.Migration):
                 ('entry', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spine.logentry')),
                 ('hold', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='release_asks', to='cases.hold')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('id', 'hold', 'asker'), name='ask_with_its_hold_and_asker'),
+                    models.UniqueConstraint(fields=('hold', 'asker'), name='one_asks_for_a_release_once'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='HoldRelease',
@@ -98,6 +120,11 @@ class Migration(migrations.Migration):
                 ('releaser', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('ask', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='cases.holdreleaseask')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('releaser', models.F('asker')), _negated=True), name='a_hold_is_released_by_two_people'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='HoldReminder',
@@ -154,6 +181,12 @@ class Migration(migrations.Migration):
                 ('requested_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('source', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='detection.telemetrysource')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('data_class__in', ['request_logs', 'content', 'flagged', 'account_records'])), name='preserved_data_class_is_known'),
+                    models.CheckConstraint(condition=models.Q(('window_end__gt', models.F('window_start'))), name='preserved_window_in_order'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='PreservationAnswer',
@@ -176,49 +209,11 @@ class Migration(migrations.Migration):
                 ('supersedes', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='superseded_by', to='cases.preservationanswer')),
                 ('request', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='answers', to='cases.preservationrequest')),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name='hold',
-            constraint=models.UniqueConstraint(fields=('case', 'number'), name='a_hold_number_is_given_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='hold',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('exhibit', None), ('scope__in', ['case', 'accounts']), ('source', None)), models.Q(('exhibit', None), ('scope', 'source'), ('source__isnull', False), ('window_end__gt', models.F('window_start'))), models.Q(('exhibit__isnull', False), ('scope', 'exhibit'), ('source', None)), _connector='OR'), name='a_hold_says_what_it_covers'),
-        ),
-        migrations.AddConstraint(
-            model_name='holdcustodian',
-            constraint=models.UniqueConstraint(condition=models.Q(('person__isnull', False)), fields=('hold', 'person'), name='a_person_is_a_custodian_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='holdacknowledgement',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('document', None), ('on_behalf', False)), models.Q(('document__isnull', False), ('on_behalf', True)), _connector='OR'), name='on_behalf_means_by_document'),
-        ),
-        migrations.AddConstraint(
-            model_name='holdreleaseask',
-            constraint=models.UniqueConstraint(fields=('id', 'hold', 'asker'), name='ask_with_its_hold_and_asker'),
-        ),
-        migrations.AddConstraint(
-            model_name='holdreleaseask',
-            constraint=models.UniqueConstraint(fields=('hold', 'asker'), name='one_asks_for_a_release_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='holdrelease',
-            constraint=models.CheckConstraint(condition=models.Q(('releaser', models.F('asker')), _negated=True), name='a_hold_is_released_by_two_people'),
-        ),
-        migrations.AddConstraint(
-            model_name='preservationrequest',
-            constraint=models.CheckConstraint(condition=models.Q(('data_class__in', ['request_logs', 'content', 'flagged', 'account_records'])), name='preserved_data_class_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='preservationrequest',
-            constraint=models.CheckConstraint(condition=models.Q(('window_end__gt', models.F('window_start'))), name='preserved_window_in_order'),
-        ),
-        migrations.AddConstraint(
-            model_name='preservationanswer',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('keeps_until', None), ('kind', 'refused'), ('preserved_from', None), ('preserved_to', None)), models.Q(('kind', 'receipt'), ('preserved_to__gt', models.F('preserved_from'))), _connector='OR'), name='a_receipt_says_what_it_covers'),
-        ),
-        migrations.AddConstraint(
-            model_name='preservationanswer',
-            constraint=models.UniqueConstraint(condition=models.Q(('supersedes', None)), fields=('request',), name='one_first_answer_per_request'),
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(models.Q(('keeps_until', None), ('kind', 'refused'), ('preserved_from', None), ('preserved_to', None)), models.Q(('kind', 'receipt'), ('preserved_to__gt', models.F('preserved_from'))), _connector='OR'), name='a_receipt_says_what_it_covers'),
+                    models.UniqueConstraint(condition=models.Q(('supersedes', None)), fields=('request',), name='one_first_answer_per_request'),
+                ],
+            },
         ),
     ]

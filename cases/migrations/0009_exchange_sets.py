@@ -44,6 +44,11 @@ class Migration(migrations.Migration):
                 ('item', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='exchange_set', to='cases.evidenceitem')),
                 ('source', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='exchange_sets', to='detection.telemetrysource')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('window_end__gt', models.F('window_start'))), name='a_set_has_a_window_in_order'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='ExchangeSetRerun',
@@ -100,6 +105,12 @@ class Migration(migrations.Migration):
                 ('sampled', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='results', to='cases.sampledexchange')),
                 ('supersedes', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='superseded_by', to='cases.sampleresult')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('value__in', ['actor_controlled', 'reseller_pool', 'victim', 'benign', 'unknown'])), name='sample_result_is_known'),
+                    models.UniqueConstraint(condition=models.Q(('supersedes', None)), fields=('sampled', 'reviewer'), name='one_first_result_per_reviewer'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='SamplingPlan',
@@ -121,35 +132,18 @@ class Migration(migrations.Migration):
                 ('exchange_set', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='plans', to='cases.exchangeset')),
                 ('planned_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('exchange_set', 'number'), name='a_plan_number_is_given_once'),
+                    models.CheckConstraint(condition=models.Q(('strata_by__in', ['', 'verdict', 'account', 'signal', 'day', 'model'])), name='stratum_kind_is_known'),
+                    models.CheckConstraint(condition=models.Q(('confidence_level__in', [90, 95, 99])), name='confidence_level_is_known'),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='sampledexchange',
             name='plan',
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sample', to='cases.samplingplan'),
-        ),
-        migrations.AddConstraint(
-            model_name='exchangeset',
-            constraint=models.CheckConstraint(condition=models.Q(('window_end__gt', models.F('window_start'))), name='a_set_has_a_window_in_order'),
-        ),
-        migrations.AddConstraint(
-            model_name='sampleresult',
-            constraint=models.CheckConstraint(condition=models.Q(('value__in', ['actor_controlled', 'reseller_pool', 'victim', 'benign', 'unknown'])), name='sample_result_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='sampleresult',
-            constraint=models.UniqueConstraint(condition=models.Q(('supersedes', None)), fields=('sampled', 'reviewer'), name='one_first_result_per_reviewer'),
-        ),
-        migrations.AddConstraint(
-            model_name='samplingplan',
-            constraint=models.UniqueConstraint(fields=('exchange_set', 'number'), name='a_plan_number_is_given_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='samplingplan',
-            constraint=models.CheckConstraint(condition=models.Q(('strata_by__in', ['', 'verdict', 'account', 'signal', 'day', 'model'])), name='stratum_kind_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='samplingplan',
-            constraint=models.CheckConstraint(condition=models.Q(('confidence_level__in', [90, 95, 99])), name='confidence_level_is_known'),
         ),
         migrations.AddConstraint(
             model_name='sampledexchange',

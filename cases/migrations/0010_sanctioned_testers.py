@@ -33,6 +33,11 @@ class Migration(migrations.Migration):
                 ('entry', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spine.logentry')),
                 ('listed_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='a_test_ends_after_it_starts'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='SanctionedAccount',
@@ -45,6 +50,14 @@ class Migration(migrations.Migration):
                 ('entry', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spine.logentry')),
                 ('test', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='listed', to='cases.sanctionedtest')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['namespace', 'provider_id'], name='sanctioned_by_provider_id'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('test', 'namespace', 'provider_id'), name='an_account_is_in_a_test_once'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='SanctionedTestEnd',
@@ -61,17 +74,5 @@ class Migration(migrations.Migration):
             options={
                 'abstract': False,
             },
-        ),
-        migrations.AddConstraint(
-            model_name='sanctionedtest',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='a_test_ends_after_it_starts'),
-        ),
-        migrations.AddIndex(
-            model_name='sanctionedaccount',
-            index=models.Index(fields=['namespace', 'provider_id'], name='sanctioned_by_provider_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='sanctionedaccount',
-            constraint=models.UniqueConstraint(fields=('test', 'namespace', 'provider_id'), name='an_account_is_in_a_test_once'),
         ),
     ]

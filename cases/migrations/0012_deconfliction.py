@@ -112,6 +112,11 @@ class Migration(migrations.Migration):
                 ('person', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('question', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='introductions', to='cases.question')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('case', 'question', 'person'), name='an_introduction_is_made_once'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Comparison',
@@ -171,10 +176,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='match',
             constraint=models.UniqueConstraint(fields=('question', 'case'), name='a_case_matches_a_question_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='introduction',
-            constraint=models.UniqueConstraint(fields=('case', 'question', 'person'), name='an_introduction_is_made_once'),
         ),
         migrations.AddConstraint(
             model_name='brokeranswer',

@@ -58,15 +58,16 @@ class Migration(migrations.Migration):
                 ('item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='redaction_proposals', to='cases.evidenceitem')),
                 ('proposer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('id', 'proposer'), name='proposal_with_its_proposer'),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='redactiondecision',
             name='proposal',
             field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='decision', to='cases.redactionproposal'),
-        ),
-        migrations.AddConstraint(
-            model_name='redactionproposal',
-            constraint=models.UniqueConstraint(fields=('id', 'proposer'), name='proposal_with_its_proposer'),
         ),
         migrations.AddConstraint(
             model_name='redactiondecision',

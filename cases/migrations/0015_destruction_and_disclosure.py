@@ -84,6 +84,14 @@ class Migration(migrations.Migration):
                 ('basis', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='disclosures', to='cases.legalbasis')),
                 ('recipient', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='disclosures', to='cases.recipient')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['-at', '-id'], name='disclosures_newest_first'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('id', 'asker'), name='disclosure_with_its_asker'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='RetentionPolicy',
@@ -101,6 +109,12 @@ class Migration(migrations.Migration):
                 ('source', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='policies', to='detection.telemetrysource')),
                 ('supersedes', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='superseded_by', to='cases.retentionpolicy')),
             ],
+            options={
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(models.Q(('data_class', 'telemetry'), ('source__isnull', False)), models.Q(('data_class__in', ['unreferenced', 'closed_exhibits', 'packages']), ('source', None)), _connector='OR'), name='a_policy_on_telemetry_names_its_source'),
+                    models.UniqueConstraint(condition=models.Q(('supersedes', None)), fields=('data_class', 'source'), name='one_first_policy_per_data_class', nulls_distinct=False),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='DestructionOrder',
@@ -121,6 +135,15 @@ class Migration(migrations.Migration):
                 ('entry', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spine.logentry')),
                 ('policy', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='cases.retentionpolicy')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['-at', '-id'], name='orders_newest_first'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(models.Q(('ground', 'retention'), ('policy__isnull', False), ('subject', '')), models.Q(('ground', 'erasure'), ('policy', None), models.Q(('subject', ''), _negated=True)), _connector='OR'), name='an_order_has_one_ground'),
+                    models.UniqueConstraint(fields=('id', 'asker'), name='order_with_its_asker'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='DestructionDecision',
@@ -175,34 +198,6 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [models.CheckConstraint(condition=models.Q(('releaser', models.F('asker')), _negated=True), name='a_disclosure_takes_two_people')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='disclosureask',
-            index=models.Index(fields=['-at', '-id'], name='disclosures_newest_first'),
-        ),
-        migrations.AddConstraint(
-            model_name='disclosureask',
-            constraint=models.UniqueConstraint(fields=('id', 'asker'), name='disclosure_with_its_asker'),
-        ),
-        migrations.AddConstraint(
-            model_name='retentionpolicy',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('data_class', 'telemetry'), ('source__isnull', False)), models.Q(('data_class__in', ['unreferenced', 'closed_exhibits', 'packages']), ('source', None)), _connector='OR'), name='a_policy_on_telemetry_names_its_source'),
-        ),
-        migrations.AddConstraint(
-            model_name='retentionpolicy',
-            constraint=models.UniqueConstraint(condition=models.Q(('supersedes', None)), fields=('data_class', 'source'), name='one_first_policy_per_data_class', nulls_distinct=False),
-        ),
-        migrations.AddIndex(
-            model_name='destructionorder',
-            index=models.Index(fields=['-at', '-id'], name='orders_newest_first'),
-        ),
-        migrations.AddConstraint(
-            model_name='destructionorder',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ground', 'retention'), ('policy__isnull', False), ('subject', '')), models.Q(('ground', 'erasure'), ('policy', None), models.Q(('subject', ''), _negated=True)), _connector='OR'), name='an_order_has_one_ground'),
-        ),
-        migrations.AddConstraint(
-            model_name='destructionorder',
-            constraint=models.UniqueConstraint(fields=('id', 'asker'), name='order_with_its_asker'),
         ),
         # Copies of the first person are tied to what that person asked, so no check of two people can be talked round.
         migrations.RunSQL(

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from config.embedded import processes
 from config.home import CHECKOUT, EmbeddedError, Home
@@ -20,35 +21,46 @@ def is_ours() -> bool:
     return not os.environ.get("RETORT_SIGNER_SOCKET")
 
 
-def launch(home: Home) -> int | None:
-    """Start the process unless it runs, without waiting for it; gives its id. The caller holds the servers' lock."""
+class Launched(NamedTuple):
+    """A process on its way up: its id, and whether it is the one that was started now rather than found."""
+
+    pid: int
+    new: bool
+
+
+def launch(home: Home) -> Launched | None:
+    """Start the process unless it runs, without waiting for it. The caller holds the servers' lock."""
     if not is_ours():
         return None
     pid = running(home)
     if pid is not None:
-        return pid
+        return Launched(pid, new=False)
     passed = {name: str(Path(os.environ[name]).resolve()) for name in PASSED_ON if os.environ.get(name)}
-    return processes.spawn(
+    started = processes.spawn(
         [sys.executable, "-m", "config.signing"],
         log=home.logs / "signer.log",
         variables={"RETORT_HOME": str(home.path.resolve()), "PYTHONPATH": str(CHECKOUT), **passed},
     )
+    return Launched(started, new=True)
 
 
-def wait(home: Home, pid: int | None) -> None:
-    """Return when it answers.
+def wait(home: Home, launched: Launched | None) -> None:
+    """Return when it answers. One that was found and has died meanwhile (it was being killed) is started again.
 
     Raises:
         EmbeddedError: it does not come up; it has said why in its log.
     """
-    if pid is None:
+    if launched is None:
         return
-    log = home.logs / "signer.log"
+    log, pid = home.logs / "signer.log", launched.pid
     processes.wait_until(
         lambda: answers(home) or processes.reap(pid) or not processes.exists(pid),
         START_SECONDS,
     )
     if answers(home):
+        return
+    if not launched.new and not processes.exists(pid):
+        wait(home, launch(home))
         return
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it gave no reason"]
     raise EmbeddedError(f"the log's signer did not start: {lines[-1].removeprefix('retort: ')} (see {log})")

@@ -111,6 +111,11 @@ class Migration(migrations.Migration):
                 ('first_seen_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('detector', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='detection.detector')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('detector', 'version', 'config_sha256'), name='one_row_per_detector_version'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Finding',
@@ -136,6 +141,17 @@ class Migration(migrations.Migration):
                 ('detector_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='findings', to='detection.detectorversion')),
                 ('entry', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spine.logentry')),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['-received_at', '-id'], name='findings_newest_first'),
+                    models.Index(fields=['signal', '-received_at'], name='findings_by_signal'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('detector', 'uid', 'version'), name='one_finding_per_uid_and_version'),
+                    models.CheckConstraint(condition=models.Q(('score__gte', 0), ('score__lte', 1)), name='finding_score_within_0_1'),
+                    models.CheckConstraint(condition=models.Q(('window_end__gte', models.F('window_start'))), name='finding_window_in_order'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='ClusterFinding',
@@ -147,6 +163,11 @@ class Migration(migrations.Migration):
                 ('entry', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='spine.logentry')),
                 ('finding', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='clusters', to='detection.finding')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('cluster', 'finding'), name='one_row_per_cluster_finding'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='FindingAccount',
@@ -158,6 +179,11 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='findings', to='detection.account')),
                 ('finding', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='accounts', to='detection.finding')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('finding', 'account'), name='one_row_per_finding_and_account'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='ModelRelease',
@@ -232,6 +258,11 @@ class Migration(migrations.Migration):
                 ('attribute', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sightings', to='detection.attribute')),
                 ('finding', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sightings', to='detection.finding')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('finding', 'account', 'attribute'), name='one_sighting_per_finding'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='BadLine',
@@ -241,6 +272,11 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(max_length=300)),
                 ('file', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='bad_lines', to='detection.telemetryfile')),
             ],
+            options={
+                'constraints': [
+                    models.UniqueConstraint(fields=('file', 'line'), name='one_reason_per_line'),
+                ],
+            },
         ),
         migrations.AddField(
             model_name='telemetryfile',
@@ -292,48 +328,8 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddConstraint(
-            model_name='detectorversion',
-            constraint=models.UniqueConstraint(fields=('detector', 'version', 'config_sha256'), name='one_row_per_detector_version'),
-        ),
-        migrations.AddIndex(
-            model_name='finding',
-            index=models.Index(fields=['-received_at', '-id'], name='findings_newest_first'),
-        ),
-        migrations.AddIndex(
-            model_name='finding',
-            index=models.Index(fields=['signal', '-received_at'], name='findings_by_signal'),
-        ),
-        migrations.AddConstraint(
-            model_name='finding',
-            constraint=models.UniqueConstraint(fields=('detector', 'uid', 'version'), name='one_finding_per_uid_and_version'),
-        ),
-        migrations.AddConstraint(
-            model_name='finding',
-            constraint=models.CheckConstraint(condition=models.Q(('score__gte', 0), ('score__lte', 1)), name='finding_score_within_0_1'),
-        ),
-        migrations.AddConstraint(
-            model_name='finding',
-            constraint=models.CheckConstraint(condition=models.Q(('window_end__gte', models.F('window_start'))), name='finding_window_in_order'),
-        ),
-        migrations.AddConstraint(
-            model_name='clusterfinding',
-            constraint=models.UniqueConstraint(fields=('cluster', 'finding'), name='one_row_per_cluster_finding'),
-        ),
-        migrations.AddConstraint(
-            model_name='findingaccount',
-            constraint=models.UniqueConstraint(fields=('finding', 'account'), name='one_row_per_finding_and_account'),
-        ),
-        migrations.AddConstraint(
             model_name='cluster',
             constraint=models.UniqueConstraint(fields=('run', 'key'), name='one_cluster_per_key_in_a_run'),
-        ),
-        migrations.AddConstraint(
-            model_name='sighting',
-            constraint=models.UniqueConstraint(fields=('finding', 'account', 'attribute'), name='one_sighting_per_finding'),
-        ),
-        migrations.AddConstraint(
-            model_name='badline',
-            constraint=models.UniqueConstraint(fields=('file', 'line'), name='one_reason_per_line'),
         ),
         migrations.AddConstraint(
             model_name='telemetryfile',

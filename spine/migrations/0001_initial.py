@@ -38,6 +38,13 @@ class Migration(migrations.Migration):
                 ('row_digests', models.BinaryField(default=b'')),
                 ('rows_root', models.BinaryField(max_length=32)),
             ],
+            options={
+                'indexes': [
+                    models.Index(fields=['-at', '-id'], name='log_newest_first'),
+                    models.Index(fields=['scope', '-at', '-id'], name='log_of_one_case'),
+                    models.Index(fields=['action', '-at'], name='log_by_action'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Node',
@@ -59,6 +66,11 @@ class Migration(migrations.Migration):
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('error', models.TextField(blank=True)),
             ],
+            options={
+                'indexes': [
+                    models.Index(condition=models.Q(('handled_at', None)), fields=['created_at'], name='outbox_waiting'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Sequence',
@@ -99,22 +111,6 @@ class Migration(migrations.Migration):
             fields=[
                 ('entry', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='pending', serialize=False, to='spine.logentry')),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='logentry',
-            index=models.Index(fields=['-at', '-id'], name='log_newest_first'),
-        ),
-        migrations.AddIndex(
-            model_name='logentry',
-            index=models.Index(fields=['scope', '-at', '-id'], name='log_of_one_case'),
-        ),
-        migrations.AddIndex(
-            model_name='logentry',
-            index=models.Index(fields=['action', '-at'], name='log_by_action'),
-        ),
-        migrations.AddIndex(
-            model_name='outbox',
-            index=models.Index(condition=models.Q(('handled_at', None)), fields=['created_at'], name='outbox_waiting'),
         ),
         migrations.AddField(
             model_name='sequence',

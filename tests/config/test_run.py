@@ -18,7 +18,7 @@ from config.home import CHECKOUT, Home
 from config.launch import PROGRAM_MARK
 from config.run import _recorded
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 EMBEDDED_ONLY = {"DATABASE_URL", "RETORT_OWNER_DATABASE_URL", "RETORT_AUDIT_DATABASE_URL", "BROKER_URL"}
 
 

@@ -33,7 +33,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "may_write_leads": may(person, "leads.write"),
     }
     if may(person, "cases.write") or may(person, "detectors.write"):
-        context["failed_jobs"] = failed_jobs(person).count()
+        context["failed_jobs"] = failed_jobs(person).count() if failed_jobs().exists() else 0
         context["conditions"] = conditions.standing()
         context["failed_files"] = failed_files(person)
         context["failed_followups"] = Outbox.objects.filter(handled_at=None, attempts__gt=0).count()
@@ -43,6 +43,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
 def failed_files(person: Person) -> int:
     """Stored files that failed their last comparison: of exhibits this person may know of, or all to who keeps them."""
     failed = verifying.failing()
+    if not failed.exists():  # nearly always: whose they are is then not worth asking on every page
+        return 0
     if may(person, "cases.read"):
         known = EvidenceItem.objects.filter(case__in=visible_cases(person))
         failed = failed.filter(sha256__in=known.values("sha256"))

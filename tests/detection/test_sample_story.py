@@ -28,7 +28,7 @@ def clustered(made: Made, root: Path) -> Clustering:
     return cluster_accounts(edges, facts, [hub for outcome in outcomes for hub in outcome.hubs])
 
 
-@pytest.mark.parametrize("seed", [SAMPLE_SEED, 1, 2, 3, 4, 5])
+@pytest.mark.parametrize("seed", [SAMPLE_SEED, 1])
 def test_sample_story_with_any_seed_raises_the_same_three_leads(tmp_path: Path, seed: int) -> None:
     made = simulate(Scale(seed=seed), tmp_path)
     truth = json.loads(made.truth.read_text())  # the scoring side alone reads the labels

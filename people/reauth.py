@@ -6,6 +6,8 @@ How another part asks for it:
   carries what was typed; once confirmed, the act happens at once. A GET is never asked.
 - an API view: `permission_classes = [TheirDoor, RecentlyProven]`. A session gets 403 that says so; a bearer key does
   not need it, since a key is made for its rights and for a time.
+- what must not be known to be there: get it through its own door first, and ask after that. A page has its act in a
+  function of its own under `@recently_proven`, an API view calls `demand_proof`.
 """
 
 import json
@@ -19,6 +21,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from rest_framework import permissions
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 
 from people import proving, second_factors, sessions
@@ -127,6 +130,12 @@ class RecentlyProven(permissions.BasePermission):
         if isinstance(request.successful_authenticator, SessionAuthentication):
             return sessions.is_proved(request._request)
         return True
+
+
+def demand_proof(request: Request, view: "APIView") -> None:
+    """The same as `RecentlyProven`, for a view that has to find what it is about first. Raises PermissionDenied."""
+    if not RecentlyProven().has_permission(request, view):
+        raise PermissionDenied(RecentlyProven.message)
 
 
 def _json(text: str) -> Any:

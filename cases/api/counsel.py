@@ -23,6 +23,7 @@ from cases.api.log import LogEntrySerializer
 from cases.api.shared import Username, Words, attachment, person, person_named, whole
 from cases.counsel_export import name
 from cases.models import CounselExport, CounselMember, CounselNote, CounselTrack
+from people.reauth import demand_proof
 from people.rights import may
 from spine.answers import answers, checked
 from spine.models import LogEntry
@@ -349,12 +350,13 @@ class MakeExport(UnderTrack):
     @extend_schema(
         summary="Export the counsel track",
         description="A ZIP of the whole track (docs/formats/counsel-export.md). It is given once and not kept; its "
-        "digest stands in the distribution log.",
+        "digest stands in the distribution log. A session has to have confirmed who it is within the last minutes.",
         tags=TAGS,
         request=MakeExportSerializer,
         responses=answers((200, "application/zip"), OpenApiTypes.BINARY, 400, 404),
     )
     def post(self, request: Request, ref: str) -> FileResponse:
         track = self.track()
+        demand_proof(request, self)
         row, content = verbs.export(track, actor=person(request), **checked(MakeExportSerializer, request.data))
         return attachment(BytesIO(content), name=f"{name(row)}.zip", media_type="application/zip", size=len(content))

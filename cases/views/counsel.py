@@ -27,6 +27,7 @@ from cases.models import CounselNote, CounselTrack
 from cases.views import case_frame, shared
 from cases.views.log import entry_rows
 from people.policy import requires
+from people.reauth import recently_proven
 from spine.errors import Refused
 
 TABS = {
@@ -158,13 +159,21 @@ def log(request: HttpRequest, ref: str) -> HttpResponse:
 @requires("cases.read", hidden=True)
 @shared.refused_page
 def exports(request: HttpRequest, ref: str) -> HttpResponseBase:
-    """The distribution log; a post makes an export and gives it out."""
+    """The distribution log; a post makes an export and gives it out, to a member who confirms who they are."""
     write = request.method == "POST"
     _, track = counsel.track_for(request.user, ref, write=write)
     door = counsel.door_for(request.user, ref)
-    form = CounselExportForm(request.POST if write else None, auto_id="export_%s")
-    if not write or not form.is_valid():
-        return _exports(request, door, track, form, status=422 if write else 200)
+    if write:
+        return _export(request, door, track)
+    return _exports(request, door, track, CounselExportForm(auto_id="export_%s"))
+
+
+@recently_proven
+def _export(request: HttpRequest, door: Door, track: CounselTrack) -> HttpResponseBase:
+    """Asked for behind the track's door only: who is no member is not asked, or the question would tell of a track."""
+    form = CounselExportForm(request.POST, auto_id="export_%s")
+    if not form.is_valid():
+        return _exports(request, door, track, form, status=422)
     try:
         row, content = verbs.export(track, actor=shared.person(request), **form.cleaned_data)
     except Refused as refusal:

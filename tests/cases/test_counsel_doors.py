@@ -18,11 +18,12 @@ from cases.actions import counsel as verbs
 from cases.actions import dossiers
 from cases.dossier import build
 from cases.models import Case, CounselTrack, DossierVersion
+from people import sessions
 from spine import sequencer, vault, verification
 from spine.models import LogEntry
 from tests.cases.api import client_of as api_of
 from tests.cases.pages import client_of, forms_of, text_of
-from tests.factories import Cast, add_exhibit, make_case, run_job
+from tests.factories import PASSWORD, Cast, add_exhibit, make_case, run_job
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "audit"]),
@@ -131,6 +132,41 @@ def test_the_api_does_what_the_pages_do(committed_cast: Cast, case: Case) -> Non
     assert api.get(f"{at}exports/").json()["results"][0]["recipient"] == "Court"
     told = api.get(f"{at}log/").json()["results"]
     assert (told[0]["action"], told[0]["case"]) == ("counsel.read", case.ref)
+
+
+def test_an_export_asks_a_member_who_they_are_and_tells_nobody_else_that_there_is_one(
+    committed_cast: Cast, case: Case
+) -> None:
+    at, api_at = reverse("counsel_exports", args=[case.ref]), f"/api/v1/cases/{case.ref}/counsel/export/"
+    given = {"recipient": "Outside counsel", "purpose": "Advice"}
+    counsel, lead = stale(client_of(committed_cast.counsel)), stale(client_of(committed_cast.lead))
+    before = [counsel.post(at, given).status_code, *refused(lead, at, api_at, given)]
+    track = verbs.open_track(case, actor=committed_cast.counsel, purpose="x", direction="y")
+    assert before == [404, 404, 404] == [counsel.post("/nowhere/").status_code, *refused(lead, at, api_at, given)]
+
+    assert counsel.post(api_at, given, content_type="application/json").status_code == 403
+    asked = counsel.post(at, given)
+    assert (asked.status_code, asked.templates[0].name) == (422, "people/confirm.html")
+    assert dict(asked.context["kept"]) == given
+    wrong = counsel.post(at, {**given, "confirm_password": "not the one"})
+    assert (wrong.status_code, track.exports.count()) == (422, 0)
+
+    given_out = counsel.post(at, {**given, "confirm_password": PASSWORD})
+    assert zipfile.ZipFile(io.BytesIO(given_out.getvalue())).testzip() is None
+    assert counsel.post(api_at, given, content_type="application/json").status_code == 200  # confirmed minutes ago
+    assert track.exports.count() == 2
+
+
+def refused(client: Client, at: str, api_at: str, given: dict[str, str]) -> list[int]:
+    return [client.post(at, given).status_code, client.post(api_at, given).status_code]
+
+
+def stale(client: Client) -> Client:
+    """The same browser, some while after the sign-in."""
+    session = client.session
+    session[sessions.PROVED] = 0
+    session.save()
+    return client
 
 
 def test_to_who_is_no_member_the_track_is_a_missing_page(committed_cast: Cast, case: Case) -> None:

@@ -146,7 +146,8 @@ SNAPSHOT = shape(
     claims: [object], ladder: [object], figures: [object], exhibits: {source: object, rows: [object]}, limits: object,
     verdicts: LIST, verdict_history: LIST, accounts: LIST, clusters: LIST, runs: LIST, answers: LIST, timeline: LIST,
     shared_values: LIST, links: LIST, findings: LIST, volume: LIST, releases: LIST, preservation: LIST, holds: LIST,
-    custody: {source: object, rows: [object], gaps: [object]}, disclosures: LIST, telemetry: LIST}""".replace(
+    custody: {source: object, rows: [object], gaps: [object]}, disclosures: LIST, telemetry: LIST,
+    exchange_sets?: LIST, exchange_set_reruns?: LIST, samples?: LIST, sampled_exchanges?: LIST}""".replace(
         "LIST", "{source: object, rows: [object], rule?: text}"
     )
 )

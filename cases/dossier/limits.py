@@ -17,6 +17,7 @@ NAMES = "The provider's own identifiers are not in this package. "
 INTERNAL_NAMES = f"{NAMES}In an internal copy accounts have the names the pages show."
 RECIPIENT_NAMES = f"{NAMES}Accounts have names made for this recipient, which match those in nobody else's copy."
 
+SETS_HOLD = "No exchange set was found to differ from its source when it was asked again, and none was left unasked."
 UNREGISTERED = "The recipient or the legal basis is not a registered one: this copy cannot be disclosed."
 
 
@@ -34,6 +35,7 @@ def limits(snapshot: Row) -> Row:
             _part("Values set aside as too common", "No value was set aside.", _hubs(snapshot)),
             _part("Telemetry that was not read", "Every line was read.", _unread(snapshot)),
             _part("Telemetry that has no such column", "Every column was there.", _absent(snapshot)),
+            _part("Exchange sets against their source", SETS_HOLD, _differing(snapshot)),
         ],
     }
 
@@ -119,3 +121,16 @@ def _absent(snapshot: Row) -> Iterable[Row]:
     for file in snapshot["telemetry"]["rows"]:
         if file["columns_absent"]:
             yield {"text": f"{file['name']}: {', '.join(file['columns_absent'])}", "item": file["item"]}
+
+
+def _differing(snapshot: Row) -> Iterable[Row]:
+    """By the newest re-run of each set; a set that was never asked again is told too."""
+    newest = {row["exhibit"]: row for row in snapshot["exchange_set_reruns"]["rows"]}
+    for held in snapshot["exchange_sets"]["rows"]:
+        again = newest.get(held["exhibit"])
+        if again is None:
+            yield {"text": f"Exhibit {held['exhibit']}: never asked again since it was made.", "item": held["item"]}
+        elif not again["same"]:
+            gone = f"{again['missing']:,} missing, {again['expired']:,} of them older than the source keeps"
+            text = f"{gone}; {again['added']:,} added; {again['changed']:,} changed"
+            yield {"text": f"Exhibit {held['exhibit']}, asked {again['at'][:10]}: {text}.", "item": again["item"]}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typst
 
+from cases.dossier import sets
 from cases.dossier.plain import printable_all
 from cases.dossier.reading import Row
 
@@ -38,6 +39,7 @@ def view(whole: Row) -> Row:
     """What the template reads, printable: the document without its long lists, and of these what paper bears."""
     snapshot = whole["snapshot"]
     long = {"accounts", "links", "shared_values", "findings", "verdict_history", "timeline", "custody", "volume"}
+    long |= {"exchange_sets", "exchange_set_reruns", "samples", "sampled_exchanges"}
     short = {key: value for key, value in snapshot.items() if key not in long}
     findings = _capped(snapshot["findings"]["rows"], "findings", "Findings, strongest first", "findings")
     parts = {
@@ -49,6 +51,7 @@ def view(whole: Row) -> Row:
         "findings": {**findings, "detail": _in_full(findings["rows"])},
         "linkage": _linkage(snapshot["shared_values"]["rows"]),
         "timeline": _capped(snapshot["timeline"]["rows"], "timeline", "Timeline, oldest first", "entries"),
+        "sets": sets.printed(snapshot),
         "custody": {
             **_capped(snapshot["custody"]["rows"], "custody", "Custody events by exhibit", "events"),
             "gaps": snapshot["custody"].get("gaps", []),

@@ -75,6 +75,40 @@ SCHEDULES: dict[str, tuple[str, Columns]] = {
         ),
     ),
     "custody": ("custody", _same("exhibit", "at", "clock", "action", "who", "where", "why", "how", "sha256", "item")),
+    "exchange_sets": (
+        "exchange_sets",
+        {
+            **_same("exhibit", "title", "source", "asked", "query"),
+            "window_start": lambda row: row["window"]["start"],
+            "window_end": lambda row: row["window"]["end"],
+            **_same("accounts", "rows", "first", "last", "input_tokens", "output_tokens", "root", "statement_sha256"),
+            **_same("leaves_sha256", "nodes_sha256", "made_at", "made_by", "expire_at", "item"),
+        },
+    ),
+    "exchange_set_reruns": (
+        "exchange_set_reruns",
+        _same(
+            *("exhibit", "at", "asked_by", "rows", "root", "same", "missing", "expired", "added", "changed"),
+            *("retention_days", "report_sha256", "item"),
+        ),
+    ),
+    "samples": (
+        "samples",
+        {
+            **_same("exhibit", "number", "question", "frame", "seed", "strata_by"),
+            "strata": lambda row: "; ".join(
+                f"{one['name'] or 'all'}: {one['judged']} judged of {one['sampled']} drawn of {one['rows']}"
+                for one in row["strata"]
+            ),
+            **_same("per_stratum", "sampled", "judged", "differing", "reviewers", "confidence_level"),
+            "results": lambda row: "; ".join(one["words"] for one in row["results"]),
+            **_same("planned_by", "at", "plan_sha256", "item"),
+        },
+    ),
+    "sampled_exchanges": (
+        "sampled_exchanges",
+        _same("exhibit", "sample", "ordinal", "stratum", "index", "at", "leaf_sha256", "result", "item"),
+    ),
     "preservation": (
         "preservation",
         {
@@ -104,10 +138,11 @@ SCHEDULES: dict[str, tuple[str, Columns]] = {
 
 
 def schedules(snapshot: Row) -> dict[str, bytes]:
-    """Every schedule by its path in the package."""
+    """Every schedule by its path in the package; of a list that an older snapshot does not have, none."""
     return {
         f"data/schedules/{name}.csv": table(columns, snapshot[part]["rows"])
         for name, (part, columns) in SCHEDULES.items()
+        if part in snapshot
     }
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cases import gate, history
-from cases.dossier import detected, judged, kept
+from cases.dossier import detected, judged, kept, sets
 from cases.dossier.limits import limits
 from cases.dossier.names import Names
 from cases.dossier.reading import Reading, Row, item, when
@@ -24,6 +24,7 @@ def build(case: Case, cut: Cut, *, edition: str, recipient: str, basis: str) -> 
     """
     reading = Reading(case, cut, Names(recipient))
     detected.learn_names(reading)
+    sets.learn_names(reading)
     document: Row = {
         "format": FORMAT,
         "v": 1,
@@ -85,6 +86,10 @@ def _people(reading: Reading) -> Row:
         "timeline": judged.timeline(reading),
         "exhibits": judged.exhibits(reading),
         "custody": judged.custody(reading),
+        "exchange_sets": sets.sets(reading),
+        "exchange_set_reruns": sets.reruns(reading),
+        "samples": sets.samples(reading),
+        "sampled_exchanges": sets.sampled(reading),
         "preservation": kept.preservation(reading),
         "holds": kept.holds_placed(reading),
         "disclosures": kept.disclosures(reading),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
 from cases import notices, verifying
@@ -47,7 +47,10 @@ def failed_files(person: Person) -> int:
         return 0
     if may(person, "cases.read"):
         known = EvidenceItem.objects.filter(case__in=visible_cases(person))
-        failed = failed.filter(sha256__in=known.values("sha256"))
+        bytes_of = Q(sha256__in=known.values("sha256"))
+        for model, column, to_item, _ in verifying.BESIDE:
+            bytes_of |= Q(sha256__in=model.objects.filter(**{f"{to_item}__in": known.values("pk")}).values(column))
+        failed = failed.filter(bytes_of)
     return failed.count()
 
 

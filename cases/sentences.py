@@ -35,6 +35,7 @@ SENTENCES = {
     "evidence.viewed": "read the content of exhibit {number}",
     "evidence.copied": "took a copy of exhibit {number}",
     "evidence.verification_failed": "found that exhibit {number} no longer has its bytes: {result}",
+    "evidence.beside_failed": "found that {beside}, kept beside exhibit {number}, is not what was kept: {result}",
     "redaction.proposed": "proposed to redact exhibit {number} at {marks} places",
     "redaction.approved": "approved a redaction of exhibit {number} at {marks} places",
     "redaction.declined": "declined a redaction of exhibit {number}",

@@ -4,19 +4,40 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.utils import timezone
 
-from cases.models import Case, DossierVersion, EvidenceItem, VaultCheck
+from cases.models import (
+    Case,
+    DossierVersion,
+    EvidenceItem,
+    ExchangeSet,
+    ExchangeSetRerun,
+    SamplingPlan,
+    VaultCheck,
+)
 from cases.models.vaultcheck import CheckResult
 from spine import vault
 from spine.errors import Unreachable
 from spine.storages import About
 
+# Files kept beside an exhibit: the column that names one, how the row leads to its exhibit, and what the file is.
+BESIDE: tuple[tuple[Any, str, str, str], ...] = (
+    (ExchangeSet, "accounts_sha256", "item", "the list of its accounts"),
+    (ExchangeSet, "leaves_sha256", "item", "its leaf hashes"),
+    (ExchangeSet, "nodes_sha256", "item", "the nodes of its tree"),
+    (ExchangeSetRerun, "report_sha256", "exchange_set__item", "a difference report"),
+    (SamplingPlan, "plan_sha256", "exchange_set__item", "a sampling plan"),
+)
 # Every column that names a file of the vault. What no row names is not evidence: a broken upload's, or older.
-NAMED_BY: tuple[tuple[Any, str], ...] = ((EvidenceItem, "sha256"), (DossierVersion, "snapshot_sha256"))
+NAMED_BY: tuple[tuple[Any, str], ...] = (
+    (EvidenceItem, "sha256"),
+    (DossierVersion, "snapshot_sha256"),
+    *((model, column) for model, column, _, _ in BESIDE),
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +61,25 @@ def digests() -> set[str]:
     for model, column in NAMED_BY:
         found.update(model.objects.values_list(column, flat=True))
     return found
+
+
+def beside(item: EvidenceItem) -> list[str]:
+    """The digests of the files kept beside an exhibit; none for most."""
+    found: set[str] = set()
+    for model, column, to_item, _ in BESIDE:
+        found.update(model.objects.filter(**{to_item: item}).values_list(column, flat=True))
+    return sorted(found)
+
+
+def exhibits_beside(found: Iterable[str]) -> dict[str, dict[UUID, str]]:
+    """The exhibits (by id) beside which files of these digests are kept, each with what the file is."""
+    wanted = list(found)
+    held: dict[str, dict[UUID, str]] = {sha256: {} for sha256 in wanted}
+    for model, column, to_item, words in BESIDE:
+        rows = model.objects.filter(**{f"{column}__in": wanted}).values_list(column, to_item)
+        for sha256, item_id in rows:
+            held[sha256][item_id] = words
+    return held
 
 
 def last_compared(found: Iterable[str] | None = None) -> dict[str, datetime]:

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from cases import verifying
@@ -31,9 +32,12 @@ METHOD = "the stored bytes read to their end and their SHA-256 compared with the
 
 @transaction.atomic
 def verify_item(item: EvidenceItem, *, actor: User) -> Job:
-    """Ask for one exhibit to be compared now. Side effects: a job of its case. Again while it runs is the same job."""
+    """Ask for one exhibit, and what is kept beside it, to be compared now.
+
+    Side effects: a job of its case. Again while it runs is the same job.
+    """
     base.require(actor, "cases.read")
-    args = {"digests": [item.sha256]}
+    args = {"digests": sorted({item.sha256, *verifying.beside(item)})}
     return jobs.enqueue(COMPARE, actor=actor.principal, key=f"one:{item.id}", args=args, scope=item.case_id)
 
 
@@ -77,7 +81,7 @@ def record_checks(
     found: Sequence[tuple[str, vault.Compared]], *, actor: str, job: jobs.Running | None = None
 ) -> list[VaultCheck]:
     """Write comparisons down: one log entry of no case with a row each; for a file that fails anew, the custody event
-    `verification_failed` of each exhibit it is, with an entry of its case.
+    `verification_failed` of each exhibit it is or is kept beside, with an entry of its case.
     """
     if job is not None:
         job.confirm()
@@ -105,24 +109,25 @@ def record_checks(
 
 def _fail(row: VaultCheck, actor: str) -> None:
     told = CheckResult(row.result).label
-    for item in EvidenceItem.objects.select_related("case").filter(sha256=row.sha256):
+    kept_beside = verifying.exhibits_beside([row.sha256])[row.sha256]
+    items = EvidenceItem.objects.select_related("case").filter(Q(sha256=row.sha256) | Q(pk__in=kept_beside))
+    for item in items.order_by("id"):
+        own = item.sha256 == row.sha256
+        what = "" if own else f" of {kept_beside[item.pk]}, kept beside it"
         event = note(
             item,
             action=CustodyAction.VERIFICATION_FAILED,
             actor=actor,
-            why=f"comparison of the vault: {told}",
+            why=f"comparison of the vault{what}: {told}",
             how=METHOD,
-            sha256=row.found_sha256 or "",
+            sha256=(row.found_sha256 or "") if own else "",
         )
         data = {"ref": item.case.ref, "number": item.number, "result": row.result}
-        log.record(
-            actor=actor,
-            action="evidence.verification_failed",
-            about=item,
-            scope=item.case_id,
-            data=data,
-            rows=[event],
-        )
+        entry: dict[str, Any] = {"actor": actor, "about": item, "scope": item.case_id, "rows": [event]}
+        if own:
+            log.record(action="evidence.verification_failed", data=data, **entry)
+        else:
+            log.record(action="evidence.beside_failed", data={**data, "beside": kept_beside[item.pk]}, **entry)
 
 
 def _asked(job: jobs.Running) -> list[str]:

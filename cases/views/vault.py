@@ -24,7 +24,11 @@ def vault(request: HttpRequest) -> HttpResponse:
         health = verifying.health()
         failed = list(verifying.failing().order_by("-at")[:200])
     known = EvidenceItem.objects.select_related("case").filter(case__in=visible_cases(request.user))
-    exhibits = {item.sha256: item for item in known.filter(sha256__in=[check.sha256 for check in failed])}
+    digests = [check.sha256 for check in failed]
+    held = {sha256: next(iter(items)) for sha256, items in verifying.exhibits_beside(digests).items() if items}
+    by_id = {item.pk: item for item in known.filter(pk__in=held.values())}
+    exhibits = {sha256: by_id.get(pk) for sha256, pk in held.items()}
+    exhibits |= {item.sha256: item for item in known.filter(sha256__in=digests)}
     asked = case_frame.some_id(request.GET.get("job"))
     job = visible_jobs(request.user).filter(pk=asked, kind=verbs.COMPARE, scope=None).first() if asked else None
     going = job or Job.objects.filter(kind=verbs.COMPARE, scope=None, state__in=["queued", "running"]).first()

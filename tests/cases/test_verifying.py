@@ -16,6 +16,7 @@ from spine import vault
 from spine.errors import Refused
 from spine.models import Job, LogEntry
 from tests.cases import api, pages
+from tests.cases.exchanges import make_sample
 from tests.factories import Cast, add_exhibit, make_case, run_job
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
@@ -92,6 +93,47 @@ def _date(item: EvidenceItem, at: Any) -> None:
     with postgres.connect(HOME) as owner:
         owner.execute("SET session_replication_role = replica")
         owner.execute("UPDATE cases_vaultcheck SET at = %s WHERE sha256 = %s", [at, item.sha256])
+
+
+def test_a_byte_flipped_beside_an_exchange_set_is_found_by_the_schedule(
+    committed_cast: Cast, case: Case, settings: Any, tmp_path: Path, checkpoints_apart: Path
+) -> None:
+    settings.TELEMETRY_ROOT = tmp_path / "telemetry"
+    plan = make_sample(case, committed_cast.analyst, tmp_path)
+    held = plan.exchange_set
+    kept = {
+        "the list of its accounts": held.accounts_sha256,
+        "its leaf hashes": held.leaves_sha256,
+        "the nodes of its tree": held.nodes_sha256,
+        "a difference report": held.reruns.get().report_sha256,
+        "a sampling plan": plan.plan_sha256,
+    }
+    first = run_job(verbs.verify_due())  # type: ignore[arg-type]
+    assert first.result and (first.result["compared"], first.result["failed"]) == (6, 0)
+    assert verbs.verify_due() is None
+    for sha256 in kept.values():
+        path = vault.path_of(sha256)
+        path.chmod(0o600)
+        raw = path.read_bytes()
+        path.write_bytes(bytes([raw[0] ^ 1]) + raw[1:] if raw else b"x")
+    settings.VERIFY_DAYS = 0
+    job = run_job(verbs.verify_due())  # type: ignore[arg-type]
+    assert job.result and job.result["failed"] == 5
+
+    assert results() == {held.item.sha256: "same", **dict.fromkeys(kept.values(), "differs")}
+    events = CustodyEvent.objects.filter(action="verification_failed")
+    assert {(event.item_id, event.sha256) for event in events} == {(held.item_id, held.item.sha256)}
+    assert {event.why for event in events} == {
+        f"comparison of the vault of {words}, kept beside it: not the same bytes" for words in kept
+    }
+    entries = LogEntry.objects.filter(action="evidence.beside_failed", scope=case.pk)
+    assert {entry.data["beside"] for entry in entries} == set(kept)
+    assert "Evidence is damaged." in pages.client_of(committed_cast.analyst).get("/").content.decode()
+    page = pages.client_of(committed_cast.admin).get("/vault/").content.decode()
+    assert all(sha256 in page for sha256 in kept.values())
+    again = run_job(verbs.verify_item(held.item, actor=committed_cast.reader))
+    assert again.result and (again.result["compared"], again.result["failed"]) == (6, 5)
+    assert events.count() == 5
 
 
 def test_job_that_is_begun_again_goes_on_where_it_was(committed_cast: Cast, case: Case) -> None:

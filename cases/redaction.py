@@ -1,16 +1,17 @@
 """Redaction of text: what is marked is taken out of the data and replaced by one constant, never covered. Pure.
 
 Offsets count code points of the exhibit's text, which is UTF-8. The replacement has the same length for every mark, so
-its width tells nothing of what stood there.
+its width tells nothing of what stood there. What is marked is found in other spellings too (`cases.escaped`).
 """
 
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from cases import escaped
 from spine.errors import Refused
 
 REPLACEMENT = "[redacted]"
@@ -71,9 +72,12 @@ def marks_for(text: str, given: Iterable[Mark], media_type: str) -> list[Mark]:
 
 
 def found(text: str, needles: Iterable[str], code: str) -> list[Mark]:
-    """A mark at every place where one of these texts stands; longer ones first, so that none is cut in two."""
+    """A mark at every place where one of these texts stands, however it is spelled; longer ones first, so that none is
+    cut in two.
+    """
     taken: list[Mark] = []
     covered = bytearray(len(text))
+    readings = escaped.readings(text)
     for needle in sorted({needle for needle in needles if needle}, key=lambda needle: (-len(needle), needle)):
         at = text.find(needle)
         while at >= 0:
@@ -81,7 +85,23 @@ def found(text: str, needles: Iterable[str], code: str) -> list[Mark]:
                 covered[at : at + len(needle)] = b"\x01" * len(needle)
                 taken.append(Mark(at, at + len(needle), code))
             at = text.find(needle, at + 1)
+        for start, end in _elsewhere(readings, [needle, *_other(needle)]):
+            if not any(covered[start:end]):
+                covered[start:end] = b"\x01" * (end - start)
+                taken.append(Mark(start, end, code))
     return sorted(taken)
+
+
+def _other(needle: str) -> list[str]:
+    """What the needle reads as where it is spelled with escapes itself, if that is long enough to look for."""
+    return sorted(one for one in escaped.spelled_out(needle) - {needle} if len(one.strip()) >= WIDENED)
+
+
+def _elsewhere(readings: Iterable[escaped.Layers], needles: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """The stretches of the text that read as one of these."""
+    for needle in needles:
+        for layers in readings:
+            yield from layers.stretches(needle)
 
 
 def redacted(text: str, marks: Sequence[Mark]) -> str:
@@ -108,19 +128,28 @@ def _widened(text: str, marks: list[Mark]) -> list[Mark]:
         covered[mark.start : mark.end] = b"\x01" * (mark.end - mark.start)
     more: list[Mark] = []
     seen: set[str] = set()
+    readings = escaped.readings(text)
     for mark in marks:
         needle = text[mark.start : mark.end]
         if len(needle.strip()) < WIDENED or needle in seen:
             continue
         seen.add(needle)
-        at = text.find(needle)
-        while at >= 0:
-            open_parts = _open(covered, at, at + len(needle))
-            for start, end in open_parts:
+        for place in _everywhere(text, readings, needle):
+            for start, end in _open(covered, *place):
                 covered[start:end] = b"\x01" * (end - start)
                 more.append(Mark(start, end, mark.code))
-            at = text.find(needle, at + 1)
     return sorted([*marks, *more])
+
+
+def _everywhere(text: str, readings: Iterable[escaped.Layers], needle: str) -> Iterator[tuple[int, int]]:
+    """Where the needle stands, as it is and in any other spelling."""
+    others = _other(needle)
+    for one in (needle, *others):
+        at = text.find(one)
+        while at >= 0:
+            yield at, at + len(one)
+            at = text.find(one, at + 1)
+    yield from _elsewhere(readings, [needle, *others])
 
 
 def _open(covered: bytearray, start: int, end: int) -> list[tuple[int, int]]:

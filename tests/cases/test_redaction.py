@@ -7,8 +7,10 @@ import secrets
 import threading
 import zipfile
 import zlib
+from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import psycopg
 import pytest
@@ -16,7 +18,7 @@ from django.db import connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cases import redaction
+from cases import escaped, redaction
 from cases.actions import dossiers, evidence, redactions
 from cases.dossier import build
 from cases.models import Case, CustodyEvent, DossierVersion, EvidenceItem, RedactionDecision
@@ -75,6 +77,75 @@ def test_whatever_is_marked_nothing_of_four_characters_is_left(text: str, wanted
     taken = {text[mark.start : mark.end] for mark in marks}
     assert [needle for needle in taken if len(needle.strip()) >= 4 and any(needle in part for part in kept)] == []
     assert "".join(piece for piece, _ in redaction.pieces(text, whole)) == text
+
+
+NAME = "Renée Ødegård-/\U0001f600 Näf"  # what every spelling below reads as
+
+
+def utf8(text: str) -> str:
+    return "".join(f"%{byte:02x}" for byte in text.encode())
+
+
+SPELLINGS = {
+    "json": json.dumps(NAME)[1:-1],
+    "json, every character": "".join(
+        f"\\u{int.from_bytes(NAME.encode('utf-16-be')[at : at + 2]):04X}"
+        for at in range(0, len(NAME.encode("utf-16-be")), 2)
+    ),
+    "json, slash": NAME.replace("/", "\\/"),
+    "javascript": "".join(f"\\u{{{ord(one):x}}}" if ord(one) > 255 else f"\\x{ord(one):02x}" for one in NAME),
+    "json in json": json.dumps(json.dumps(NAME))[3:-3],
+    "percent": quote(NAME),
+    "percent, all": utf8(NAME),
+    "percent, small letters in json": json.dumps(utf8(NAME))[1:-1],
+    "form": quote_plus(NAME),
+    "html, ten": "".join(f"&#{ord(one)};" for one in NAME),
+    "html, sixteen": "".join(f"&#x{ord(one):X};" for one in NAME),
+    "html, names": NAME.replace("é", "&eacute;").replace("Ø", "&Oslash;").replace("å", "&aring").replace("/", "&sol;"),
+    "html in json": json.dumps(NAME.replace("é", "&eacute;"))[1:-1],
+    "percent twice": quote(quote(NAME)),
+    "mixed": f"Ren\\u00e9e %C3%98deg&aring;rd-{NAME[14:]}",
+}
+
+
+@pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS)
+@pytest.mark.parametrize("marked_plain", [True, False], ids=["by the text", "by its other spelling"])
+def test_marked_text_is_found_in_every_spelling(spelled: str, marked_plain: bool) -> None:
+    text = f"from {NAME} to 'kept \\u00e9 %20 &amp;' and [{spelled}], end"
+    at = 5 if marked_plain else text.index(f"[{spelled}]") + 1
+    size = len(NAME) if marked_plain else len(spelled)
+    marks = redaction.marks_for(text, [Mark(at, at + size, "third_party")], "text/plain")
+    assert redaction.redacted(text, marks) == (
+        f"from {REPLACEMENT} to 'kept \\u00e9 %20 &amp;' and [{REPLACEMENT}], end"
+    )
+    assert redaction.found(text, [NAME], "third_party") == marks
+
+
+def test_spelled_out_canaries_leave_json_that_is_still_read(committed_cast: Cast, case: Case) -> None:
+    document = {"plain": NAME, "note": f"<{NAME}>", "query": f"?q={quote(NAME)}", "page": SPELLINGS["html, ten"]}
+    content = json.dumps([document, json.dumps(document)]).encode()
+    item = add_exhibit(case, committed_cast.analyst, content, declared_type="application/json", file_name="a.json")
+    made = made_by_two(item, committed_cast, texts=[NAME], code="third_party")
+    kept = json.loads(vault.read(made.sha256))
+    wanted = {"plain": REPLACEMENT, "note": f"<{REPLACEMENT}>", "query": f"?q={REPLACEMENT}", "page": REPLACEMENT}
+    assert [kept[0], json.loads(kept[1])] == [wanted, wanted]
+
+
+@given(st.text(max_size=200), st.integers(0, 199), st.integers(4, 30))
+def test_no_reading_of_what_is_left_has_what_was_marked(text: str, start: int, size: int) -> None:
+    needle = text[start : start + size]
+    if len(needle.strip()) < 4 or "[redacted]" in text or any(one in needle for one in "\\%&+"):
+        return
+    whole = " | ".join([text, json.dumps(text), quote(text, errors="replace"), escape(text, quote=True)])
+    marks = redaction.marks_for(whole, [Mark(start, start + len(needle), "secret")], "text/plain")
+    left = redaction.redacted(whole, marks).split(REPLACEMENT)
+    assert [part for part in left for one in escaped.spelled_out(part) if needle in one] == []
+
+
+def test_many_escapes_take_no_long_time() -> None:
+    text = (f"{SPELLINGS['json']} x " * 10_000) + NAME
+    marks = redaction.marks_for(text, [Mark(len(text) - len(NAME), len(text), "secret")], "text/plain")
+    assert len(marks) == 10_001
 
 
 @pytest.mark.parametrize(

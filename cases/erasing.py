@@ -8,6 +8,7 @@ from cases.destruction import Preview, Target, preview
 from cases.dossier.build import folder_of
 from cases.models import (
     AlternativeAnswer,
+    ArchiveListing,
     Citation,
     CustodyEvent,
     DossierVersion,
@@ -69,6 +70,7 @@ def _record(record: Model) -> list[Target]:
     blobs: list[Target] = []
     if isinstance(record, EvidenceItem):
         rows += list(CustodyEvent.objects.filter(item=record, salt__isnull=False).order_by("at", "pk"))
+        rows += list(ArchiveListing.objects.filter(item=record, salt__isnull=False).order_by("at", "pk"))
         shared = EvidenceItem.objects.filter(sha256=record.sha256).exclude(pk=record.pk).exists()
         if not shared and vault.has(record.sha256):
             blobs = [Target(Destruction.Kind.BLOB, record.sha256, record.sha256, record.size)]

@@ -227,18 +227,6 @@ class NoteForm(forms.Form):
     supersedes = SeenId()
 
 
-class UploadForm(forms.Form):
-    """Add an exhibit."""
-
-    file = forms.FileField()
-    title = forms.CharField(max_length=200)
-    source = forms.CharField(max_length=300, label="Where it comes from")
-    authority = forms.CharField(
-        required=False, max_length=300, label="On what authority", help_text="Stands in the custody log."
-    )
-    acquired_at = MomentField(label="Taken at the source", help_text="UTC")
-
-
 class FreezeForm(forms.Form):
     """Freeze a dossier."""
 

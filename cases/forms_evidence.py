@@ -6,9 +6,78 @@ from django import forms
 
 from cases.actions.custody import MANUAL
 from cases.forms import MomentField
+from cases.kinds import ADDABLE_CHOICES, DERIVABLE_CHOICES, needs
 from cases.models import CustodyEvent
 from cases.redaction import REASONS
 from cases.vocabulary import CUSTODY_MEANINGS
+
+
+class ExhibitForm(forms.Form):
+    """Add an exhibit of one kind; the kind's own fields are named `detail_…`."""
+
+    kind = forms.ChoiceField(choices=ADDABLE_CHOICES, required=False, widget=forms.HiddenInput)
+    file = forms.FileField(help_text="Hashed as it arrives, kept under its hash, never changed.")
+    title = forms.CharField(max_length=200, help_text="How it is called in the case and in dossiers.")
+    source = forms.CharField(
+        max_length=300, label="Where it comes from", help_text="The system, the place or the person it was taken from."
+    )
+    authority = forms.CharField(
+        required=False,
+        max_length=300,
+        label="On what authority",
+        help_text="A contract, a consent, an order, a hold. Stands in the custody log.",
+    )
+    acquired_at = MomentField(label="Taken at the source", help_text="When the bytes were taken there, in UTC.")
+    clock = forms.CharField(
+        required=False,
+        max_length=60,
+        label="By whose clock",
+        help_text="The exporting system's, synchronised or not; a person's watch. Left empty: as you state it.",
+    )
+    method = forms.CharField(
+        required=False,
+        max_length=300,
+        label="How it was taken",
+        help_text="A query, a copy, a recording; step by step.",
+    )
+    tool = forms.CharField(required=False, max_length=100, label="Taken with", help_text="The tool, if there was one.")
+    tool_version = forms.CharField(required=False, max_length=100, label="Version of the tool")
+
+    def __init__(self, data: Any = None, files: Any = None, *, kind: str = "file", **kwargs: Any) -> None:
+        super().__init__(data, files, initial={"kind": kind, **kwargs.pop("initial", {})}, **kwargs)
+        asked = str((data.get("kind") if data is not None else kind) or kind)
+        after = list(self.fields)
+        for need in needs(asked):
+            self.fields[f"detail_{need.name}"] = forms.CharField(
+                max_length=300, label=need.label, help_text=f"{need.why[:1].upper()}{need.why[1:]}."
+            )
+        self.order_fields([*after[:3], *(f"detail_{need.name}" for need in needs(asked)), *after[3:]])
+
+    def given(self) -> dict[str, Any]:
+        """What the verb takes; the kind's fields as `details`."""
+        found = {name: value for name, value in self.cleaned_data.items() if not name.startswith("detail_")}
+        found["kind"] = found["kind"] or "file"
+        found["details"] = {need.name: self.cleaned_data[f"detail_{need.name}"] for need in needs(found["kind"])}
+        return found
+
+
+class DeriveForm(forms.Form):
+    """Add what was made from an exhibit outside Retort."""
+
+    derivation = forms.ChoiceField(
+        choices=DERIVABLE_CHOICES, label="What it is", help_text="A redaction of a text is made here, by two people."
+    )
+    file = forms.FileField(label="The derivative's file", help_text="It becomes the case's next exhibit.")
+    title = forms.CharField(max_length=200)
+    tool = forms.CharField(max_length=100, label="Made with", help_text="The tool; for a translation, who translated.")
+    tool_version = forms.CharField(required=False, max_length=100, label="Version of the tool")
+    method = forms.CharField(
+        max_length=500,
+        label="How it was made",
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="So that somebody else could make it again.",
+    )
+    reason = forms.CharField(max_length=500, label="Why it was made", widget=forms.Textarea(attrs={"rows": 2}))
 
 
 class CustodyForm(forms.Form):

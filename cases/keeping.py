@@ -84,6 +84,9 @@ BEGIN
         ELSIF which LIKE 'cases_custodyevent:%' THEN
             SELECT e.sha256 INTO named FROM cases_evidenceitem e JOIN cases_custodyevent v ON v.item_id = e.id
             WHERE v.id = split_part(which, ':', 2)::uuid;
+        ELSIF which LIKE 'cases_archivelisting:%' THEN
+            SELECT e.sha256 INTO named FROM cases_evidenceitem e JOIN cases_archivelisting l ON l.item_id = e.id
+            WHERE l.id = split_part(which, ':', 2)::uuid;
         END IF;
     ELSIF what = 'account' THEN who := ARRAY[which::uuid];
     ELSIF what = 'attribute' THEN

@@ -92,6 +92,10 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 ADDABLE = tuple(kind for kind in EvidenceKind.values if kind not in {"exchange_set", "derivative"})
 ADDABLE_CHOICES = [(kind, EvidenceKind(kind).label) for kind in ADDABLE]
 
+# A derivative that people make outside Retort; a redaction is made here, by two of them.
+DERIVABLE = tuple(kind for kind in Derivation.values if kind != Derivation.REDACTION)
+DERIVABLE_CHOICES = [(kind, Derivation(kind).label) for kind in DERIVABLE]
+
 
 def needs(kind: str) -> tuple[Need, ...]:
     """What is asked of an exhibit of this kind beside title, source and time."""

@@ -40,6 +40,7 @@ SENTENCES = {
     "redaction.approved": "approved a redaction of exhibit {number} at {marks} places",
     "redaction.declined": "declined a redaction of exhibit {number}",
     "evidence.redacted": "made exhibit {made}, a redaction of exhibit {number}",
+    "evidence.listed": "listed what is in exhibit {number}: {members} members, {flagged} with something to note",
     "custody.recorded": "recorded a custody event of exhibit {number}: {event}",
     "vault.compared": "compared {objects} stored files with their digests, {failed} failed",
     "counsel.opened": "opened the counsel track",

@@ -14,6 +14,7 @@ from cases.actions import (
     dossiers,
     exchange_checks,
     exchange_sets,
+    listings,
     redactions,
     sampling,
     uploads,
@@ -54,6 +55,12 @@ def redact(job: jobs.Running) -> dict[str, Any]:
     """Make the derivative of an approved redaction (`cases.actions.redactions.make`)."""
     still_open_to(job)
     return redactions.make(job)
+
+
+def list_archive(job: jobs.Running) -> dict[str, Any]:
+    """List what is in an archive (`cases.actions.listings.make`)."""
+    still_open_to(job)
+    return listings.make(job)
 
 
 def compare_vault(job: jobs.Running) -> dict[str, Any]:

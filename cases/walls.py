@@ -63,6 +63,7 @@ WALLED: dict[str, Own | Through | HiddenLeads | Apart] = {
     "cases_timelinenote": Own(),
     "cases_evidenceitem": Own(),
     "cases_custodyevent": Through("item_id", "cases_evidenceitem"),
+    "cases_archivelisting": Through("item_id", "cases_evidenceitem"),
     "cases_redactionproposal": Through("item_id", "cases_evidenceitem"),
     "cases_redactiondecision": Through("proposal_id", "cases_redactionproposal"),
     "cases_redacted": Through("item_id", "cases_evidenceitem"),

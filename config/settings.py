@@ -249,6 +249,7 @@ JOB_KINDS = {
     "detectors.run": "detection.tasks.run_detectors",
     "verdicts.set": "cases.tasks.set_verdicts",
     "evidence.redact": "cases.tasks.redact",
+    "evidence.list": "cases.tasks.list_archive",
     "vault.compare": "cases.tasks.compare_vault",
     "evidence.take_in": "cases.tasks.take_in_upload",
     "exchange_set.make": "cases.tasks.make_exchange_set",

@@ -127,6 +127,10 @@ LADDER = {
     "POST cases/<ref>/evidence/<number>/custody/": "401 404 400 400 400 403 404",
     "GET cases/<ref>/evidence/<number>/custody/form/": "401 404 200 200 200 200 404",
     "POST cases/<ref>/evidence/<number>/verify/": "401 404 202 202 202 202 404",
+    "GET cases/<ref>/evidence/<number>/derivatives/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/evidence/<number>/derivatives/": "401 404 415 415 415 403 404",
+    "GET cases/<ref>/evidence/<number>/listing/": "401 404 404 404 404 404 404",  # the exhibit is no archive
+    "POST cases/<ref>/evidence/<number>/listing/": "401 404 409 409 409 403 404",
     "GET cases/<ref>/evidence/<number>/redactions/": "401 404 200 200 200 200 404",
     "POST cases/<ref>/evidence/<number>/redactions/": "401 404 400 400 400 403 404",
     "POST cases/<ref>/redactions/<proposal_id>/decide/": "401 404 400 400 400 403 404",

@@ -233,6 +233,10 @@ LADDER = {
     "POST cases/<ref>/evidence/<number>/text/": "302 404 405 405 405 405",
     "GET cases/<ref>/evidence/<number>/verify/": "302 404 302 302 302 302",  # to the exhibit, as after a post
     "POST cases/<ref>/evidence/<number>/verify/": "302 404 302 302 302 302",
+    "GET cases/<ref>/evidence/<number>/derive/": "302 404 302 302 302 302",
+    "POST cases/<ref>/evidence/<number>/derive/": "302 404 422 422 422 403",
+    "GET cases/<ref>/evidence/<number>/list/": "302 404 302 302 302 302",
+    "POST cases/<ref>/evidence/<number>/list/": "302 404 422 422 422 403",  # it is no archive
     "GET cases/<ref>/evidence/<number>/custody/": "302 404 200 200 200 200",
     "POST cases/<ref>/evidence/<number>/custody/": "302 404 405 405 405 405",
     "GET cases/<ref>/evidence/<number>/redact/": "302 404 200 200 200 200",

@@ -1,5 +1,6 @@
 """Every column of every protected table, changed with the owner's rights: each change is found and located."""
 
+import gzip
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -31,7 +32,7 @@ from tests.cases.exchanges import make_sample
 from tests.cases.keeping import everything_to, register
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
-from tests.factories import START, Cast, make_case, make_lead, make_release, provider_ids, run_job
+from tests.factories import START, Cast, add_exhibit, make_case, make_lead, make_release, provider_ids, run_job
 from tests.servers import HOME
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner", "audit"])
@@ -197,10 +198,11 @@ def deconflict(cast: Cast) -> None:
 
 
 def redact(case: Case, cast: Cast) -> None:
-    """A redaction by two people, made."""
+    """A redaction by two people, made; and an archive, listed."""
     marks = [Mark(0, 4, "secret")]
     proposal = redactions.propose_redaction(case.evidence.earliest("number"), actor=cast.lead, marks=marks)
     redactions.decide_redaction(proposal, actor=cast.counsel, approve=True)
+    add_exhibit(case, cast.lead, gzip.compress(b"a,b\n"), file_name="a.csv.gz")
 
 
 def other_values(field: Any, value: Any) -> list[Any]:

@@ -12,9 +12,10 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from cases.actions import base
+from cases import archives
+from cases.actions import base, listings
 from cases.actions.custody import note
-from cases.kinds import ADDABLE, Derivation, EvidenceKind, needs
+from cases.kinds import ADDABLE, DERIVABLE, Derivation, EvidenceKind, needs
 from cases.media import HEAD, media_type
 from cases.models import Case, CustodyEvent, EvidenceItem
 from cases.vocabulary import CustodyAction
@@ -24,6 +25,13 @@ from spine.errors import Conflict, Refused
 
 CHUNK = 1024 * 1024
 AS_STATED = "as stated by who added it"
+# How an exhibit was acquired, where somebody states it: what it is called in a refusal, and its longest.
+TAKEN = {
+    "clock": ("The clock", 60),
+    "method": ("The method", 300),
+    "tool": ("The tool", 100),
+    "tool_version": ("Its version", 100),
+}
 CLOCKS_APART = timedelta(minutes=5)
 # Characters that change how a name reads or where it leads: control, path separators, direction marks.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -42,15 +50,18 @@ def add_evidence(
     authority: str = "",
     kind: str = "file",
     details: Mapping[str, str] | None = None,
+    **taken: str,
 ) -> EvidenceItem:
     """Take a file in as the case's next exhibit; it is streamed, hashed as it arrives, and never changed.
+
+    `taken` is how it was acquired, as far as anybody states it: `clock`, `method`, `tool`, `tool_version`.
 
     Side effects: the bytes in the vault, under their digest; the exhibit; the custody events acquired, received and
     hashed; one log entry. Raises Conflict naming the exhibit that has these bytes already, Refused for a file that is
     empty or too large, or when something is missing that its kind needs (`cases.kinds`).
     """
     base.require(actor, "cases.write")
-    given = checked(title, source, authority, kind, details or {}, acquired_at)
+    given = checked(title, source, authority, kind, details or {}, acquired_at, **taken)
     head = file.read(HEAD)
     if not head:
         raise Refused("The file is empty.", field="file")
@@ -68,7 +79,7 @@ def add_evidence(
         kind=given["kind"],
         details=given["details"] or None,
     )
-    return enter(item, actor=actor, authority=given["authority"])
+    return enter(item, actor=actor, authority=given["authority"], taken={name: given[name] for name in TAKEN})
 
 
 @transaction.atomic
@@ -78,6 +89,7 @@ def enter(
     actor: User,
     authority: str,
     how: str = "uploaded and streamed into the vault",
+    taken: Mapping[str, str] | None = None,
     more: Sequence[CustodyEvent] = (),
 ) -> EvidenceItem:
     """Write an exhibit whose bytes are in the vault as its case's next, with its first custody events and `more`.
@@ -89,11 +101,13 @@ def enter(
     item.case = row
     item.number = next_number(row)
     purpose = authority or f"evidence in {row.ref}"
-    events = custody_of_new(item, actor=actor, why=purpose, how=how)
+    events = custody_of_new(item, actor=actor, why=purpose, how=how, taken=taken)
     data = {"ref": row.ref, "number": item.number, "sha256": item.sha256, "size": item.size, "type": item.media_type}
     data["kind"] = item.kind_or_file
     rows = [item, *events, *more]
     log.record(actor=actor.principal, action="evidence.added", about=item, scope=row.id, data=data, rows=rows)
+    if archives.is_archive(item.media_type):
+        listings.enqueue(item, actor=actor.principal)
     base.touch(row)
     return item
 
@@ -157,9 +171,17 @@ def demand_size(size: int, *, field: str) -> None:
 
 
 def checked(
-    title: str, source: str, authority: str, kind: str, details: Mapping[str, str], acquired_at: datetime
+    title: str,
+    source: str,
+    authority: str,
+    kind: str,
+    details: Mapping[str, str],
+    acquired_at: datetime,
+    **taken: str,
 ) -> dict[str, Any]:
-    """What is said about an exhibit, as it is stored. Raises Refused naming the field."""
+    """What is said about an exhibit, as it is stored. Raises Refused naming the field, TypeError for another one."""
+    if not set(taken) <= set(TAKEN):
+        raise TypeError(f"of how it was acquired, {', '.join(TAKEN)} can be stated")
     found = {
         "title": base.clean(title, field="title", label="The title", limit=200),
         "source": base.clean(source, field="source", label="Where it comes from", limit=300),
@@ -167,6 +189,10 @@ def checked(
         "kind": kind,
         "details": checked_details(kind, details),
     }
+    for name, (label, limit) in TAKEN.items():
+        found[name] = base.clean(taken.get(name, ""), field=name, label=label, limit=limit, required=False)
+    if found["tool_version"] and not found["tool"]:
+        raise Refused("A version is stated of no tool.", field="tool")
     _check_time(acquired_at)
     return found
 
@@ -192,8 +218,7 @@ def derive(
     Raises Refused, Conflict as that does.
     """
     base.require(actor, "cases.write")
-    accepted = [one for one in Derivation.values if one != Derivation.REDACTION]
-    base.one_of(derivation, accepted, field="derivation", label="The kind of derivative")
+    base.one_of(derivation, DERIVABLE, field="derivation", label="The kind of derivative")
     said = {
         "title": base.clean(title, field="title", label="The title", limit=200),
         "tool": base.clean(tool, field="tool", label="The tool", limit=100),
@@ -225,8 +250,11 @@ def derive(
     return enter(item, actor=actor, authority=why[:300], how=f"made from {original.exhibit}", more=[used])
 
 
-def custody_of_new(item: EvidenceItem, *, actor: User, why: str, how: str) -> list[CustodyEvent]:
-    """The first events of an exhibit's custody: acquired as stated, received and hashed by our clock."""
+def custody_of_new(
+    item: EvidenceItem, *, actor: User, why: str, how: str, taken: Mapping[str, str] | None = None
+) -> list[CustodyEvent]:
+    """The first events of an exhibit's custody: acquired as stated (`taken`), received and hashed by our clock."""
+    stated = taken or {}
     return [
         note(
             item,
@@ -235,9 +263,10 @@ def custody_of_new(item: EvidenceItem, *, actor: User, why: str, how: str) -> li
             why=why,
             where=item.source,
             at=item.acquired_at,
-            clock=AS_STATED,
-            how=AS_STATED,
-            tool=None,
+            clock=stated.get("clock") or AS_STATED,
+            how=stated.get("method") or AS_STATED,
+            tool=stated.get("tool") or None,
+            tool_version=stated.get("tool_version") or None,
         ),
         note(item, action=CustodyAction.RECEIVED, actor=actor, why=why, how=how),
         note(item, action=CustodyAction.HASHED, actor=actor, why=why, how=_hashing()),

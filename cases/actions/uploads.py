@@ -50,6 +50,7 @@ def start_upload(
     kind: str = "file",
     details: Mapping[str, str] | None = None,
     sha256: str = "",
+    **taken: str,
 ) -> Upload:
     """Begin an upload of `size` bytes; everything but the bytes is checked now, so that nobody sends them in vain.
 
@@ -57,7 +58,7 @@ def start_upload(
     Conflict naming the exhibit that has these bytes already, when their digest is given.
     """
     base.require(actor, "cases.write")
-    given = evidence.checked(title, source, authority, kind, details or {}, acquired_at)
+    given = evidence.checked(title, source, authority, kind, details or {}, acquired_at, **taken)
     if sha256 and (len(sha256) != 64 or not set(sha256) <= HEX):
         raise Refused("A SHA-256 is 64 lower-case hexadecimal digits.", field="sha256")
     evidence.demand_size(size, field="size")
@@ -198,7 +199,8 @@ def _enter(upload: Upload, job: jobs.Running) -> None:
     how = f"uploaded in {len(parts)} part{'s' if len(parts) != 1 else ''}, each digest compared again when complete"
     with transaction.atomic():
         job.confirm()
-        entered = evidence.enter(item, actor=upload.owner, authority=upload.authority, how=how)
+        taken = {name: getattr(upload, name) for name in evidence.TAKEN}
+        entered = evidence.enter(item, actor=upload.owner, authority=upload.authority, how=how, taken=taken)
         Upload.objects.filter(pk=upload.pk).update(state=UploadState.DONE, item=entered)
         UploadPart.objects.filter(upload=upload).delete()
 

@@ -12,8 +12,19 @@ from rest_framework.response import Response
 
 from cases import access, history
 from cases.actions import evidence as verbs
-from cases.api.shared import AnyAccept, Moment, UnderCase, Upload, Username, Words, attachment, person
-from cases.kinds import ADDABLE_CHOICES
+from cases.api.shared import (
+    AnyAccept,
+    Moment,
+    TakenSerializer,
+    UnderCase,
+    Upload,
+    Username,
+    Words,
+    attachment,
+    person,
+    whole,
+)
+from cases.kinds import ADDABLE_CHOICES, DERIVABLE
 from cases.models import CustodyEvent, EvidenceItem
 from spine import strict_json, vault
 from spine.answers import answers, checked
@@ -97,7 +108,7 @@ class DetailsField(serializers.Field[Any, Any, Any, Any]):
         return value
 
 
-class UploadSerializer(serializers.Serializer[Any]):
+class UploadSerializer(TakenSerializer):
     """A file and what is known of it."""
 
     file = serializers.FileField()
@@ -107,6 +118,18 @@ class UploadSerializer(serializers.Serializer[Any]):
     authority = Words(required=False, allow_blank=True, default="", help_text="on what authority it was taken")
     kind = serializers.ChoiceField(choices=ADDABLE_CHOICES, default="file")
     details = DetailsField(required=False, default=dict, help_text="what the kind needs, as a JSON object")
+
+
+class DeriveSerializer(serializers.Serializer[Any]):
+    """A file made from an exhibit outside Retort, and how."""
+
+    file = serializers.FileField()
+    derivation = serializers.CharField(help_text=", ".join(DERIVABLE))
+    title = Words()
+    tool = Words(help_text="what it was made with, or by whom")
+    tool_version = Words(required=False, allow_blank=True, default="")
+    method = Words(help_text="how it was made, so that it could be made again")
+    reason = Words(help_text="why it was made")
 
 
 class Evidence(UnderCase, generics.ListAPIView[EvidenceItem]):
@@ -162,6 +185,48 @@ class OneExhibit(UnderCase):
     )
     def get(self, request: Request, ref: str, number: int) -> Response:
         return Response(WholeExhibitSerializer(_with_custody(person(request), ref, number)).data)
+
+
+class Derivatives(UnderCase):
+    """What was made from one exhibit."""
+
+    parser_classes = [Upload]
+
+    @extend_schema(
+        operation_id="cases_evidence_derivatives_list",
+        summary="List what was made from an exhibit",
+        description="Directly from it, by number; what was made from those is listed at theirs.",
+        tags=TAGS,
+        responses=answers(200, ExhibitSerializer(many=True), 404),
+    )
+    def get(self, request: Request, ref: str, number: int) -> Response:
+        item = access.evidence_for(person(request), ref, number)
+        rows = item.derivatives.select_related("added_by", "derived_from").order_by("number")
+        return Response(whole([ExhibitSerializer(row).data for row in rows]))
+
+    @extend_schema(
+        summary="Add what was made from an exhibit",
+        description="As `multipart/form-data`: an extract, a translation, a transcript … It is the case's next exhibit "
+        "and names its original; that has the custody event `analysed`. A redaction is made by Retort alone. 409 names "
+        "the exhibit that has these bytes already.",
+        tags=TAGS,
+        request={"multipart/form-data": DeriveSerializer},
+        responses=answers(201, WholeExhibitSerializer, 400, 404, 409),
+    )
+    def post(self, request: Request, ref: str, number: int) -> Response:
+        self.case()
+        original = access.evidence_for(person(request), ref, number)
+        given = checked(DeriveSerializer, request.data)
+        file = given.pop("file")
+        item = verbs.derive(
+            original,
+            actor=person(request),
+            file=file,
+            file_name=file.name,
+            declared_type=file.content_type or "",
+            **given,
+        )
+        return Response(WholeExhibitSerializer(_with_custody(person(request), ref, item.number)).data, status=201)
 
 
 class ExhibitContent(UnderCase):

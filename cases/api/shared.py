@@ -104,6 +104,15 @@ class Words(serializers.CharField):
         super().__init__(trim_whitespace=False, **kwargs)
 
 
+class TakenSerializer(serializers.Serializer[Any]):
+    """How an exhibit was acquired, as far as anybody states it: it stands in the custody event acquired."""
+
+    clock = Words(required=False, allow_blank=True, default="", help_text="whose clock `acquired_at` was read from")
+    method = Words(required=False, allow_blank=True, default="", help_text="how the bytes were taken")
+    tool = Words(required=False, allow_blank=True, default="", help_text="with which tool")
+    tool_version = Words(required=False, allow_blank=True, default="")
+
+
 class Username(serializers.CharField):
     """A person by user name; null in answers for nobody."""
 

@@ -8,23 +8,22 @@ import base64
 import binascii
 import re
 from contextlib import suppress
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.http import Http404
 from django.utils.decorators import method_decorator
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cases.actions import uploads as verbs
 from cases.api.jobs import AcceptedSerializer, JobSerializer
-from cases.api.shared import Moment, UnderCase, Words, accepted, person, whole
+from cases.api.shared import Moment, TakenSerializer, UnderCase, Words, accepted, person, whole
 from cases.kinds import ADDABLE_CHOICES
-from cases.models import Upload
+from cases.models import Upload, UploadPart
 from spine.answers import answers, checked
 from spine.errors import NoRoom
 from spine.problems import problem
@@ -40,6 +39,10 @@ SAMPLE = {
     "title": "Gateway request log, May 2026",
     "source": "Gateway export, bucket logs-eu",
     "acquired_at": "2026-06-02T08:00:00Z",
+    "clock": "the gateway's, synchronised by NTP",
+    "method": "exported by query, copied over an encrypted line",
+    "tool": "gateway-export",
+    "tool_version": "4.1",
     "file_name": "requests-2026-05.ndjson.zst",
     "size": 5368709120,
 }
@@ -55,12 +58,38 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
         model = Upload
         fields = [
             *("id", "state", "file_name", "size", "offset", "percent", "sha256", "title", "source", "authority"),
+            *("clock", "method", "tool", "tool_version"),
             *("acquired_at", "kind", "details", "created_at", "expires_at", "number", "problem"),
         ]
         read_only_fields = fields
 
 
-class StartSerializer(serializers.Serializer[Any]):
+class LastPartSerializer(serializers.ModelSerializer[UploadPart]):
+    """The stretch that arrived last: a sender that goes on can see whether it has the same file."""
+
+    class Meta:
+        model = UploadPart
+        fields = ["offset", "size", "sha256"]
+        read_only_fields = fields
+
+
+class OneUploadSerializer(UploadSerializer):
+    """An upload, with the stretch that arrived last; null before the first, and once it was taken in."""
+
+    last_part = serializers.SerializerMethodField()
+
+    class Meta(UploadSerializer.Meta):
+        fields = [*UploadSerializer.Meta.fields, "last_part"]
+        read_only_fields = fields
+
+    @extend_schema_field(LastPartSerializer(allow_null=True))
+    def get_last_part(self, upload: Upload) -> dict[str, object] | None:
+        """Offset, size and SHA-256."""
+        last = upload.parts.order_by("-offset").first()
+        return dict(LastPartSerializer(last).data) if last else None
+
+
+class StartSerializer(TakenSerializer):
     """What is known of a file before its bytes come."""
 
     title = Words()
@@ -133,11 +162,11 @@ class OneUpload(UnderUpload):
         summary="Ask how far an upload is",
         description="HEAD gives the same as headers: `Upload-Offset`, `Upload-Length`, `Upload-Expires`.",
         tags=TAGS,
-        responses=answers(200, UploadSerializer, 404),
+        responses=answers(200, OneUploadSerializer, 404),
     )
     def get(self, request: Request, ref: str, upload_id: UUID) -> Response:
         upload = self.upload()
-        return Response(UploadSerializer(upload).data, headers=_headers(upload))
+        return Response(OneUploadSerializer(upload).data, headers=_headers(upload))
 
     @extend_schema(
         summary="Send bytes",

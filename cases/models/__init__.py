@@ -1,6 +1,7 @@
 """The records of judgement: leads, cases, verdicts, claims, evidence, timeline, dossiers."""
 
 from cases.models.access import CaseMember, MembershipChange, Notice
+from cases.models.archive import ArchiveListing
 from cases.models.case import Case, CaseAccount, CaseCluster, Verdict
 from cases.models.claims import AlternativeAnswer, Citation, Judgement
 from cases.models.counsel import CounselExport, CounselMember, CounselNote, CounselTrack
@@ -47,6 +48,7 @@ from cases.models.vaultcheck import VaultCheck
 __all__ = [
     "AlternativeAnswer",
     "Approach",
+    "ArchiveListing",
     "BrokerAnswer",
     "BrokerReason",
     "BrokerTerm",

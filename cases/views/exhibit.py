@@ -11,13 +11,14 @@ from django.views.decorators.http import require_GET, require_safe
 
 from cases import actions, exhibits
 from cases.access import case_for, evidence_for
-from cases.actions import verifying
+from cases.actions import listings, verifying
+from cases.actions.evidence import derive
 from cases.dossier import custody_form
 from cases.exhibits import Whole
-from cases.forms_evidence import CustodyForm
+from cases.forms_evidence import CustodyForm, DeriveForm
 from cases.media import is_text
 from cases.models import EvidenceItem
-from cases.views import case_frame, shared
+from cases.views import case_frame, listed, shared
 from people.policy import requires
 from people.rights import may
 from spine import vault
@@ -88,6 +89,45 @@ def verify_evidence(request: HttpRequest, ref: str, number: int) -> HttpResponse
 
 
 @requires("cases.read", hidden=True)
+def derive_evidence(request: HttpRequest, ref: str, number: int) -> HttpResponse:
+    """Take in what was made from the exhibit outside Retort."""
+    if request.method != "POST":
+        return redirect("exhibit", ref, number)
+    case_for(request.user, ref, write=True)
+    found = exhibits.whole(evidence_for(request.user, ref, number))
+    form = DeriveForm(request.POST, request.FILES, auto_id="derive_%s")
+    if not form.is_valid():
+        return _page(request, found, derived=form, status=422)
+    given = dict(form.cleaned_data)
+    file = given.pop("file")
+    try:
+        made = derive(
+            found.item,
+            actor=shared.person(request),
+            file=file,
+            file_name=file.name,
+            declared_type=file.content_type or "",
+            **given,
+        )
+    except Refused as refusal:
+        case_frame.refuse(form, refusal)
+        return _page(request, found, derived=form, status=shared.status_of(refusal), refusal=refusal)
+    messages.success(request, f"Added {made.exhibit}, made from {found.item.exhibit}.")
+    return redirect("exhibit", ref, made.number)
+
+
+@requires("cases.read", hidden=True)
+@shared.refused_page
+def list_archive(request: HttpRequest, ref: str, number: int) -> HttpResponse:
+    """Have what is in an archive listed by a worker, anew if it was before."""
+    if request.method != "POST":
+        return redirect("exhibit", ref, number)
+    case_for(request.user, ref, write=True)
+    job = listings.request_listing(evidence_for(request.user, ref, number), actor=shared.person(request))
+    return HttpResponseRedirect(f"{reverse('exhibit', args=[ref, number])}?job={job.id}#listing")
+
+
+@requires("cases.read", hidden=True)
 @require_safe
 def custody_sheet(request: HttpRequest, ref: str, number: int) -> HttpResponse:
     """The custody form as a page to print."""
@@ -136,6 +176,7 @@ def _page(
     found: Whole,
     *,
     form: CustodyForm | None = None,
+    derived: DeriveForm | None = None,
     status: int = 200,
     refusal: Refused | None = None,
 ) -> HttpResponse:
@@ -145,7 +186,11 @@ def _page(
         "page_title": f"{item.case.ref} {item.exhibit}",
         "item": item,
         "exhibit": found,
+        "archive": listed.for_page(item, request.GET),
         "shows_text": is_text(item.media_type),
+        "derive_form": (derived or DeriveForm(auto_id="derive_%s"))
+        if case_frame.writable(request, item.case)
+        else None,
         "custody_form": (form or _form(found)) if may(request.user, "cases.write") else None,
     }
     return render(request, "cases/exhibit.html", context, status=status)

@@ -21,6 +21,7 @@ TITLES = {
     "detectors.run": "Running detectors and clustering accounts",
     "verdicts.set": "Setting verdicts",
     "evidence.redact": "Making a redacted exhibit",
+    "evidence.list": "Listing what is in an archive",
     "vault.compare": "Comparing stored files with their digests",
     "evidence.take_in": "Taking an uploaded file in as an exhibit",
     "exchange_set.make": "Making an exchange set",
@@ -58,6 +59,9 @@ def _result(found: Job) -> str:
     if version and found.kind.startswith("dossier."):
         return reverse("dossier", args=[version])
     exhibit = (found.result or {}).get("exhibit")
+    listed = (found.result or {}).get("number")
+    if ref and listed and found.kind in {"evidence.list", "evidence.take_in", "evidence.redact"}:
+        return reverse("exhibit", args=[ref, listed])
     if ref and exhibit and found.kind.startswith("exchange_set."):
         return reverse("exchange_set", args=[ref, exhibit])
     if ref:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cases import actions
+from cases.actions.evidence import TAKEN
 from cases.kinds import ADDABLE
 from cases.management.commands.build_dossier import moment, preparer
 from cases.models import Case
@@ -27,6 +28,10 @@ class Command(RetortCommand):
         parser.add_argument("--source", required=True, help="where it comes from")
         parser.add_argument("--acquired-at", required=True, help="when the bytes were taken at the source (ISO 8601)")
         parser.add_argument("--authority", default="", help="on what authority; stands in the custody log")
+        parser.add_argument("--clock", default="", help="whose clock --acquired-at was read from")
+        parser.add_argument("--method", default="", help="how the bytes were taken")
+        parser.add_argument("--tool", default="", help="with which tool")
+        parser.add_argument("--tool-version", default="")
         parser.add_argument("--kind", choices=ADDABLE, default="file")
         parser.add_argument("--detail", action="append", default=[], metavar="NAME=VALUE", help="what the kind needs")
         parser.add_argument("--actor", help="who adds it; without it the case's assignee")
@@ -56,6 +61,7 @@ class Command(RetortCommand):
                     authority=options["authority"],
                     kind=options["kind"],
                     details=details,
+                    **{name: options[name] for name in TAKEN},
                 )
         except (NoRoom, Unreachable) as error:
             raise Refused(str(error)) from None

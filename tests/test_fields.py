@@ -2,7 +2,8 @@
 
 Read side: every field of every answer in the OpenAPI file that looks as if it could tell of a person, an account, a
 secret or somebody's words stands in READ with the roles that may see it, and canaries planted in such fields are
-looked for in every answer of every role, and on every page of the two roles that may see least.
+looked for in every answer of every role, and on every page of the two roles that may see least. The write side is in
+tests/test_fields_written.py.
 """
 
 import json

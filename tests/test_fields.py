@@ -92,31 +92,32 @@ READ: dict[str, dict[str, str]] = {
 NEUTRAL = """
 about account account_count accounts acknowledgement acquired_at action active actor added_at added_by address after
 agrees alarm algorithm algorithm_version alternative alternatives anchor answer answered_at answered_by answers
-approached approaches approval approver asked asker assessment assessment_detail assignee at attempts attribute
-author authority bad basis basis_code basis_law broker built_in by by_kind case ceiling changed_at changes channel
-checkpoint chosen citations claim clock clocks closing_reason closing_reasons cluster code columns_absent
+approached approaches approval approver archive asked asker assessment assessment_detail assignee at attempts
+attribute author authority bad basis basis_code basis_law broker built_in by by_kind case ceiling changed_at changes
+channel checkpoint chosen citations claim clock clocks closing_reason closing_reasons cluster code columns_absent
 columns_present compared comparisons confidence confidence_level config_sha256 configured confirmed count counted
 covers created created_at current custodian custodians custody cut_at data data_class data_classes day days
 days_kept decided_by decider decision decisions departures derivation derived_from destinations destroyed detail
 details detector detector_version digest document done dossier due due_at duplicate earlier edition end ended
 ended_at ended_by ends_at entry error errors estimates events exchanges exhibit exhibits expires_at explained_by
-explanations failed failures figures file_name files fingerprint finished_at first_seen first_seen_at first_ts found
-free_bytes frozen_at gaps gone gone_before granted ground happened_at headline holders how id index input_sha256
-input_tokens introductions is_active is_finished item item_id job job_id judgement keeps_until kept kept_count kind
-label lane last_comparison last_left last_left_at last_login last_seen last_size last_ts last_used_at law leaf
-leaves_sha256 likelihood likelihood_percent line listed_by log_size made made_at made_by manifest_sha256 marking
-matches meaning media_type method missing missing_for_escalation model moves name namespace never_compared new
-new_note next next_loss nodes_sha256 note notes number object_lock observed_at offset old old_note oldest_comparison
-oldest_held on_behalf one_time_until opened_by order_id ordered_by output_tokens outside overdue overlap package
-package_sha256 parameters path per_stratum percent permits place placed_by plan_sha256 planned_by pointer policy
-population prefix preparer preserved_from preserved_to previous problem proposer pseudonym purpose quarantined query
-question raised_at rationale readers ready reason reasons received received_at recipient recipient_kind
-recipient_name recorded_by ref rejected release release_asks releaser repeated reply reply_due requested_by requests
-required reruns restricted result results reviewer revision revoked_at rights role root root_hash row_count rows
-rule run sample sanctioned_tester sanctioned_testers scope scopes score seal second_factor seed sentence set_by
-sha256 shared_accounts shared_attributes side sightings signal signals signatures_hold signed_size signer since size
-snapshot_sha256 soon source stamps start started_at starts_at state statement_sha256 status status_url store strata
-strata_by strength subject summary superseded superseded_by supersedes tab telemetry_source test title to tool
+explanations failed failures figures file_name files fingerprint finished_at first_seen first_seen_at first_ts
+flagged flags found free_bytes frozen_at gaps gone gone_before granted ground happened_at headline holders how id
+index input_sha256 input_tokens introductions is_active is_finished item item_id job job_id judgement keeps_until
+kept kept_count kind label lane last_comparison last_left last_left_at last_login last_part last_seen last_size
+last_ts last_used_at law leaf leaves_sha256 likelihood likelihood_percent line listed_by log_size made made_at
+made_by manifest_sha256 marking matches meaning media_type members method missing missing_for_escalation model
+modified moves name namespace never_compared new new_note next next_loss nodes_sha256 note notes number object_lock
+observed_at offset old old_note oldest_comparison oldest_held on_behalf one_time_until opened_by order_id ordered_by
+output_tokens outside overdue overlap package package_sha256 packed parameters path per_stratum percent permits
+place placed_by plan_sha256 planned_by pointer policy population prefix preparer preserved_from preserved_to
+previous problem produced proposer pseudonym purpose quarantined query question raised_at rationale readers ready
+reason reasons received received_at recipient recipient_kind recipient_name recorded_by ref rejected release
+release_asks releaser repeated reply reply_due requested_by requests required reruns restricted result results
+reviewer revision revoked_at rights role root root_hash row_count rows rule run sample sanctioned_tester
+sanctioned_testers scope scopes score seal second_factor seed sentence set_by sha256 shared_accounts
+shared_attributes side sightings signal signals signatures_hold signed_size signer since size snapshot_sha256 soon
+source stamps start started_at starts_at state statement_sha256 status status_url stopped store strata strata_by
+strength subject summary superseded superseded_by supersedes tab target telemetry_source test title to tool
 tool_version total trigger triggered_at trouble truncated type uid unit unknown unknown_columns unsigned until
 updated_at v valid_from valid_until verdict version versions via volume waiting waiting_since what where_at who why
 why_now window window_end window_start withdrawn words worth_a_look

@@ -197,6 +197,8 @@ READS = "it reads: nothing is written"
 STATE = "it needs a state this stage does not have; its verb takes named arguments, its serializer is in the file"
 NO_BODY = "it takes no body"
 NOT_TRIED = {
+    "POST cases/<ref>/evidence/<number>/listing/": NO_BODY,
+    "POST cases/<ref>/evidence/<number>/derivatives/": "it takes a file as an exhibit is added, which is tried",
     **dict.fromkeys(("POST accounts/lookup/", "POST sanctioned-testers/lookup/", "POST erasure/preview/"), READS),
     f"POST {api.SET}proof/": READS,
     **dict.fromkeys(

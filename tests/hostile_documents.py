@@ -170,14 +170,22 @@ FOREIGN = (
 )
 
 
-def documents(fields: list[str]) -> Iterator[tuple[str, bytes, bool]]:
-    """(name, body, whether it must be refused as it stands) for an endpoint with these fields."""
+def documents(fields: list[str], start: int = 0, every: int = 1) -> Iterator[tuple[str, bytes, bool]]:
+    """(name, body, whether it must be refused as it stands) for an endpoint with these fields; each `every`th alone."""
     field = (fields or ["title"])[0].encode()
-    yield "nothing", b"", False  # where no field has to be given, this is an answer
-    for name, body in BROKEN.items():
-        yield name, body.replace(b"@", field), True
-    yield "three megabytes", TOO_LARGE.replace(b"@", field), True
-    for name, value in VALUES.items():
-        yield name, json.dumps(dict.fromkeys(fields or ["title"], value)).encode(), False
-    yield "names of others", json.dumps(dict.fromkeys([*FOREIGN, *fields], "x")).encode(), False
-    yield "an array", json.dumps([{"a": 1}] * 3).encode(), False
+    whole = {**BROKEN, "three megabytes": TOO_LARGE}
+    made = {
+        **VALUES,
+        "names of others": "x",
+        "an array": [{"a": 1}] * 3,
+    }
+    for name in ["nothing", *whole, *made][start % every :: every]:
+        if name in whole:
+            yield name, whole[name].replace(b"@", field), True
+        elif name == "nothing":
+            yield name, b"", False  # where no field has to be given, this is an answer
+        elif name == "an array":
+            yield name, json.dumps(made[name]).encode(), False
+        else:
+            names = [*FOREIGN, *fields] if name == "names of others" else fields or ["title"]
+            yield name, json.dumps(dict.fromkeys(names, made[name])).encode(), False

@@ -2,6 +2,8 @@
 
 A worker takes a job by a lease and renews it while it works. A worker that dies stops renewing; the sweeper hands the
 job to another. The last write of a job is fenced by the lease, so an attempt that lost it can finish nothing.
+
+All times of jobs are the database's: programs on machines whose clocks differ agree on whose lease has run out.
 """
 
 import threading
@@ -16,7 +18,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
 from spine.errors import Refused
@@ -66,12 +68,12 @@ def enqueue(
     """Put work in the caller's transaction. While the same key waits or runs, that job is returned instead."""
     if kind not in settings.JOB_KINDS:
         raise LookupError(f"no handler for the job kind {kind!r} in JOB_KINDS")
-    fresh = Job(kind=kind, key=key, args=args or {}, actor=actor, scope=scope)
+    fresh = Job(kind=kind, key=key, args=args or {}, actor=actor, scope=scope, created_at=Now())
     Job.objects.bulk_create([fresh], ignore_conflicts=True)
     job = Job.objects.filter(kind=kind, key=key, state__in=[JobState.QUEUED, JobState.RUNNING]).first()
     if job is None:  # it was there a moment ago and has just finished: this is new work
         fresh.save(force_insert=True)
-        job = fresh
+        job = Job.objects.get(id=fresh.id)
     transaction.on_commit(lambda: _nudge(job.id))
     return job
 
@@ -105,15 +107,14 @@ def run(job_id: uuid.UUID) -> bool:
 
 @acting_as(KEEPER)
 def _take(job_id: uuid.UUID) -> Running | None:
-    now = timezone.now()
     holder = uuid.uuid4()
-    free = Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING, lease_until__lt=now)
+    free = Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING, lease_until__lt=Now())
     taken = Job.objects.filter(free, id=job_id, attempts__lt=MOST_ATTEMPTS).update(
         state=JobState.RUNNING,
         holder=holder,
-        lease_until=now + timedelta(seconds=settings.JOB_LEASE_SECONDS),
+        lease_until=Now() + timedelta(seconds=settings.JOB_LEASE_SECONDS),
         attempts=F("attempts") + 1,
-        started_at=now,
+        started_at=Now(),
         done=0,
         note="",
         error="",
@@ -126,12 +127,11 @@ def _take(job_id: uuid.UUID) -> Running | None:
 
 @acting_as(KEEPER)
 def _finish(job: Running, state: JobState, *, result: dict[str, Any] | None = None, error: str = "") -> None:
-    now = timezone.now()
     changed: dict[str, Any] = {
         "state": state,
         "result": result,
         "error": error,
-        "finished_at": now,
+        "finished_at": Now(),
         "lease_until": None,
     }
     if state == JobState.DONE:
@@ -149,8 +149,7 @@ def _heartbeat(job: Running) -> Iterator[None]:
         try:
             with acting_as(KEEPER):  # a thread knows nothing of who acts in the one that started it
                 while not stop.wait(settings.JOB_LEASE_SECONDS / 3):
-                    until = timezone.now() + lease
-                    if not Job.objects.filter(id=job.id, holder=job.holder).update(lease_until=until):
+                    if not Job.objects.filter(id=job.id, holder=job.holder).update(lease_until=Now() + lease):
                         return
         finally:
             connection.close()
@@ -167,11 +166,10 @@ def _heartbeat(job: Running) -> Iterator[None]:
 @acting_as(KEEPER)
 def sweep() -> int:
     """Hand back jobs of dead workers, park what killed three, send what nobody took; returns how many were sent."""
-    now = timezone.now()
-    dead = Job.objects.filter(state=JobState.RUNNING, lease_until__lt=now)
+    dead = Job.objects.filter(state=JobState.RUNNING, lease_until__lt=Now())
     dead.filter(attempts__gte=MOST_ATTEMPTS).update(
         state=JobState.PARKED,
-        finished_at=now,
+        finished_at=Now(),
         holder=None,
         lease_until=None,
         error=f"its worker died {MOST_ATTEMPTS} times in a row; look at the worker's log, then start it again",
@@ -191,9 +189,7 @@ def stop(job: Job, *, why: str) -> bool:
     The attempt that runs notices at its next progress, or when it would write.
     """
     going = Job.objects.filter(id=job.id, state__in=[JobState.QUEUED, JobState.RUNNING])
-    return bool(
-        going.update(state=JobState.FAILED, holder=None, lease_until=None, finished_at=timezone.now(), error=why[:2000])
-    )
+    return bool(going.update(state=JobState.FAILED, holder=None, lease_until=None, finished_at=Now(), error=why[:2000]))
 
 
 def start_again(job: Job, *, actor: str) -> Job:

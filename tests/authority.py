@@ -71,7 +71,7 @@ class Authority:
             return (self.folder / "other.tsq").read_bytes()
 
     def _openssl(self, *arguments: str, skewed: bool = False) -> None:
-        variables = {**os.environ, **(_clock(self.skew) if skewed else {})}
+        variables = {**os.environ, **(clock(self.skew) if skewed else {})}
         command = [shutil.which("openssl") or "openssl", "ts", *arguments]
         subprocess.run(command, cwd=self.folder, env=variables, check=True, capture_output=True)
 
@@ -117,12 +117,12 @@ class Authority:
         return Handler
 
 
-def _clock(skew: str) -> dict[str, str]:
+def clock(skew: str) -> dict[str, str]:
     """Variables under which a program sees another time."""
     import libfaketime
 
     told = dict(libfaketime.get_reload_information()[1]) if libfaketime.get_reload_information()[0] else {}
-    return {**told, "FAKETIME": skew, "FAKETIME_DONT_RESET": "1"}
+    return {**told, "FAKETIME": skew, "FAKETIME_DONT_RESET": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
 def _certify(folder: Path) -> None:

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def leased(key: str, until: timedelta) -> Job:
     """A job that an attempt elsewhere holds."""
     job = Job(kind="log.verify", key=key, actor="user:lead", state=JobState.RUNNING, attempts=1, holder=uuid.uuid4())
-    job.created_at, job.started_at, job.lease_until = Now(), Now(), Now() + until
     job.save(force_insert=True)
+    Job.objects.filter(id=job.id).update(created_at=Now(), started_at=Now(), lease_until=Now() + until)
     return Job.objects.get(id=job.id)
 
 
@@ -31,6 +31,8 @@ def test_worker_whose_clock_is_a_day_wrong(worker: Worker, skew: str) -> None:
     asked = jobs.enqueue("log.verify", actor="user:lead", key="asked now")
     for job in (asked, left):
         done = finished(job)
+        assert done.started_at is not None
+        assert done.finished_at is not None
         assert done.created_at <= done.started_at <= done.finished_at, (done.created_at, done.started_at)
         assert done.finished_at - done.created_at < timedelta(minutes=5)
     held.refresh_from_db()

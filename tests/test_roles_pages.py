@@ -447,7 +447,7 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
         "disclosure": made_up_disclosure(version, analyst).pk,
         "policy": policy.pk,
         "order": made_up_order(policy, committed_cast.admin).pk,
-        "source": TelemetrySource.objects.get().pk,
+        "source": TelemetrySource.objects.get(name="api-logs").pk,
         "<ref>": case.ref,
         "person": spare.pk,
         "key": key.pk,

@@ -149,7 +149,14 @@ def fill(connection: psycopg.Connection) -> list[str]:
 @contextmanager
 def without_limits(connection: psycopg.Connection) -> Iterator[None]:
     """Columns without lengths, and no index over them, until the tables are empty again."""
-    undo = []
+    undo: list[tuple[str, bool, str, str]] = []
+    for table, name, definition in checks(connection):
+        undo.append((name, True, table, definition))
+        drop_check = sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}")
+        connection.execute(drop_check.format(sql.Identifier(table), sql.Identifier(name)))
+    guards = conditional_triggers(connection)
+    for table, name, _ in guards:
+        connection.execute(sql.SQL("DROP TRIGGER {} ON {}").format(sql.Identifier(name), sql.Identifier(table)))
     for field in text_columns():
         table, column = field.model._meta.db_table, field.column
         for name, definition, constraint in indexes(connection, table, column):
@@ -172,6 +179,28 @@ def without_limits(connection: psycopg.Connection) -> Iterator[None]:
             if constraint:
                 definition = f'ALTER TABLE "{table}" ADD CONSTRAINT "{name}" {definition}'
             connection.execute(definition)  # type: ignore[arg-type]
+        for _, _, definition in guards:
+            connection.execute(definition)  # type: ignore[arg-type]
+
+
+def checks(connection: psycopg.Connection) -> list[tuple[str, str, str]]:
+    """Check constraints, which hold words to those of ours: table, name, definition."""
+    query = """
+        SELECT c.relname, k.conname, pg_get_constraintdef(k.oid)
+          FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+         WHERE k.contype = 'c' AND c.relnamespace = 'public'::regnamespace
+    """
+    return [(str(table), str(name), str(definition)) for table, name, definition in connection.execute(query)]
+
+
+def conditional_triggers(connection: psycopg.Connection) -> list[tuple[str, str, str]]:
+    """Triggers with a condition over columns, whose type PostgreSQL would not change: table, name, how to make it."""
+    query = """
+        SELECT c.relname, t.tgname, pg_get_triggerdef(t.oid)
+          FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+         WHERE NOT t.tgisinternal AND t.tgqual IS NOT NULL AND c.relnamespace = 'public'::regnamespace
+    """
+    return [(str(table), str(name), str(definition)) for table, name, definition in connection.execute(query)]
 
 
 def retype(connection: psycopg.Connection, table: str, column: str, kind: str) -> None:

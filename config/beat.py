@@ -6,16 +6,17 @@ from typing import Any
 from celery.beat import PersistentScheduler, ScheduleEntry
 
 
-class Entry(ScheduleEntry):  # type: ignore[misc]  # Celery has no types
+class Entry(ScheduleEntry):
     """What is sent at intervals. A last time in the future is of another clock, and counts as now."""
 
     def is_due(self) -> Any:
         """Whether it is due, and the seconds until it is asked again."""
-        self.last_run_at = min(self.last_run_at, self.default_now())
+        now = self.default_now()
+        self.last_run_at = min(self.last_run_at or now, now)
         return super().is_due()
 
 
-class Scheduler(PersistentScheduler):  # type: ignore[misc]
+class Scheduler(PersistentScheduler):
     """Makes its queue of times anew when the clock has gone back since the last look."""
 
     Entry = Entry

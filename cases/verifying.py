@@ -22,6 +22,7 @@ from cases.models import (
 from cases.models.vaultcheck import CheckResult
 from spine import vault
 from spine.errors import Unreachable
+from spine.models import Destruction
 from spine.storages import About
 
 # Files kept beside an exhibit: the column that names one, how the row leads to its exhibit, and what the file is.
@@ -60,7 +61,15 @@ def digests() -> set[str]:
     found: set[str] = set()
     for model, column in NAMED_BY:
         found.update(model.objects.values_list(column, flat=True))
-    return found
+    return found - destroyed()
+
+
+def destroyed() -> set[str]:
+    """Digests of bytes that an order destroyed, and that no exhibit has brought back since: nothing is missing."""
+    certified = Destruction.objects.filter(kind=Destruction.Kind.BLOB)
+    gone = dict(certified.order_by("at").values_list("sha256", "at"))
+    added = EvidenceItem.objects.filter(sha256__in=gone).values_list("sha256", "added_at")
+    return set(gone) - {sha256 for sha256, at in added if at > gone[sha256]}
 
 
 def beside(item: EvidenceItem) -> list[str]:

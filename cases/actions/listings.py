@@ -91,7 +91,11 @@ def _written(item: EvidenceItem, found: archives.Listed, job: jobs.Running) -> A
     with transaction.atomic():
         job.confirm()
         event = note(
-            item, action=CustodyAction.ANALYSED, actor=job.actor, why="what is in the archive was listed", how=METHOD
+            item,
+            action=CustodyAction.ANALYSED,
+            actor=User.objects.get(username=base.name_of(job.actor)),
+            why="what is in the archive was listed",
+            how=METHOD,
         )
         log.record(
             actor=job.actor, action="evidence.listed", about=item, scope=item.case_id, data=data, rows=[made, event]

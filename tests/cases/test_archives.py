@@ -234,7 +234,7 @@ class TestInTheProduct:
         assert (job.state, job.result) == ("done", {"number": 1, "members": 3, "stopped": ""})
         listing = ArchiveListing.objects.get()
         assert (listing.count, listing.flagged, listing.stopped) == (3, 2, "")
-        assert CustodyEvent.objects.filter(item=item, action="analysed", who="user:analyst").count() == 1
+        assert CustodyEvent.objects.filter(item=item, action="analysed", recorded_by__username="analyst").count() == 1
         assert LogEntry.objects.get(action="evidence.listed").data["members"] == 3
         page = pages.text_of(pages.client_of(cast.reader).get(f"/cases/{case.ref}/evidence/1/"))
         assert "leads out of its folder" in page

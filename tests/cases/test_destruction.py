@@ -14,7 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
-from cases import actions, retention
+from cases import actions, retention, verifying
 from cases.actions import destruction as verbs
 from cases.actions import dossiers
 from cases.destruction import carry_out
@@ -85,6 +85,7 @@ def test_two_people_destroy_bytes_and_leave_record_certificate_and_proofs(exhibi
     certificate = Destruction.objects.get()
 
     assert not vault.has(exhibit.sha256)
+    assert exhibit.sha256 not in verifying.digests()  # nothing is missing: no banner
     assert (certificate.sha256, certificate.ordered_by) == (exhibit.sha256, "user:admin and user:counsel")
     assert exhibit.custody.order_by("at").last().action == "destroyed"  # type: ignore[union-attr]
     sequencer.sequence()

@@ -285,7 +285,8 @@ def packages_hold(path: Path, key: str, folder: Path) -> None:
     files, draw = packages.unzip(path), random.Random(11)
     evidence = sorted(name for name in files if name.startswith("data/evidence/"))
     changes: dict[str, dict[str, bytes]] = {evidence[0]: {**files, evidence[0]: files[evidence[1]]}}
-    for name in draw.sample(sorted(files), 12):
+    # A token's own signature is checked by verify.py alone, so a flip in it may be nothing to the other.
+    for name in draw.sample(sorted(set(files) - set(second.STAMP)), 12):
         content = flipped(files[name], draw.randrange(len(files[name])), draw.randrange(8))
         changes[name] = (
             packages.retagged({**files, name: content}) if "tagmanifest" not in name else {**files, name: content}

@@ -48,6 +48,7 @@ def test_every_operation_says_how_it_refuses(schema: dict[str, Any]) -> None:
 WITHOUT_A_BODY = {
     "DELETE cases/<ref>/uploads/<upload_id>/",
     "POST cases/<ref>/uploads/<upload_id>/complete/",
+    "POST cases/<ref>/evidence/<number>/listing/",
     "POST cases/<ref>/counsel/notes/<counsel_note_id>/withdraw/",
     "POST dossiers/<version_id>/render/",
     "POST log/verifications/",

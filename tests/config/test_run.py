@@ -225,7 +225,7 @@ def test_signal_to_make_alone_reaches_the_run(tmp_path, number):
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=variables) as make:
         assert make.stdout.readline() == "listening\n"
         make.send_signal(number)
-        assert make.communicate(timeout=15)[0] == "stopped\n"
+        assert make.communicate(timeout=120)[0] == "stopped\n"
 
 
 def test_malformed_port_is_told_in_one_sentence(tmp_path):

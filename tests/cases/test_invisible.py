@@ -11,13 +11,14 @@ import pytest
 
 from cases import access, actions
 from cases.models import Case, Lead
+from people.models import User
 from people.rights import RIGHTS
 from spine.models import Job
 from tests import test_roles_api as api
 from tests import test_roles_pages as pages
 from tests.cases.api import client_of as token_of
 from tests.cases.hidden import CANARY, Addresses, answer, api_addresses, hide, missing, page_addresses
-from tests.cases.pages import client_of
+from tests.cases.pages import client_of, text_of
 from tests.factories import Cast, make_lead
 
 pytestmark = [
@@ -103,6 +104,17 @@ def test_no_list_count_or_search_tells_of_a_restricted_case(committed_cast: Cast
     assert client_of(committed_cast.lead).get("/cases/").context["chips"][0]["count"] == 2
     assert client_of(analyst).get("/").context["failed_jobs"] == 0
     assert client_of(committed_cast.lead).get("/").context["failed_jobs"] == 1
+
+
+def test_log_tells_nothing_of_the_lead_that_went_into_a_restricted_case(
+    committed_cast: Cast, hidden: dict[str, str]
+) -> None:
+    def told(person: User) -> int:
+        return text_of(client_of(person).get("/log/?kind=lead&q=system:leads")).count("raised a lead")
+
+    raised = told(committed_cast.lead)
+    assert raised > 1
+    assert told(committed_cast.analyst) == told(committed_cast.reader) == raised - 1
 
 
 @pytest.mark.parametrize("username", ["analyst", "admin"])

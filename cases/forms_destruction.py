@@ -67,16 +67,19 @@ class EraseForm(forms.Form):
     basis = forms.CharField(max_length=300, label="Legal basis", help_text="For example: GDPR Art. 17(1)(d).")
 
 
+def day() -> forms.DateInput:
+    """A date picker. A browser shows only the ISO form; any other comes out empty and is then saved empty."""
+    return forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+
+
 class BasisForm(forms.Form):
     """Register a legal basis, or change one."""
 
     code = forms.SlugField(max_length=60, help_text="Short and unchanging: a–z, 0–9, dashes.")
     name = forms.CharField(max_length=200)
     law = forms.CharField(max_length=300)
-    valid_from = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    valid_until = forms.DateField(
-        required=False, widget=forms.DateInput(attrs={"type": "date"}), help_text="The last day on which it holds."
-    )
+    valid_from = forms.DateField(required=False, widget=day())
+    valid_until = forms.DateField(required=False, widget=day(), help_text="The last day on which it holds.")
     confirmed = forms.BooleanField(required=False, label="Counsel has confirmed this text")
     note = forms.CharField(required=False, max_length=4000, widget=lines(2))
     active = forms.BooleanField(required=False, initial=True, label="In use")
@@ -124,7 +127,7 @@ class DiscloseForm(forms.Form):
 
     channel = forms.CharField(max_length=200, help_text="By hand, by courier, through a portal …")
     purpose = forms.CharField(required=False, max_length=4000, widget=lines(2))
-    reply_due = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}), label="Reply due")
+    reply_due = forms.DateField(required=False, widget=day(), label="Reply due")
 
 
 class ReleaseForm(forms.Form):

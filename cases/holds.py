@@ -91,7 +91,8 @@ def exhibits(hold: Hold) -> list[EvidenceItem]:
 def scope_words(hold: Hold) -> str:
     """What a hold covers, in words with the count it had."""
     if hold.scope == HoldScope.CASE:
-        parts = (f"{hold.query.get(name, 0):,} {name}" for name in ("accounts", "exhibits", "dossiers"))
+        counts = {name: hold.query.get(f"{name}s", 0) for name in ("account", "exhibit", "dossier")}
+        parts = (f"{count:,} {name}{'' if count == 1 else 's'}" for name, count in counts.items())
         return "the whole case: " + ", ".join(parts)
     if hold.scope == HoldScope.ACCOUNTS:
         asked = AccountFilter.of(hold.query.get("accounts", {})).in_words()

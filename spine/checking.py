@@ -34,6 +34,8 @@ def run(job: jobs.Running) -> dict[str, Any]:
         job.progress(done, total, note)
 
     found = verification.verify(progress=progress).plain()
+    problems = found["problem_count"]
+    job.progress(1, 1, f"{problems:,} problem{'' if problems == 1 else 's'}." if problems else "No problem was found.")
     with transaction.atomic():
         job.confirm()
         kept = {name: found[name] for name in ("rows", "entries", "checkpoints", "tokens", "root")}

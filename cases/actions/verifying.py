@@ -154,7 +154,7 @@ def _batches(waiting: Sequence[str], job: jobs.Running, most: int | None) -> Ite
             break
     if batch:
         yield batch
-    job.progress(len(waiting), len(waiting), "compared")
+    job.progress(len(waiting), len(waiting), f"{len(waiting):,} compared.")
 
 
 def _bound() -> datetime:

@@ -1,6 +1,7 @@
 """Exchange sets: make one from the Evidence tab; its page with facts, proofs and re-runs."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -44,10 +45,11 @@ def make_exchange_set(request: HttpRequest, ref: str) -> HttpResponse:
 @requires("cases.read", hidden=True)
 @require_safe
 def new_exchange_set(request: HttpRequest, ref: str) -> HttpResponse:
-    """The form, with the window in which the case's accounts were active filled in."""
+    """The form, with the window in which the case's accounts were active filled in: its end is not included."""
     found = case_for(request.user, ref)
     rail = case_frame.context(request, found, "case_evidence")["rail"]
-    initial = {"start": rail["first_seen"], "end": rail["last_seen"]}
+    last = rail["last_seen"]
+    initial = {"start": rail["first_seen"], "end": last and last.replace(microsecond=0) + timedelta(seconds=1)}
     return make_page(request, found, SetForm(case=found, initial=initial, auto_id="set_%s"))
 
 

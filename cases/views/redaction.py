@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
 from cases import actions, redaction
@@ -48,7 +49,9 @@ def redact_evidence(request: HttpRequest, ref: str, number: int) -> HttpResponse
     except Refused as refusal:
         case_frame.refuse(form, refusal)
         return _page(request, item, form, status=shared.status_of(refusal), refusal=refusal)
-    messages.success(request, f"Proposed: {len(proposal.marks):,} places. A second person has to decide.")
+    places = len(proposal.marks)
+    said = f"Proposed: {places:,} place{pluralize(places)}. A second person has to decide."
+    messages.success(request, said)
     return HttpResponseRedirect(f"{reverse('redact_evidence', args=[ref, number])}?proposal={proposal.id}")
 
 

@@ -204,6 +204,8 @@ def test_pages_from_register_to_receipt(sealed: DossierVersion, cast: Cast) -> N
     form = {"code": "b-2", "name": "Second", "law": "Rule 2", "permits_peer": ["indicator"], "revision": 0}
     assert counsel.post("/registers/bases/", {**form, "active": "on"}).status_code == 302
     assert LegalBasis.objects.get(code="b-2").permits == {"peer": ["indicator"]}
+    LegalBasis.objects.filter(code="b-2").update(valid_until=date(2031, 9, 30))
+    assert 'name="valid_until" value="2031-09-30"' in counsel.get("/registers/").getvalue().decode()
     assert "Register a legal basis" not in text_of(analyst.get("/registers/"))
     page = f"/dossiers/{sealed.pk}/disclosures/"
     assert analyst.post(f"{page}ask/", {"channel": "by hand"}).status_code == 302

@@ -1,15 +1,18 @@
 """Exchange sets and samples by page, API and command: made, read, proven, drawn, judged, stopped."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import Max
 from django.test import Client
 
 from cases.dossier.package_files import verify
 from cases.models import Case, CustodyEvent, ExchangeSet, SampleResult, SamplingPlan
+from detection.models import ClusterMember
 from spine import sequencer
 from spine.models import Job, JobState, LogEntry
 from tests.cases import api
@@ -53,6 +56,12 @@ def test_a_set_is_made_from_the_page_and_shown_with_its_definition(case: Case, p
     for part in (held.root, "ORDER BY ts, request_id, leaf", "every account of the case", "exchanges.jsonl", "40"):
         assert part in text
     assert "acct-0" not in text
+
+
+def test_the_window_offered_holds_the_last_exchange_of_the_case(case: Case, page: Client) -> None:
+    last = ClusterMember.objects.aggregate(last=Max("last_seen"))["last"]
+    offered = f'name="end" value="{last + timedelta(seconds=1):%Y-%m-%dT%H:%M:%S}"'
+    assert offered in page.get(f"/cases/{case.ref}/sets/new/").getvalue().decode()
 
 
 @pytest.mark.parametrize(

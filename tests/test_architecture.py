@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,12 @@ def test_imports_go_one_way(package: str) -> None:
         if name.split(".")[0] in ours - MAY_IMPORT[package]
     ]
     assert wrong == []
+
+
+def test_the_client_needs_the_standard_library_alone() -> None:
+    files = (ROOT / "clients" / "python" / "retort_client").glob("*.py")
+    accepted = {*sys.stdlib_module_names, "retort_client"}
+    assert {name for path in files for name in imports(path) if name.split(".")[0] not in accepted} == set()
 
 
 def test_detectors_telemetry_and_clustering_know_no_framework() -> None:

@@ -23,11 +23,12 @@ from tests.cases.pages import client_of
 from tests.factories import PASSWORD, Cast, make_case
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("spine", "people", "detection", "cases", "config")
+PACKAGES = ("spine", "people", "detection", "cases", "config", "clients")
 SCRIPTS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "static").glob("*.js")}
 DOORS = ("views", "api", "management")
 # Where numbers that are no secret may be drawn: made-up telemetry, and waiting times.
 DRAWS = {"detection/simulate.py", "detection/simulation/cast.py", "detection/simulation/texts.py"}
+DRAWS |= {"clients/python/retort_client/client.py"}
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:

@@ -218,6 +218,8 @@ except Stopped:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_to_make_alone_reaches_the_run(tmp_path, number):
+    if signal.getsignal(number) == signal.SIG_IGN:  # the tests run in a shell's background, and make would inherit it
+        signal.signal(number, signal.SIG_DFL)
     (tmp_path / "waiting.py").write_text(WAITING)
     (tmp_path / "Makefile").write_text(f"run:\n\t@exec '{sys.executable}' '{tmp_path}/waiting.py'\n")
     argv = ["make", "--no-print-directory", "-f", str(tmp_path / "Makefile"), "run"]

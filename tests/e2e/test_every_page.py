@@ -11,6 +11,7 @@ from tests.factories import Cast
 
 pytestmark = [pytest.mark.django_db(transaction=True, databases=["default", "owner", "audit"])]
 page_stage = test_roles_pages.stage  # fixture
+NOT_OURS = {"GET api/v1/docs/"}  # Swagger UI, whose colours are its own; that it fits is in test_layout.py
 
 
 def test_every_page_of_the_ladder_fits_and_has_no_violation(
@@ -20,7 +21,7 @@ def test_every_page_of_the_ladder_fits_and_has_no_violation(
     found = []
     for line, role, address in visits(test_roles_pages, page_stage):
         page = people[role]
-        if goes(page, address) and page.evaluate("document.contentType") == "text/html":
+        if line not in NOT_OURS and goes(page, address) and page.evaluate("document.contentType") == "text/html":
             page.evaluate(OPEN_FOLDS)
             found += [*overflows(page, line), *violations(page, line)]
     assert not found, "\n".join(found)

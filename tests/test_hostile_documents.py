@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 callers, stage = test_roles_api.callers, test_roles_api.stage  # fixtures
 WRITES = {"post", "put", "patch", "delete"}
 PROBLEM = "application/problem+json"
-# Each endpoint meets every 24th document, each document every 24th endpoint; benchmarks/bench_hostile.py: all.
+# Each endpoint meets every 24th document, each document every 24th endpoint; benchmarks/bench_hostile.py: more.
 EVERY = 24
 # Only the broker who is asked gets in, and one of the writes before ends that.
 BROKERED = ("deconfliction/", "cases/<ref>/deconfliction/told/")

@@ -25,7 +25,7 @@ from config.environment import (
     web_address,
     words,
 )
-from spine import destinations
+from spine import allowlist, destinations
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = homes.current()
@@ -234,6 +234,9 @@ TSA_SECONDS = integer("RETORT_TSA_SECONDS", 900)
 # Where copies of checkpoints leave to (spine/destinations.py).
 CHECKPOINT_DESTINATIONS = each("RETORT_CHECKPOINT_DESTINATIONS", destinations.parse)
 CHECKPOINT_SEND_SECONDS = integer("RETORT_CHECKPOINT_SEND_SECONDS", 900)
+# What feeds may reach outside, nothing by default (spine/allowlist.py); authorities trusted beside the system's.
+OUTGOING_ALLOWED = each("RETORT_OUTGOING_ALLOWED", allowlist.parse)
+OUTGOING_CA_FILE = readable_file("RETORT_OUTGOING_CA_FILE", needed=False, what="certificates in PEM form")
 PSEUDONYM_KEY_FILE = text("RETORT_PSEUDONYM_KEY_FILE", str(HOME.pseudonym_key))
 
 # Mail, for checkpoints that leave by it.

@@ -38,6 +38,7 @@ DESK_ACTS = ("deconfliction.compared", "deconfliction.read", "deconfliction.weig
 # Acts of places apart: only those show them, by scopes of their own (cases/counsel.py, cases/deconfliction.py).
 APART = ("counsel.", *DESK_ACTS)
 LEAD_ENTRIES = "cases.lead:"  # how an entry names the lead it is about
+_LEAD_NAME = Concat(Value(LEAD_ENTRIES), Cast("lead_id", CharField()))
 # Acts that tell nothing of what was found or judged, by how their codes begin.
 OPEN_ACTS = (
     "log.",
@@ -91,11 +92,8 @@ def visible_entries(user: Person) -> QuerySet[LogEntry]:
     if not _allowed(user, "log.read"):
         return LogEntry.objects.none()
     if _allowed(user, "cases.read"):
-        # By what may be seen: behind the second wall the decisions that would name a hidden lead are not there either.
-        leads = Lead.objects.exclude(pk__in=_hidden_leads(user))
-        known = leads.annotate(name=Concat(Value(LEAD_ENTRIES), Cast("pk", CharField()))).order_by().values("name")
         shown = LogEntry.objects.exclude(_of(APART)).exclude(scope__in=hidden_cases(user).values("pk"))
-        return shown.exclude(~Q(about__in=known), about__startswith=LEAD_ENTRIES)
+        return shown.exclude(about__in=_hidden_leads(user).values(name=_LEAD_NAME))
     return LogEntry.objects.filter(_of(OPEN_ACTS), scope=None)
 
 

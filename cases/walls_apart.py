@@ -5,6 +5,7 @@
 
 from dataclasses import dataclass
 
+from cases.access import LEAD_ENTRIES
 from cases.deconfliction import DESK
 
 
@@ -36,6 +37,12 @@ BROKERS = Apart("(SELECT retort_is_broker())")
 TOLD = Apart(f"({none_of('case_id', 'retort_hidden_cases')}) OR (SELECT retort_is_broker())")
 # Entries of the log and jobs: neither of a case nor of a place apart that one may not know of.
 SCOPE = Apart(f"scope IS NULL OR ({none_of('scope', 'retort_hidden_scopes')})")
+# An entry about a lead belongs to no case; it goes with its lead.
+ABOUT_LEADS = (
+    f"about NOT LIKE '{LEAD_ENTRIES}%' OR ((SELECT retort_hidden_leads()) IS NOT NULL"
+    f" AND about NOT IN (SELECT '{LEAD_ENTRIES}' || unnest(retort_hidden_leads())))"
+)
+ENTRIES = Apart(f"({SCOPE.sql}) AND ({ABOUT_LEADS})")
 
 # Counsel is barred from the tracks of cases that are hidden, or read by breaking the glass; others from all of them
 # (NULL) but those they are let into by name.

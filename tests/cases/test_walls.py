@@ -5,11 +5,14 @@ from datetime import timedelta
 import pytest
 from django.apps import apps
 from django.db import ProgrammingError, connection, models, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from cases import access
 from cases.models import Case, CaseMember, Lead
 from cases.walls import POLICY, WALLED
 from detection.models import Finding
+from people.models import User
 from spine import log
 from spine.models import Job, LogEntry
 from spine.principal import acting_as
@@ -33,6 +36,11 @@ def restricted(cast: Cast, *members: object) -> Case:
         CaseMember.objects.create(case=case, person=person)
     Case.objects.filter(pk=case.pk).update(restricted=True)
     return case
+
+
+def about_leads() -> QuerySet[LogEntry]:
+    """The entries about leads, which have no scope."""
+    return LogEntry.objects.filter(about__startswith="cases.lead:")
 
 
 def test_every_model_with_a_way_to_a_case_is_behind_the_wall() -> None:
@@ -67,6 +75,7 @@ def test_nobody_sees_no_row_of_any_case(cast: Cast) -> None:
         counts = {table: rows(table) for table in WALLED if not table.startswith("spine_")}
         assert counts == dict.fromkeys(counts, 0)
         assert not LogEntry.objects.exclude(scope=None).exists()
+        assert not about_leads().exists()
         assert Finding.objects.exists()
 
 
@@ -76,12 +85,14 @@ def test_who_has_no_business_with_cases_sees_no_row(cast: Cast, principal: str) 
     with acting_as(principal):
         assert not Case.objects.exists()
         assert not Lead.objects.exists()
+        assert not about_leads().exists()
         assert not LogEntry.objects.exclude(scope=None).exists()
 
 
 def test_stranger_sees_nothing_of_a_restricted_case_and_everything_of_another(cast: Cast) -> None:
     open_case = make_case(cast, stage="judged", accounts=provider_ids(3, "open"))
     hidden = restricted(cast, cast.lead)
+    assert about_leads().count() == 2
     Job.objects.create(kind="dossier.freeze", key="hidden", actor="user:lead", scope=hidden.pk)
     Job.objects.create(kind="dossier.freeze", key="open", actor="user:lead", scope=open_case.pk)
     everything = {table: rows(table) for table in WALLED}
@@ -92,6 +103,7 @@ def test_stranger_sees_nothing_of_a_restricted_case_and_everything_of_another(ca
         assert list(Case.objects.all()) == [open_case]
         assert Lead.objects.get().decisions.get().case == open_case
         assert Job.objects.get().scope == open_case.pk
+        assert {entry.about for entry in about_leads()} == {f"cases.lead:{Lead.objects.get().pk}"}
         assert set(LogEntry.objects.values_list("scope", flat=True)) == {None, open_case.pk}
     empty_anyway = {table for table, count in everything.items() if not count}
     assert {t for t in WALLED if seen[t] >= everything[t]} - empty_anyway == set()
@@ -124,6 +136,19 @@ def test_person_who_was_switched_off_sees_nothing(cast: Cast) -> None:
     cast.analyst.save(update_fields=["is_active"])
     with acting_as("user:analyst"):
         assert not Case.objects.exists()
+
+
+def test_program_alone_hides_the_entries_of_a_hidden_lead(cast: Cast) -> None:
+    open_case = make_case(cast, stage="open", accounts=provider_ids(3, "open"))
+    hidden = restricted(cast, cast.lead)
+    leads = {case.pk: f"cases.lead:{Lead.objects.get(decisions__case=case).pk}" for case in (open_case, hidden)}
+
+    def told(person: User) -> set[str]:  # as a system principal, from whom the database hides nothing
+        return set(access.visible_entries(person).filter(about__in=leads.values()).values_list("about", flat=True))
+
+    assert told(cast.lead) == set(leads.values())
+    assert told(cast.analyst) == {leads[open_case.pk]}
+    assert told(cast.admin) == set()
 
 
 def test_systems_own_work_sees_every_case(cast: Cast) -> None:

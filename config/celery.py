@@ -10,7 +10,7 @@ from celery.signals import setup_logging, worker_init
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("retort")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["spine", "cases"])
+app.autodiscover_tasks(["spine", "detection", "cases"])
 
 
 @setup_logging.connect

@@ -250,6 +250,8 @@ JOB_KINDS = {
     "log.verify": "spine.checking.run",
     "telemetry.add": "detection.tasks.add_telemetry",
     "detectors.run": "detection.tasks.run_detectors",
+    "feed.pull": "detection.tasks.pull_feed",
+    "feed.backfill": "detection.tasks.pull_feed",
     "verdicts.set": "cases.tasks.set_verdicts",
     "evidence.redact": "cases.tasks.redact",
     "evidence.list": "cases.tasks.list_archive",
@@ -312,6 +314,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": VERIFY_SECONDS,
         "options": {"expires": VERIFY_SECONDS * 2},
     },
+    "feeds": {"task": "detection.tasks.pull_due_feeds", "schedule": 60, "options": {"expires": 60}},
     "uploads": {"task": "cases.tasks.sweep_uploads", "schedule": 600, "options": {"expires": 1200}},
 }
 

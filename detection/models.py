@@ -381,3 +381,10 @@ class SourceRetention(AppendOnly):
                 name="one_first_retention_per_data_class",
             ),
         ]
+
+
+# Django looks for models here.
+from detection.models_feeds import Feed as Feed  # noqa: E402
+from detection.models_feeds import FeedFile as FeedFile  # noqa: E402
+from detection.models_feeds import FeedKind as FeedKind  # noqa: E402
+from detection.models_feeds import FeedPull as FeedPull  # noqa: E402

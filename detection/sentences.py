@@ -1,9 +1,14 @@
-"""What the log says about telemetry, detectors, findings and runs."""
+"""What the log says about telemetry, detectors, feeds, findings and runs."""
 
 SENTENCES = {
     "detector.registered": "registered the detector {name}",
     "telemetry.added": "added {file} to the telemetry source {source}: {rows} rows, {bad} bad lines",
     "telemetry.retention_set": "stated that {source} keeps {what} {kept}",
+    "feed.created": "set up the feed {name} of {detector}",
+    "feed.changed": "changed {fields} of the feed {name}",
+    "feed.paused": "paused the feed {name}",
+    "feed.resumed": "resumed the feed {name}",
+    "feed.backfill_asked": "asked for the past of the feed {name} from {from} until {until}",
     "findings.received": "received {count} findings from {detector}",
     "run.finished": "finished a detection run over {source}: {clusters} clusters",
 }

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from detection import runs, sources
+from celery import shared_task
+
+from detection import feed_health, pulling, runs, sources
 from detection.models import TelemetrySource
 from spine.jobs import Running
 
@@ -30,3 +32,14 @@ def run_detectors(job: Running) -> dict[str, Any]:
         actor=job.actor, source=source, window=window, job_id=job.id, on_progress=job.progress, confirm=job.confirm
     )
     return {"run": str(run.id), "clusters": run.clusters.count()}
+
+
+def pull_feed(job: Running) -> dict[str, Any]:
+    """Jobs `feed.pull` and `feed.backfill`: what a feed's source has, from its cursor on or in a past window."""
+    return pulling.pull(job)
+
+
+@shared_task
+def pull_due_feeds() -> Any:
+    """Ask for a pull of every feed that is due."""
+    return feed_health.pull_due()

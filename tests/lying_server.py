@@ -179,7 +179,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def serve_since(self, query: dict[str, str], mood: str) -> None:
         items = [one for one in self.items("") if one["updated_at"] >= query.get("since", "")]
-        items = [one for one in items if one["updated_at"] < query.get("until", "9")]
+        items = [one for one in items if one["updated_at"] < query.get("until", "~")]
         items.sort(key=lambda one: one["updated_at"], reverse=mood == "changed order")
         lines = [json.dumps(one) for one in items[: int(query.get("limit", state["size"]))]]
         self.answer("\n".join(lines).encode())

@@ -64,6 +64,13 @@ def test_detectors_telemetry_and_clustering_know_no_framework() -> None:
     assert wrong == []
 
 
+def test_feeds_know_no_framework_and_no_database_of_ours() -> None:
+    files = [*(ROOT / "detection" / "feeds").rglob("*.py"), ROOT / "spine/allowlist.py", ROOT / "spine/outgoing.py"]
+    forbidden = ("django", "rest_framework", "celery", "people", "detection.models", "detection.ingest")
+    wrong = [f"{f.relative_to(ROOT)} imports {n}" for f in files for n in imports(f) if n.startswith(forbidden)]
+    assert wrong == []
+
+
 def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
     for item in resolver.url_patterns:
         path = prefix + str(item.pattern)

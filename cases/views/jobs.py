@@ -19,6 +19,8 @@ TITLES = {
     "log.verify": "Verifying the log",
     "telemetry.add": "Reading telemetry",
     "detectors.run": "Running detectors and clustering accounts",
+    "feed.pull": "Pulling a feed",
+    "feed.backfill": "Pulling a feed's past",
     "verdicts.set": "Setting verdicts",
     "evidence.redact": "Making a redacted exhibit",
     "evidence.list": "Listing what is in an archive",

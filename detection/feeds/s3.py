@@ -1,0 +1,143 @@
+"""Objects below a prefix of a bucket, over the S3 protocol, through the one way out."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import IO, Annotated, Any
+from urllib.parse import quote, urlencode, urlsplit
+from xml.etree import ElementTree
+
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from detection.feeds.base import Broken, Kind, Opening, Plain, Reach, moment
+from detection.feeds.files import FileSettings, FilesSource, Listed
+from spine.outgoing import Outgoing
+
+MOST_LISTING = 16 * 1024 * 1024
+MOST_PAGES = 1000
+SPACE = re.compile(r"^\{[^}]*\}")
+
+
+class S3Settings(FileSettings):
+    """Settings of a prefix; without `access_key` it is asked without a signature."""
+
+    endpoint: Annotated[str, Field(min_length=1, max_length=300)]
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    prefix: Annotated[str, Field(max_length=500)] = ""
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] = "us-east-1"
+    access_key: Plain = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "S3Settings":
+        parts = urlsplit(self.endpoint)
+        if parts.path not in {"", "/"} or parts.query:
+            raise PydanticCustomError("endpoint", "an endpoint is scheme, host and port alone")
+        return self
+
+
+@dataclass
+class Bucket:
+    """The objects of a prefix."""
+
+    settings: S3Settings
+    secret: str
+    reach: Reach
+
+    def listed(self) -> Iterator[Listed]:
+        """Every object below the prefix whose name fits."""
+        token, seen = "", set()
+        for _ in range(MOST_PAGES):
+            query = {"list-type": "2", "prefix": self.settings.prefix} | (
+                {"continuation-token": token} if token else {}
+            )
+            tree = self._tree(query)
+            for one in tree.iter("Contents"):
+                found = self._listed(one)
+                if found is not None:
+                    yield found
+            token = tree.findtext("NextContinuationToken") or ""
+            if not token or tree.findtext("IsTruncated") != "true":
+                return
+            if token in seen:
+                raise Broken("the bucket gives the same part of its list again")
+            seen.add(token)
+        raise Broken("the bucket's list does not end")
+
+    def _listed(self, one: Any) -> Listed | None:
+        key, modified = one.findtext("Key") or "", moment(one.findtext("LastModified") or "")
+        name = key.rpartition("/")[2]
+        if not name or modified is None or not fnmatchcase(name, self.settings.pattern or "*") or len(key) > 1024:
+            return None
+        return Listed(key, f"{one.findtext('Size')}:{(one.findtext('ETag') or '')[:100]}", modified)
+
+    def copy(self, name: str, to: IO[bytes]) -> None:
+        """The bytes of an object."""
+        url = f"{self._address()}/{quote(name, safe='/-._~')}"
+        with self.reach.outgoing.opened("GET", url, headers=self._signed(url), seconds=3600) as response:
+            if response.status != 200:
+                raise Broken(f"the bucket answers with status {response.status}")
+            for chunk in response.chunks(largest=self.reach.file_bytes):
+                to.write(chunk)
+
+    def _tree(self, query: dict[str, str]) -> Any:
+        url = f"{self._address()}?{urlencode(sorted(query.items()), quote_via=quote, safe='-._~')}"
+        answer = self.reach.outgoing.send(
+            "GET", url, headers=self._signed(url), largest=MOST_LISTING, seconds=self.reach.seconds
+        )
+        if answer.status in {401, 403}:
+            raise Broken(f"the bucket refuses the key (status {answer.status})")
+        if answer.status != 200:
+            raise Broken(f"the bucket answers with status {answer.status}")
+        if b"<!" in answer.body:
+            raise Broken("the bucket's list is not what is expected")
+        try:
+            tree = ElementTree.fromstring(answer.body)  # noqa: S314 - no declaration, so no entity
+        except ElementTree.ParseError:
+            raise Broken("the bucket's list is not XML") from None
+        for one in tree.iter():
+            one.tag = SPACE.sub("", one.tag)
+        return tree
+
+    def _address(self) -> str:
+        return f"{self.settings.endpoint.rstrip('/')}/{self.settings.bucket}"
+
+    def _signed(self, url: str) -> dict[str, str]:
+        """Headers of a signature, version 4; the bytes are asked for as they are stored."""
+        plain = {"Accept-Encoding": "identity"}
+        if not self.settings.access_key:
+            return plain
+        request = AWSRequest("GET", url)
+        S3SigV4Auth(Credentials(self.settings.access_key, self.secret), "s3", self.settings.region).add_auth(request)
+        return {**plain, **dict(request.headers.items())}
+
+
+@contextmanager
+def _open(opening: Opening) -> Iterator[FilesSource]:
+    source = FilesSource(opening.settings, Bucket(opening.settings, opening.secret, opening.reach), opening)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def _check(settings: S3Settings, outgoing: Outgoing) -> None:
+    outgoing.place(settings.endpoint)
+
+
+KIND = Kind(
+    name="s3",
+    title="S3 prefix",
+    meaning="NDJSON, JSON, CSV or Parquet objects of an S3-compatible store",
+    secret="secret access key",  # noqa: S106 - what it is called
+    settings=S3Settings,
+    open=_open,
+    check=_check,
+    place=lambda settings: settings.endpoint.lower(),
+    start=(),
+)

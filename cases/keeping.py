@@ -11,8 +11,6 @@ GUARDED = {
     "detection_telemetryfile": "telemetry_file",
     "detection_account": "account",
     "detection_attribute": "attribute",
-    "detection_findingaccount": "index",
-    "detection_sighting": "index",
     "detection_telemetrysource": "index",
     "detection_badline": "index",
     "cases_case": "index",

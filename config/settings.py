@@ -266,7 +266,7 @@ JOB_KINDS = {
     "destruction.carry_out": "cases.tasks.carry_out_destruction",
 }
 # What `migrate` does as the owner after grants and triggers: (alias, application role, audit role).
-PROTECTION_STEPS = ["cases.walls.apply", "cases.keeping.apply", "spine.erasure.apply"]
+PROTECTION_STEPS = ["detection.belonging.apply", "cases.walls.apply", "cases.keeping.apply", "spine.erasure.apply"]
 OUTBOX_HANDLERS = {"run.finished": "cases.leads.on_run_finished"}
 LOG_SENTENCES = ["spine.sentences", "people.sentences", "detection.sentences", "cases.sentences"]
 BREAK_GLASS_HOURS = integer("RETORT_BREAK_GLASS_HOURS", 4)

@@ -1,7 +1,7 @@
 """The native finding, version 1: its fields, and a JSON Pointer (RFC 6901) with a plain sentence for each bad one."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -54,6 +54,7 @@ ATTRIBUTE_TYPES = (
     "reasoning_block",
     "end_user",
 )
+_SIGNALS, _ATTRIBUTE_TYPES = dict.fromkeys(SIGNALS), dict.fromkeys(ATTRIBUTE_TYPES)  # looked up for every attribute
 MOST_ACCOUNTS = 10_000
 MOST_PROBLEMS = 100
 
@@ -99,7 +100,7 @@ def _printable(value: str) -> str:
     return value
 
 
-def _word_of(accepted: Sequence[str], value: str) -> str:
+def _word_of(accepted: Mapping[str, None], value: str) -> str:
     if value not in accepted and not _OWN_WORD.fullmatch(value):
         raise PydanticCustomError("word", f"accepted are {', '.join(accepted)}, and your own beginning with x-")
     return value
@@ -115,8 +116,8 @@ Time = Annotated[datetime, BeforeValidator(rfc3339)]
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$"), AfterValidator(str.lower)]
-Signal = Annotated[str, Field(max_length=60), AfterValidator(lambda value: _word_of(SIGNALS, value))]
-AttributeType = Annotated[str, Field(max_length=40), AfterValidator(lambda value: _word_of(ATTRIBUTE_TYPES, value))]
+Signal = Annotated[str, Field(max_length=60), AfterValidator(lambda value: _word_of(_SIGNALS, value))]
+AttributeType = Annotated[str, Field(max_length=40), AfterValidator(lambda value: _word_of(_ATTRIBUTE_TYPES, value))]
 
 
 class Part(BaseModel):

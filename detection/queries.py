@@ -1,10 +1,12 @@
 """Reads that pages and API share, each with a fixed number of queries whatever the number of rows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import orjson
+from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
 from detection.models import Account, Attribute, Cluster, ClusterMember, Detector, Finding, FindingAccount, Sighting
@@ -33,6 +35,20 @@ def findings(
     if current is not None:
         found = found.filter(is_current=current)
     return found.select_related("detector", "detector_version").defer("payload")
+
+
+CONTENTS = """
+SELECT f.uid, f.version, f.content_sha256
+FROM json_array_elements_text(%s::json) AS given (uid)
+JOIN detection_finding f ON f.detector_id = %s AND f.uid = given.uid
+"""
+
+
+def contents(detector: Detector, uids: Collection[str]) -> list[tuple[str, int, str]]:
+    """Uid, version and digest of content of every finding of the detector that has one of these uids."""
+    with connection.cursor() as cursor:
+        cursor.execute(CONTENTS, [orjson.dumps(list(uids)).decode(), detector.pk])
+        return [(uid, version, content) for uid, version, content in cursor.fetchall()]
 
 
 def versions_of(finding: Finding) -> list[Finding]:
@@ -69,7 +85,9 @@ def attributes(*, kind: str = "", value: str = "", account: UUID | None = None) 
     """Attributes, narrowed to a type, a value, or what an account has shown."""
     found = Attribute.objects.filter(**{name: text for name, text in (("type", kind), ("value", value)) if text})
     if account:
-        found = found.filter(Exists(Sighting.objects.filter(account=account, attribute=OuterRef("pk"))))
+        named = FindingAccount.objects.filter(account=account).values("finding")  # the index leads by finding
+        shown = Sighting.objects.filter(finding__in=named, account=account).values("attribute")
+        found = found.filter(pk__in=shown)
     return found
 
 

@@ -202,7 +202,8 @@ NOT_TRIED = {
     **dict.fromkeys(("POST accounts/lookup/", "POST sanctioned-testers/lookup/", "POST erasure/preview/"), READS),
     f"POST {api.SET}proof/": READS,
     **dict.fromkeys(
-        ("POST findings/", "POST findings/bulk/"), "unknown fields are kept in the payload, as the contract says"
+        ("POST findings/", "POST findings/bulk/", "POST findings/ocsf/"),
+        "unknown fields are kept in the payload, as the contract says",
     ),
     **dict.fromkeys(
         (

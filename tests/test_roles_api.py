@@ -74,6 +74,7 @@ LADDER = {
     "GET findings/": "401 403 200 200 200 200 403",
     "POST findings/": "401 403 403 403 403 403 400",
     "POST findings/bulk/": "401 403 403 403 403 403 415",
+    "POST findings/ocsf/": "401 403 403 403 403 403 400",
     "GET findings/<finding_id>/": "401 403 200 200 200 200 403",
     "GET findings/<finding_id>/accounts/": "401 403 200 200 200 200 403",
     "GET findings/<finding_id>/received/": "401 403 200 200 200 403 403",

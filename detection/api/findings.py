@@ -32,6 +32,7 @@ from detection.models import Finding, FindingAccount
 from detection.streams import BrokenStream
 from people.authentication import needs
 from spine.answers import answers, checked
+from spine.api import CursorPages
 
 TAGS = ["findings"]
 # The component is made where lines are described; here it may stand alone or in an array.
@@ -211,12 +212,19 @@ class OneFinding(APIView):
         return Response(FindingDetailSerializer(finding, context=context).data)
 
 
+class AccountPages(CursorPages):
+    """Rows that have no id of their own, by their account."""
+
+    ordering = "-account_id"
+
+
 class FindingAccounts(generics.ListAPIView[FindingAccount]):
     """The accounts of a finding."""
 
     permission_classes = [needs("leads.read")]
     serializer_class = FindingAccountSerializer
     queryset = FindingAccount.objects.none()
+    pagination_class = AccountPages
 
     def get_queryset(self) -> QuerySet[FindingAccount]:
         get_object_or_404(Finding.objects.only("id"), pk=self.kwargs["finding_id"])

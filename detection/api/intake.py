@@ -1,6 +1,6 @@
 """The doors through which detectors send findings: one, an array, or lines in bulk."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from detection import ingest, streams
 from detection.api import bodies
 from detection.finding_schema import NativeFinding, Problem
-from detection.ingest import Counts
+from detection.ingest import Counts, Form
 from detection.streams import BrokenStream, Line
 from people.authentication import DetectorPrincipal, needs
 from spine.answers import answers
@@ -40,6 +40,39 @@ SAMPLE = {
     ],
     "innocent_explanations": ["course exercise"],
 }
+OCSF_SAMPLE = {
+    "class_uid": 2004,
+    "category_uid": 2,
+    "type_uid": 200401,
+    "activity_id": 1,
+    "severity_id": 3,
+    "time": 1777942800000,
+    "start_time": 1777852800000,
+    "end_time": 1777939200000,
+    "confidence_score": 93,
+    "metadata": {"version": "1.8.0", "product": {"name": "reasoning-elicitation", "version": "3.2.0"}},
+    "finding_info": {
+        "uid": "cot-2026-05-04-7f31",
+        "title": "Asks for inner reasoning, 412 exchanges",
+        "types": ["reasoning_elicitation"],
+    },
+    "evidences": [{"actor": {"user": {"uid": "acct_81c2"}}, "src_endpoint": {"ip": "203.0.113.7"}}],
+}
+# The schema is OCSF's own and has hundreds of fields: what is read of it, and what is required.
+OCSF_ONE: dict[str, Any] = {
+    "type": "object",
+    "required": ["class_uid", "finding_info", "metadata"],
+    "properties": {
+        "class_uid": {"type": "integer", "enum": [2004]},
+        "finding_info": {"type": "object", "required": ["uid", "title"]},
+        "metadata": {"type": "object", "required": ["product"]},
+        "confidence_score": {"type": "integer", "minimum": 0, "maximum": 100},
+        "start_time": {"type": "integer", "description": "milliseconds since 1970"},
+        "end_time": {"type": "integer", "description": "milliseconds since 1970"},
+        "evidences": {"type": "array", "items": {"type": "object"}},
+    },
+}
+OCSF_ONE_OR_MANY = {"oneOf": [OCSF_ONE, {"type": "array", "items": OCSF_ONE, "minItems": 1, "maxItems": 1000}]}
 SAMPLE_COUNTS = {"received": 1, "created": 1, "duplicate": 0, "superseded": 0, "rejected": 0, "errors": []}
 SAMPLE_SOME = {
     "received": 3,
@@ -87,13 +120,13 @@ ENCODING = OpenApiParameter(
 class Sender(APIView):
     """Shared by the doors: the key decides the detector, and the answer counts what is committed."""
 
-    def take(self, request: Request, documents: Iterable[Line]) -> Response:
+    def take(self, request: Request, documents: Iterable[Line], form: Form = "native") -> Response:
         """Store the documents as the key's detector, batch by batch, and answer with the counts."""
         if not isinstance(request.user, DetectorPrincipal):
             raise exceptions.PermissionDenied
         counts = Counts()
         try:
-            ingest.store(documents, actor=request.user.principal, detector=request.user.name, counts=counts)
+            ingest.store(documents, actor=request.user.principal, detector=request.user.name, counts=counts, form=form)
         except (OperationalError, InterfaceError):
             return interrupted(counts)
         return answered(counts)
@@ -151,6 +184,11 @@ def unreadable(broken: BrokenStream) -> Response:
     return answered(counts)
 
 
+def lines_in(request: Request) -> Iterator[Line]:
+    """The lines of a body, as they arrive; the iterator raises BrokenStream."""
+    return streams.lines(bodies.decoded(request, limit=settings.MAX_BULK_BYTES))
+
+
 # Batches commit by themselves, so that what is counted is durable when the answer leaves.
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 class BulkFindings(Sender):
@@ -176,4 +214,37 @@ class BulkFindings(Sender):
     )
     def post(self, request: Request) -> Response:
         bodies.require_type(request, *LINES)
-        return self.take(request, streams.lines(bodies.decoded(request, limit=settings.MAX_BULK_BYTES)))
+        return self.take(request, lines_in(request))
+
+
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
+class OcsfFindings(Sender):
+    """Findings in the Open Cybersecurity Schema Framework."""
+
+    permission_classes = [needs(write="findings.write")]
+
+    @extend_schema(
+        summary="Send OCSF Detection Findings",
+        description=(
+            "Class 2004 of the Open Cybersecurity Schema Framework: one document, an array of up to 1,000, or NDJSON "
+            "of any length, which is read as it arrives. docs/formats/ocsf.md says what becomes of each field; what "
+            "it does not name is kept in the received bytes. Pointers of errors lead into the OCSF document."
+        ),
+        tags=["findings"],
+        parameters=[ENCODING],
+        request={JSON: OCSF_ONE_OR_MANY, **dict.fromkeys(LINES, OCSF_ONE)},
+        responses=ANSWERS,
+        examples=[
+            OpenApiExample("one", value=OCSF_SAMPLE, request_only=True, media_type=JSON),
+            *(OpenApiExample("a line", value=OCSF_SAMPLE, request_only=True, media_type=kind) for kind in LINES),
+            *EXAMPLES,
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        bodies.require_type(request, JSON, *LINES)
+        if (request.content_type or "").partition(";")[0].strip().lower() in LINES:
+            return self.take(request, lines_in(request), "ocsf")
+        try:
+            return self.take(request, documents_in(request), "ocsf")
+        except BrokenStream as broken:
+            return unreadable(broken)

@@ -8,6 +8,7 @@ app_name = "detection-api"
 urlpatterns = [
     path("findings/", findings.Findings.as_view(), name="findings"),
     path("findings/bulk/", intake.BulkFindings.as_view(), name="findings-bulk"),
+    path("findings/ocsf/", intake.OcsfFindings.as_view(), name="findings-ocsf"),
     path("findings/<uuid:finding_id>/", findings.OneFinding.as_view(), name="finding"),
     path("findings/<uuid:finding_id>/accounts/", findings.FindingAccounts.as_view(), name="finding-accounts"),
     path("findings/<uuid:finding_id>/received/", findings.ReceivedBytes.as_view(), name="finding-received"),

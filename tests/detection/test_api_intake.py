@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import zstandard
 
+from detection.api import intake
 from detection.models import Account, Attribute, Detector, Finding
 from spine.models import LogEntry
 from tests.detection.conftest import Caller
@@ -55,6 +56,37 @@ def test_array_of_a_thousand_is_taken_and_one_more_is_not(detector: Caller) -> N
     assert figures(detector.post("findings/", json.dumps(items).encode())) == (400, 1, 0, 0, 0, 1)
     assert nothing_kept()
     assert figures(detector.post("findings/", json.dumps(items[:1000]).encode())) == (201, 1000, 1000, 0, 0, 0)
+
+
+def ocsf(uid: str = "o-1", **changes: Any) -> dict[str, Any]:
+    info = {"uid": uid, "title": "As OCSF", "types": ["reasoning_elicitation"]}
+    return {**intake.OCSF_SAMPLE, "finding_info": info, **changes}
+
+
+def test_ocsf_is_taken_as_one_document_an_array_and_lines(detector: Caller) -> None:
+    lines = b"\n".join(json.dumps(ocsf(f"o-{n}")).encode() for n in range(4))
+    assert figures(detector.post("findings/ocsf/", json.dumps(ocsf("o-0")).encode())) == (201, 1, 1, 0, 0, 0)
+    array = json.dumps([ocsf("o-0"), ocsf("o-1")]).encode()
+    assert figures(detector.post("findings/ocsf/", array)) == (201, 2, 1, 1, 0, 0)
+    answer = detector.post("findings/ocsf/", zstandard.compress(lines), NDJSON, "zstd")
+    assert figures(answer) == (201, 4, 2, 2, 0, 0)
+    found = Finding.objects.get(uid="o-3")
+    assert json.loads(bytes(found.payload))["category_uid"] == 2
+    assert (found.score, found.signal, found.account_count) == (0.93, "reasoning_elicitation", 1)
+
+
+def test_ocsf_that_is_refused_is_pointed_at_in_its_own_document(detector: Caller) -> None:
+    wrong = [ocsf(class_uid=2002), ocsf(confidence_score=101), finding()]
+    answer = detector.post("findings/ocsf/", json.dumps(wrong).encode())
+    assert figures(answer) == (400, 3, 0, 0, 0, 3)
+    assert [(e["line"], e["pointer"]) for e in answer.json()["errors"]] == [
+        *[(1, "/class_uid"), (2, "/confidence_score"), (3, "/class_uid")]
+    ]
+    assert nothing_kept()
+
+
+def test_same_ocsf_document_by_this_door_and_natively_is_no_finding_there(detector: Caller) -> None:
+    assert figures(detector.post("findings/", json.dumps(ocsf()).encode()))[0] == 400
 
 
 @pytest.mark.parametrize("encoding", PACK)

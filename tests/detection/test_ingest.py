@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from detection import index, ingest
+from detection import ingest
 from detection.ingest import Counts
 from detection.models import Account, Attribute, Detector, DetectorVersion, Finding, FindingAccount, Sighting
 from detection.streams import BrokenStream
+from spine import copying
 from spine.models import LogEntry
 from tests.detection.samples import DETECTOR, finding, line
 
@@ -136,14 +137,14 @@ def test_broken_stream_keeps_what_came_before_and_names_the_line() -> None:
 
 
 def test_failure_in_the_middle_keeps_committed_batches_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    written = index.copy
+    written = copying.copy
 
     def fail_at_third(model: Any, *args: Any) -> None:
         written(model, *args)
         if model is Sighting and Finding.objects.count() > 4:
             raise RuntimeError("the machine died")
 
-    monkeypatch.setattr(index, "copy", fail_at_third)
+    monkeypatch.setattr(copying, "copy", fail_at_third)
     counts = Counts()
     with pytest.raises(RuntimeError):
         store(*[line(f"f{number}") for number in range(6)], batch=2, counts=counts)
@@ -153,9 +154,9 @@ def test_failure_in_the_middle_keeps_committed_batches_alone(monkeypatch: pytest
 
 def test_store_asks_a_fixed_number_of_queries_a_batch(django_assert_num_queries: Any) -> None:
     store(line("first"))
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(12):
         store(line("one"))
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(12):
         store(*[line(f"f{number}") for number in range(300)])
 
 

@@ -1,0 +1,62 @@
+"""The index over findings: the database takes rows for what exists, and never changes or loses one."""
+
+from uuid import UUID
+
+import pytest
+from django.db import DatabaseError, IntegrityError, connection, connections, transaction
+
+from detection import ingest
+from detection.models import Account, Attribute, Finding, FindingAccount, Sighting
+from spine import copying
+from spine.ids import new_id
+from tests.detection.samples import DETECTOR, line
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+NAMED = ("finding_id", "account_id")
+SEEN = ("finding_id", "account_id", "attribute_id")
+
+
+@pytest.fixture
+def known() -> tuple[UUID, UUID, UUID]:
+    """A finding, an account and an attribute that it does not join."""
+    ingest.store([line()], actor=f"detector:{DETECTOR}", detector=DETECTOR)
+    ingest.ensure_accounts("default", ["another"])
+    return Finding.objects.get().pk, Account.objects.get(provider_id="another").pk, Attribute.objects.earliest("id").pk
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_account_of_a_finding_must_exist_on_both_sides(known: tuple[UUID, UUID, UUID], wrong: int) -> None:
+    row = [new_id() if place == wrong else value for place, value in enumerate(known[:2])]
+    with pytest.raises(IntegrityError, match="points to no row of"), transaction.atomic():
+        copying.copy(FindingAccount, NAMED, [known[:2], row])
+    assert not FindingAccount.objects.filter(account=known[1]).exists()
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 2])
+def test_sighting_must_point_to_what_exists(known: tuple[UUID, UUID, UUID], wrong: int) -> None:
+    row = [new_id() if place == wrong else value for place, value in enumerate(known)]
+    with pytest.raises(IntegrityError, match="points to no row of"), transaction.atomic():
+        copying.copy(Sighting, SEEN, [row])
+
+
+def test_rows_for_what_exists_are_taken_once(known: tuple[UUID, UUID, UUID]) -> None:
+    copying.copy(Sighting, SEEN, [known])
+    with pytest.raises(IntegrityError), transaction.atomic():
+        copying.copy(Sighting, SEEN, [known])
+
+
+@pytest.mark.parametrize("alias", ["default", "owner"])
+@pytest.mark.parametrize("table", ["detection_findingaccount", "detection_sighting"])
+@pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET account_id = account_id", "TRUNCATE {}"])
+def test_nobody_changes_or_removes_rows(known: tuple[UUID, UUID, UUID], alias: str, table: str, statement: str) -> None:
+    with pytest.raises(DatabaseError), transaction.atomic(alias), connections[alias].cursor() as cursor:
+        cursor.execute(statement.format(table))
+
+
+@pytest.mark.parametrize("table", ["detection_account", "detection_attribute"])
+def test_what_rows_point_to_is_not_deleted_by_the_owner_either(known: tuple[UUID, UUID, UUID], table: str) -> None:
+    with pytest.raises(DatabaseError, match="only ever added"), connections["owner"].cursor() as cursor:
+        cursor.execute(f"DELETE FROM {table}")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT has_table_privilege(%s, 'DELETE')", [table])
+        assert cursor.fetchone() == (False,)

@@ -40,7 +40,7 @@ def _to(model: str, name: str, *, index: bool = False) -> models.ForeignKey:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('detection', '0003_source_retention'),
+        ('detection', '0004_feeds'),
     ]
 
     operations = [

@@ -1,5 +1,7 @@
 """Changes packages of twenty shapes in 200,000 ways; counts what verify.py accepts, or refuses without the file's name.
 
+Each has a set's statement, schedules, and proofs of samples; among the ways are lies that the right key sealed.
+
 Fails when there is one. Stops early after RETORT_BENCH_SECONDS (default 600) and says how far it came.
 """
 
@@ -59,6 +61,7 @@ def _mutants(folder: Path, shape: int) -> Iterator[Mutant]:
     yield from mutants.of_proofs(sample)
     yield from mutants.of_names(sample)
     yield from mutants.of_container(content)
+    yield from mutants.of_samples(folder / "lies", draw, 300)
     each = max(4, 330 // len(sample.files))
     for bit in range(8):
         yield from mutants.content_flips(sample, lambda _, size: _drawn(draw, size, each), bit)
@@ -76,7 +79,7 @@ def _sample(folder: Path, draw: random.Random) -> Sample:
         )
         for number in range(draw.randint(2, 24))
     }
-    return packages.sealed(folder, payload=payload)
+    return packages.sealed_with(folder, payload | packages.sampled_payload(packages.sampled(draw)))
 
 
 if __name__ == "__main__":

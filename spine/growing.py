@@ -1,7 +1,7 @@
 """A Merkle tree (RFC 6962) that leaf hashes are poured into: root and nodes in one pass, whatever the number."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from spine import merkle
 
@@ -47,26 +47,35 @@ def path(index: int, size: int, nodes: bytes, read: Read) -> list[bytes]:
 
     `read` gives the leaf hashes from one index up to another, together. Raises IndexError when there is no such leaf.
     """
-    return merkle.path_at(index, size, _lookup(nodes, lambda start, end: read(start, min(end, size))))
+    return next(paths([index], size, nodes, read))
+
+
+def paths(indices: Iterable[int], size: int, nodes: bytes, read: Read) -> Iterator[list[bytes]]:
+    """The audit paths of several leaves, in the order they are asked for; rising indices read each run once."""
+    lookup = _lookup(nodes, lambda start, end: read(start, min(end, size)))
+    for index in indices:
+        yield merkle.path_at(index, size, lookup)
 
 
 def _lookup(nodes: bytes, read: Read) -> merkle.Lookup:
-    """Complete nodes; those below level 10 from the leaves of their run, which are read once."""
-    runs: dict[int, bytes] = {}
-    known: merkle.Nodes = {}
+    """Complete nodes; those below level 10 from the leaves of their run, of which two are held: one, and the last."""
+    runs: dict[int, tuple[bytes, merkle.Nodes]] = {}
+    upper: merkle.Nodes = {}
+    last = len(nodes) // HASH
 
-    def leaf(index: int) -> bytes:
-        run = index >> LEVEL
+    def of_run(run: int) -> tuple[bytes, merkle.Nodes]:
         if run not in runs:
-            runs[run] = read(run << LEVEL, (run + 1) << LEVEL)
-        at = (index - (run << LEVEL)) * HASH
-        return runs[run][at : at + HASH]
+            for left in runs.keys() - {last}:
+                del runs[left]
+            runs[run] = read(run << LEVEL, (run + 1) << LEVEL), {}
+        return runs[run]
 
     def get(level: int, index: int) -> bytes:
         if level == LEVEL:
             return nodes[index * HASH : (index + 1) * HASH]
+        leaves, known = (b"", upper) if level > LEVEL else of_run(index >> (LEVEL - level))
         if level == 0:
-            return leaf(index)
+            return leaves[index % RUN * HASH : (index % RUN + 1) * HASH]
         if (level, index) not in known:
             known[level, index] = merkle.node_hash(get(level - 1, 2 * index), get(level - 1, 2 * index + 1))
         return known[level, index]

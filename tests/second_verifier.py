@@ -21,6 +21,7 @@ from tests.second_verifier_forms import (
     Checkpoint,
     Report,
     climbed,
+    climbed_from,
     fault,
     fits,
     formed,
@@ -187,7 +188,8 @@ def check_payload(
     for name in {*exhibits, *(name for name in files if name.startswith("data/evidence/"))} - {"data/evidence/"}:
         same = name in files and name in exhibits and exhibits[name].get("sha256") == hexsha(files[name])
         report.say(same, name, "is not an exhibit with its digest")
-    for name in (name for name in files if name.startswith("data/schedules/")):
+    check_samples(snapshot, files, report)
+    for name in (name for name in files if name.startswith("data/schedules/") and not name.startswith(SAMPLES)):
         table = [*csv.DictReader(io.StringIO(files[name].decode(errors="replace"), newline=""))]
         rows = snapshot["verdict_history" if name == "data/schedules/verdicts.csv" else Path(name).stem]["rows"]
         same = [row.get("item", "") for row in table] == [row.get("item") or "" for row in rows]
@@ -195,6 +197,43 @@ def check_payload(
 
 
 # Exchange sets
+
+SAMPLES = "data/schedules/sampled_exchanges/"
+SAMPLE_PROOFS = shape("""{v: =1, format: =retort-sample-proofs, exhibit: count, sample: count,
+    set: {statement_sha256: hex, rows: count, root: hex},
+    proofs: [{ordinal: count, index: count, leaf_sha256: hex, path: [hex]}]}""")
+
+
+def check_samples(snapshot: Mapping[str, Any], files: Mapping[str, bytes], report: Report) -> None:
+    """The four steps of exchange-set.md, section 8."""
+    sets = {one["exhibit"]: one for one in snapshot.get("exchange_sets", {"rows": []})["rows"]}
+    drawn: dict[str, list[dict[str, Any]]] = {}
+    for row in snapshot.get("sampled_exchanges", {"rows": []})["rows"]:
+        if row.get("path") is not None:
+            drawn.setdefault(f"{SAMPLES}exhibit-{row['exhibit']}-sample-{row['sample']}.json", []).append(row)
+    for name in sorted({*drawn, *(name for name in files if name.startswith(SAMPLES))}):
+        with report.part():
+            need(name in files and name in drawn, name, "is missing, or of no sample")
+            held = sets[drawn[name][0]["exhibit"]]
+            check_sample(name, files[name], held, drawn[name], report)
+            exhibits = [one for one in snapshot["exhibits"]["rows"] if one["number"] == held["exhibit"]]
+            for stated in (files.get(f"data/evidence/{one['file']}") for one in exhibits):
+                rows = parsed(stated, name)["rows"] if stated is not None else {}
+                told = (hexsha(stated), rows["count"], rows["root"]) if stated is not None else None
+                wanted = (held["statement_sha256"], held["rows"], held["root"])
+                report.say(told in (None, wanted), name, "is not of the set's statement")
+
+
+def check_sample(name: str, raw: bytes, held: Mapping[str, Any], drawn: Sequence[Any], report: Report) -> None:
+    told = formed(parsed(raw, name), SAMPLE_PROOFS, name)
+    report.say(name.endswith(f"/exhibit-{told['exhibit']}-sample-{told['sample']}.json"), name, "is named otherwise")
+    report.say(told["set"] == {one: held[one] for one in told["set"]}, name, "is of another set")
+    same = told["proofs"] == [{one: row[one] for one in ("ordinal", "index", "leaf_sha256", "path")} for row in drawn]
+    report.say(same, name, "has other rows than the snapshot")
+    for row in told["proofs"]:
+        found = climbed_from(bytes.fromhex(row["leaf_sha256"]), row["index"], held["rows"], row["path"])
+        report.say(found == held["root"], name, f"row {row['ordinal']} does not lead to the set's root")
+
 
 EXCHANGE = shape(
     """{v: =1, ts: time, request_id: text, account_id: hex, model: text, surface?: text, country?: text,

@@ -173,7 +173,12 @@ def rise(start: bytes, index: int, last: int, path: Sequence[bytes]) -> tuple[by
 
 def climbed(text: str, index: int, size: int, path: Sequence[str]) -> str:
     """The root an audit path leads to, empty when it cannot be one."""
-    found = rise(leaf(text.encode()), index, size - 1, [*map(bytes.fromhex, path)]) if index < size else None
+    return climbed_from(leaf(text.encode()), index, size, path)
+
+
+def climbed_from(start: bytes, index: int, size: int, path: Sequence[str]) -> str:
+    """The same from a leaf hash."""
+    found = rise(start, index, size - 1, [*map(bytes.fromhex, path)]) if index < size else None
     return found[1].hex() if found else ""
 
 

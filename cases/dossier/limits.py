@@ -36,6 +36,7 @@ def limits(snapshot: Row) -> Row:
             _part("Telemetry that was not read", "Every line was read.", _unread(snapshot)),
             _part("Telemetry that has no such column", "Every column was there.", _absent(snapshot)),
             _part("Exchange sets against their source", SETS_HOLD, _differing(snapshot)),
+            _part("Sampled exchanges without a proof", "Every sampled exchange has one.", _unproven(snapshot)),
         ],
     }
 
@@ -134,3 +135,12 @@ def _differing(snapshot: Row) -> Iterable[Row]:
             gone = f"{again['missing']:,} missing, {again['expired']:,} of them older than the source keeps"
             text = f"{gone}; {again['added']:,} added; {again['changed']:,} changed"
             yield {"text": f"Exhibit {held['exhibit']}, asked {again['at'][:10]}: {text}.", "item": again["item"]}
+
+
+def _unproven(snapshot: Row) -> Iterable[Row]:
+    for held in snapshot["exchange_sets"]["rows"]:
+        drawn = [row for row in snapshot["sampled_exchanges"]["rows"] if row["exhibit"] == held["exhibit"]]
+        without = sum(row["path"] is None for row in drawn)
+        if without:
+            counted = f"Exhibit {held['exhibit']}: {without:,} of {len(drawn):,}"
+            yield {"text": f"{counted}; the set's leaf hashes are gone or damaged.", "item": held["item"]}

@@ -6,6 +6,7 @@ from cases.dossier.bag import Source
 from cases.dossier.document import document_bytes, snapshot_bytes
 from cases.dossier.pdf import pdf
 from cases.dossier.reading import Row
+from cases.dossier.sample_proofs import proofs
 from cases.dossier.schedules import schedules
 from cases.models import DossierVersion
 from spine import vault
@@ -22,6 +23,7 @@ def payload(version: DossierVersion, whole: Row) -> Mapping[str, Source]:
         "data/dossier.json": document_bytes(whole),
         "data/snapshot.json": snapshot_bytes(version),
         **schedules(snapshot),
+        **proofs(snapshot),
     }
     for exhibit in [row for row in snapshot["exhibits"]["rows"] if row["file"]]:
         files[f"data/evidence/{exhibit['file']}"] = _exhibit(exhibit)

@@ -10,12 +10,12 @@ from uuid import UUID
 
 from cases import history
 from cases.dossier.reading import Reading, Row, item, person, section, when, window
-from cases.exchange_sets import results
+from cases.exchange_sets import kept, results
 from cases.models import ExchangeSet, ExchangeSetRerun, SampledExchange, SampleResult, SamplingPlan
 from cases.vocabulary import VerdictValue
 from detection.models import Account
 from detection.telemetry.exchange_set import QUERY
-from spine import vault
+from spine import merkle, vault
 
 ROW_FORM = (
     "Each row is canonical JSON (RFC 8785) of its columns, hashed as a leaf of an RFC 6962 tree in the order of time, "
@@ -192,6 +192,30 @@ def sampled(reading: Reading) -> Row:
         for one in queryset
     ]
     return section(rows, queryset, "the drawn rows of the sampling plans, in the order of each plan")
+
+
+def with_paths(reading: Reading, drawn: Row) -> Row:
+    """The same list, each row with its audit path in the tree of its set: by that its membership can be checked."""
+    found: dict[int, dict[int, list[str]]] = {}
+    for held in _sets(reading):
+        found[held.item.number] = _paths(held, [row for row in drawn["rows"] if row["exhibit"] == held.item.number])
+    return {**drawn, "rows": [{**row, "path": found[row["exhibit"]].get(row["index"])} for row in drawn["rows"]]}
+
+
+def _paths(held: ExchangeSet, rows: list[Row]) -> dict[int, list[str]]:
+    """The paths that lead to the set's root, by index; of a set whose leaves are gone or damaged none does."""
+    leaf = {row["index"]: bytes.fromhex(row["leaf_sha256"]) for row in rows}
+    try:
+        with kept.opened(held.leaves_sha256, held.row_count) as leaves:
+            paths = kept.paths(leaf, leaves, held.nodes_sha256) if leaf else {}
+    except vault.Missing:
+        return {}
+    root = bytes.fromhex(held.root)
+    return {
+        index: [step.hex() for step in path]
+        for index, path in paths.items()
+        if merkle.is_included(leaf[index], index, held.row_count, path, root)
+    }
 
 
 def printed(snapshot: Row) -> Row:

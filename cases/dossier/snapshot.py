@@ -94,7 +94,8 @@ def _people(reading: Reading) -> Row:
         "holds": kept.holds_placed(reading),
         "disclosures": kept.disclosures(reading),
     }
-    return {"ladder": judged.ladder(), **_cleaned(reading, parts)}
+    cleaned = {"ladder": judged.ladder(), **_cleaned(reading, parts)}
+    return {**cleaned, "sampled_exchanges": sets.with_paths(reading, cleaned["sampled_exchanges"])}
 
 
 def _detection(reading: Reading) -> Row:

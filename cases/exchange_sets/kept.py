@@ -1,6 +1,6 @@
 """The two files a set keeps in the vault: leaves, 48 bytes a row in order, and nodes, 32 bytes for 1,024 rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -67,3 +67,10 @@ def opened(leaves_sha256: str, count: int) -> Iterator[Leaves]:
 def path(index: int, leaves: Leaves, nodes_sha256: str) -> list[bytes]:
     """The audit path of the row at an index. Raises vault.Missing, IndexError."""
     return growing.path(index, leaves.count, vault.read(nodes_sha256), leaves.hashes)
+
+
+def paths(indices: Iterable[int], leaves: Leaves, nodes_sha256: str) -> dict[int, list[bytes]]:
+    """The audit paths of the rows at these indices. Raises vault.Missing, IndexError."""
+    rising = sorted(set(indices))
+    found = growing.paths(rising, leaves.count, vault.read(nodes_sha256), leaves.hashes)
+    return dict(zip(rising, found, strict=True))

@@ -47,6 +47,23 @@ def test_paths_are_those_of_the_whole_tree_and_read_two_runs_at_most(size: int) 
         assert max(asked, default=0) <= RUN
 
 
+@pytest.mark.parametrize("size", SIZES[1:])
+def test_many_paths_read_each_run_once(size: int) -> None:
+    found = leaves(size)
+    tree, known = poured(found, 999), merkle.in_memory(found)
+    asked: list[int] = []
+
+    def read(start: int, end: int) -> bytes:
+        asked.append(start)
+        return b"".join(found[start:end])
+
+    indices = sorted({*range(0, size, 37), size - 1})
+    assert list(growing.paths(indices, size, bytes(tree.nodes), read)) == [
+        merkle.path_at(index, size, known) for index in indices
+    ]
+    assert len(asked) == len(set(asked))
+
+
 def test_a_leaf_that_is_not_there_has_no_path() -> None:
     with pytest.raises(IndexError):
         growing.path(3, 3, b"", lambda start, end: b"\x00" * HASH * 3)

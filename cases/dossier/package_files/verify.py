@@ -38,11 +38,13 @@ MANIFEST, TAGMANIFEST = "manifest-sha256.txt", "tagmanifest-sha256.txt"
 SEALED = ("VERIFY.txt", "bag-info.txt", "bagit.txt", MANIFEST, "verify.py")
 STATEMENT, PROOF, CHECKPOINT = "seal/statement.json", "seal/log-proof.json", "seal/checkpoint.txt"
 SNAPSHOT = "data/snapshot.json"
+SAMPLE_PROOFS = "data/schedules/sampled_exchanges/"
 TOKEN, CHAIN = "seal/timestamp.tsr", "seal/tsa-chain.pem"
 REQUIRED = (*SEALED, TAGMANIFEST, STATEMENT, PROOF, CHECKPOINT)
 OXUM, TOKEN_LABEL, CHAIN_LABEL = "Payload-Oxum", "Time-Stamp-Token", "Time-Stamp-Chain"
 SEAL_TABLE, EXHIBIT_TABLE = "cases_dossierseal", "cases_evidenceitem"
 EXCHANGE_PROOF, EXCHANGE_SET = "retort-exchange-proof", "retort-exchange-set"
+SAMPLE_FORMAT = "retort-sample-proofs"
 MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
 BAG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -585,6 +587,91 @@ def check_statement(bag: Bag, report: Report) -> None:
         report.ok(STATEMENT, f"{statement['bag']}, snapshot {statement['snapshot']}")
 
 
+def check_samples(bag: Bag, report: Report) -> None:
+    """Each sampled exchange is, by hashes alone, in the set whose root the sealed snapshot has."""
+    snapshot = _snapshot(bag)
+    expected = _samples(snapshot)
+    for path in sorted({*expected, *(path for path in bag.package.members if path.startswith(SAMPLE_PROOFS))}):
+        try:
+            if path not in expected:
+                raise Refused(path, f"is of no sample in {SNAPSHOT}")
+            held, rows = expected[path]
+            _check_sample(bag, path, held, rows)
+            _check_stated(bag, path, held, snapshot)
+            report.ok(path, f"{len(rows)} of the {held['rows']} exchanges of the set with root {held['root']}")
+        except Refused as refusal:
+            report.fail(path, refusal.reason)
+
+
+def _snapshot(bag: Bag) -> dict[str, Any]:
+    """What was frozen, as far as it is JSON; that it is what was sealed stands by its digest."""
+    try:
+        found = json.loads(bag.read(SNAPSHOT, LARGE)) if SNAPSHOT in bag.digests else {}
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _rows(snapshot: dict[str, Any], name: str, numbers: str, hashes: str) -> list[dict[str, Any]]:
+    """The rows of one of its lists, which have at least these members, whole numbers and hashes."""
+    rows = snapshot[name].get("rows") if isinstance(snapshot.get(name), dict) else []
+    found: list[Any] = rows if isinstance(rows, list) else [None]
+    for row in found:
+        whole = isinstance(row, dict) and all(type(row.get(one)) is int for one in words(numbers))
+        if not whole or not all(hexadecimal(row.get(one)) for one in words(hashes)):
+            raise Refused(SNAPSHOT, f"its {name} are not in their form")
+    return found
+
+
+def _samples(snapshot: dict[str, Any]) -> dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """By the path of its proofs, each sample with its set; of rows whose set lost its leaf hashes there are none."""
+    sets = {row["exhibit"]: row for row in _rows(snapshot, "exchange_sets", "exhibit rows", "statement_sha256 root")}
+    found: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
+    for row in _rows(snapshot, "sampled_exchanges", "exhibit sample ordinal index", "leaf_sha256"):
+        if row.get("path") is None:
+            continue
+        path = f"{SAMPLE_PROOFS}exhibit-{row['exhibit']}-sample-{row['sample']}.json"
+        if row["exhibit"] not in sets:
+            raise Refused(SNAPSHOT, f"has no set {row['exhibit']}, and a sample of it")
+        found.setdefault(path, (sets[row["exhibit"]], []))[1].append(row)
+    return found
+
+
+def _check_sample(bag: Bag, path: str, held: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """The file says what the snapshot says, and every path leads to the root."""
+    for row in rows:
+        if not isinstance(row["path"], list) or not all(hexadecimal(step) for step in row["path"]):
+            raise Refused(path, f"the path of exchange {row['ordinal']} is not a list of hashes")
+        if not 0 <= row["index"] < held["rows"]:
+            raise Refused(path, f"exchange {row['ordinal']} is at no place among {held['rows']}")
+        leaf = bytes.fromhex(row["leaf_sha256"])
+        if climb_from(leaf, row["index"], row["path"], held["rows"], path).hex() != held["root"]:
+            raise Refused(path, f"the path of exchange {row['ordinal']} does not lead to the root of the set")
+    told = {
+        "v": 1,
+        "format": SAMPLE_FORMAT,
+        "exhibit": held["exhibit"],
+        "sample": rows[0]["sample"],
+        "set": {name: held[name] for name in ("statement_sha256", "rows", "root")},
+        "proofs": [{name: row[name] for name in ("ordinal", "index", "leaf_sha256", "path")} for row in rows],
+    }
+    if bag.read(path, LARGE) != canonical_bytes(told):
+        raise Refused(path, f"does not say of this sample what {SNAPSHOT} says")
+
+
+def _check_stated(bag: Bag, path: str, held: dict[str, Any], snapshot: dict[str, Any]) -> None:
+    """Where the set's statement is in the package, it has this count and root."""
+    for row in _rows(snapshot, "exhibits", "number", "sha256"):
+        place = f"data/evidence/{row.get('file')}"
+        if row["number"] != held["exhibit"] or place not in bag.digests:
+            continue
+        stated = canonical(bag.read(place, LARGE), place)
+        rows = stated.get("rows") if isinstance(stated, dict) else None
+        same = isinstance(rows, dict) and (rows.get("count"), rows.get("root")) == (held["rows"], held["root"])
+        if not same or bag.digests[place] != held["statement_sha256"]:
+            raise Refused(path, f"rests on another count or root than the set's statement, {place}")
+
+
 def check_token(bag: Bag, report: Report) -> None:
     """The RFC 3161 token, where there is one, is about this checkpoint; openssl checks its signature, where it is."""
     if TOKEN not in bag.package.members:
@@ -627,6 +714,7 @@ CHECKS = (
     check_info,
     check_proof,
     check_statement,
+    check_samples,
     check_token,
 )
 
@@ -638,12 +726,16 @@ def canonical(raw: bytes, subject: str) -> Any:
     """The value of a JSON file that is exactly the canonical form of what it says."""
     try:
         value = json.loads(raw.decode("utf-8"), parse_int=_integer, parse_float=_number, parse_constant=_number)
-        again = json.dumps(_ordered(value), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+        again = canonical_bytes(value)
     except (ValueError, RecursionError):
         raise Refused(subject, "is not JSON of the kind that stands here") from None
     if again != raw:
         raise Refused(subject, "is not in canonical form")
     return value
+
+
+def canonical_bytes(value: Any) -> bytes:
+    return json.dumps(_ordered(value), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
 def canonical_text(text: Any, name: str) -> Any:
@@ -692,11 +784,15 @@ def climb(proof: dict[str, Any], place: str, size: Any) -> bytes:
         raise Refused(PROOF, f"{place} is not a place among {size}")
     if not isinstance(path, list) or not all(hexadecimal(step) for step in path):
         raise Refused(PROOF, "a path is not a list of 64 hexadecimal digits each")
-    value = hashlib.sha256(b"\x00" + proof["canonical"].encode("utf-8")).digest()
-    last = size - 1
+    leaf = hashlib.sha256(b"\x00" + proof["canonical"].encode("utf-8")).digest()
+    return climb_from(leaf, index, path, size, PROOF)
+
+
+def climb_from(leaf: bytes, index: int, path: list[str], size: int, subject: str) -> bytes:
+    value, last = leaf, size - 1
     for step in path:
         if last == 0:
-            raise Refused(PROOF, "a path is longer than the tree demands")
+            raise Refused(subject, "a path is longer than the tree demands")
         if index & 1 or index == last:
             value = hashlib.sha256(b"\x01" + bytes.fromhex(step) + value).digest()
             while not index & 1 and index:
@@ -705,7 +801,7 @@ def climb(proof: dict[str, Any], place: str, size: Any) -> bytes:
             value = hashlib.sha256(b"\x01" + value + bytes.fromhex(step)).digest()
         index, last = index >> 1, last >> 1
     if last:
-        raise Refused(PROOF, "a path is shorter than the tree demands")
+        raise Refused(subject, "a path is shorter than the tree demands")
     return value
 
 

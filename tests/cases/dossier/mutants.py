@@ -1,5 +1,6 @@
 """Changed copies of a package, each with the file that a refusal must name; for the tests and the benchmark."""
 
+import copy
 import io
 import json
 import random
@@ -8,6 +9,7 @@ import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from cases.dossier.package_files import verify
 from spine import canonical, checkpoint
@@ -193,6 +195,27 @@ def of_proofs(sample: Sample) -> Iterator[Mutant]:
     yield replaced("a proof with line feeds", json.dumps(json.loads(files[verify.PROOF]), indent=1).encode())
     yield replaced("a proof with a key twice", files[verify.PROOF].replace(b'{"check', b'{"v":1,"check', 1))
     yield replaced("a proof spelt with escapes", files[verify.PROOF].replace(b"\xe2\x80\x94", b"\\u2014", 1))
+
+
+def of_samples(folder: Path, draw: random.Random, count: int) -> Iterator[Mutant]:
+    """Packages sealed, by the right key, with a sample of which one hash, index or count is not so."""
+    whole = packages.sampled(draw)
+    for number in range(count):
+        snapshot = copy.deepcopy(whole)
+        row, held = draw.choice(snapshot["sampled_exchanges"]["rows"]), snapshot["exchange_sets"]["rows"][0]
+        owner, member = draw.choice(
+            [(row, "index"), (row, "leaf_sha256"), (held, "root"), (held, "rows"), (held, "statement_sha256")]
+            + [(row["path"], step) for step in range(len(row["path"]))]
+        )
+        value = owner[member]
+        bent = f"{int(value, 16) ^ 1 << draw.randrange(256):064x}" if isinstance(value, str) else value ^ 1
+        owner[member] = bent
+        payload = packages.sampled_payload(snapshot) | {
+            path: content for path, content in packages.sampled_payload(whole).items() if "/evidence/" in path
+        }
+        made = packages.sealed_with(folder, payload)
+        named = f"{verify.SAMPLE_PROOFS}exhibit-1-sample-{row['sample']}.json"
+        yield Mutant(f"lie {number}: {member} of a sample", made.package.path.read_bytes(), named)
 
 
 def of_container(content: bytes) -> Iterator[Mutant]:

@@ -2,15 +2,17 @@
 
 import hashlib
 import json
+import random
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cases.dossier import bag
+from cases.dossier import bag, sample_proofs
 from cases.dossier.package_files import verify
 from spine import canonical, checkpoint, merkle
 
@@ -80,11 +82,64 @@ def proof(row: bytes, index: int = 41, size: int = 57, key: Ed25519PrivateKey = 
     )
 
 
-def sealed(folder: Path, payload: dict[str, bytes | Path] | None = None, name: str = NAME) -> Sample:
-    """Plan, seal and write a package."""
-    plan = bag.plan_bag(name, SNAPSHOT, PAYLOAD if payload is None else payload, INFO)
+def sealed(
+    folder: Path, payload: dict[str, bytes | Path] | None = None, name: str = NAME, snapshot: str = SNAPSHOT
+) -> Sample:
+    """Plan, seal and write a package; `snapshot` is the digest of what it was rendered from."""
+    plan = bag.plan_bag(name, snapshot, PAYLOAD if payload is None else payload, INFO)
     package = bag.write_zip(plan, bag.seal_files(plan, proof(seal_row(plan))), folder / f"{name}.zip")
     return Sample(package, plan, unzip(package.path))
+
+
+def sampled(draw: random.Random) -> dict[str, Any]:
+    """A snapshot with a set and two samples of it, each row with its path."""
+    count = draw.randint(2, 3_000)
+    leaves = [draw.randbytes(32) for _ in range(count)]
+    known = merkle.in_memory(leaves)
+    root = merkle.root(leaves).hex()
+    stated = canonical.canonical_json({"rows": {"count": count, "root": root}})
+    rows = [
+        {
+            "exhibit": 1,
+            "sample": sample,
+            "ordinal": ordinal,
+            "index": index,
+            "leaf_sha256": leaves[index].hex(),
+            "path": [step.hex() for step in merkle.path_at(index, count, known)],
+        }
+        for sample in (1, 2)
+        for ordinal, index in enumerate(draw.sample(range(count), min(count, 4)), 1)
+    ]
+    digest = hashlib.sha256(stated).hexdigest()
+    return {
+        "exhibits": {"rows": [{"number": 1, "file": "A-1 statement.json", "sha256": digest}]},
+        "exchange_sets": {"rows": [{"exhibit": 1, "rows": count, "root": root, "statement_sha256": digest}]},
+        "sampled_exchanges": {"rows": rows},
+    }
+
+
+def sampled_payload(snapshot: dict[str, Any]) -> dict[str, bytes | Path]:
+    """Its files: the statement, the proofs and the schedules of the sets."""
+    held, rows = snapshot["exchange_sets"]["rows"][0], snapshot["sampled_exchanges"]["rows"]
+    stated = {"rows": {"count": held["rows"], "root": held["root"]}}
+    sets = f"exhibit,rows,root\r\n1,{held['rows']},{held['root']}\r\n"
+    lines = [f"1,{row['sample']},{row['ordinal']},{row['index']},{row['leaf_sha256']}\r\n" for row in rows]
+    return {
+        "data/snapshot.json": canonical.canonical_json(snapshot),
+        "data/evidence/A-1 statement.json": canonical.canonical_json(stated),
+        "data/schedules/exchange_sets.csv": sets.encode(),
+        "data/schedules/exchange_set_reruns.csv": b"exhibit,rows,root\r\n",
+        "data/schedules/samples.csv": b"exhibit,number\r\n1,1\r\n1,2\r\n",
+        "data/schedules/sampled_exchanges.csv": "".join(["exhibit,sample,ordinal,index\r\n", *lines]).encode(),
+        **sample_proofs.proofs(snapshot),
+    }
+
+
+def sealed_with(folder: Path, payload: dict[str, bytes | Path]) -> Sample:
+    """A package that was sealed with this payload, whatever it says."""
+    content = payload["data/snapshot.json"]
+    assert isinstance(content, bytes)
+    return sealed(folder, payload, snapshot=hashlib.sha256(content).hexdigest())
 
 
 def unzip(path: Path) -> dict[str, bytes]:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from cases.actions import dossiers, exchange_checks, sampling
-from cases.dossier import pdf
+from cases.dossier import pdf, sample_proofs
 from cases.dossier.document import document
+from cases.dossier.package_files import verify
+from cases.dossier.verify import verify_package
 from cases.exchange_sets.intervals import wilson
 from cases.models import Case, DossierVersion, SamplingPlan
 from people.models import User
@@ -20,6 +22,7 @@ from tests.cases.dossier.story import files_of, package_of
 from tests.cases.dossier.test_snapshot import bare_numbers
 from tests.cases.exchanges import PROMPT, RESPONSE, exchange, make_plan, make_sample, read_in
 from tests.factories import Cast, add_exhibit, make_case, run_job
+from tests.second_verifier import check_package
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOTE = "QX7CANARY note of a reviewer"
@@ -134,6 +137,38 @@ def test_a_recipient_gets_no_content_note_request_or_other_name_of_an_account(
     assert [(path, value) for path, raw in files.items() for value in secret if value.encode() in raw] == []
     assert [value for value in secret if value in printed] == []
     assert len(files["data/schedules/sampled_exchanges.csv"].splitlines()) == 1 + 18
+
+
+def test_each_sampled_exchange_has_a_proof_by_hashes_alone_that_the_package_checks(
+    drawn: SamplingPlan, committed_cast: Cast, tmp_path: Path
+) -> None:
+    version = frozen(drawn.exchange_set.case, committed_cast.analyst, recipient="Example Court", basis="order 7")
+    dossiers.approve(version, actor=committed_cast.counsel, snapshot_sha256=version.snapshot_sha256)
+    package = package_of(version, tmp_path / "out")
+    files = files_of(package)
+    proofs = {path: json.loads(raw) for path, raw in files.items() if path.startswith(verify.SAMPLE_PROOFS)}
+    assert [len(one["proofs"]) for _, one in sorted(proofs.items())] == [10, 8]
+    rows = [row for one in proofs.values() for row in one["proofs"]]
+    assert {member for row in rows for member in row} == {"ordinal", "index", "leaf_sha256", "path"}
+    report = verify_package(package.path)
+    assert report.failures == []
+    root = drawn.exchange_set.root
+    told = [line.text for line in report.lines if line.subject in proofs]
+    assert told == [f"{count} of the 40 exchanges of the set with root {root}" for count in (10, 8)]
+    assert check_package(package.path).bad == []
+    assert package_of(version, tmp_path / "again").sha256 == package.sha256
+
+
+def test_rows_whose_leaf_hashes_are_gone_have_no_proof_and_the_limits_say_so(
+    drawn: SamplingPlan, committed_cast: Cast
+) -> None:
+    held = drawn.exchange_set
+    vault.path_of(held.leaves_sha256).write_bytes(bytes(48 * held.row_count))
+    snapshot = snapshot_of(frozen(held.case, committed_cast.analyst))
+    assert {row["path"] for row in snapshot["sampled_exchanges"]["rows"]} == {None}
+    assert sample_proofs.proofs(snapshot) == {}
+    told = next(part for part in snapshot["limits"]["known"] if part["title"] == "Sampled exchanges without a proof")
+    assert [row["text"] for row in told["rows"]] == ["Exhibit 1: 18 of 18; the set's leaf hashes are gone or damaged."]
 
 
 def test_a_snapshot_older_than_these_lists_is_rendered_without_them(

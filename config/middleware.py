@@ -5,7 +5,8 @@ not do with it.
 import re
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from spine.ids import new_id
 
@@ -25,6 +26,28 @@ class RequestId:
         response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
         return response
 
+
+class ApiOverHttps:
+    """Behind HTTPS, refuses what comes to the API in the clear, where a page is redirected.
+
+    A program that sends its key in the clear has to fail, or nobody would notice.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.SECURE_SSL_REDIRECT and request.path.startswith("/api/") and not request.is_secure():
+            return JsonResponse(IN_THE_CLEAR, status=403, content_type="application/problem+json")
+        return self.get_response(request)
+
+
+IN_THE_CLEAR = {
+    "type": "about:blank",
+    "title": "Not allowed",
+    "status": 403,
+    "detail": "The API answers over HTTPS alone. A key that was sent in the clear is to be revoked.",
+}
 
 # Of no use to any page, so no page may ask for it, whatever it comes to contain.
 PERMISSIONS = (

@@ -150,6 +150,16 @@ def test_behind_https_cookies_and_transport_are_held_to_it() -> None:
 
 
 @override_settings(SECURE_SSL_REDIRECT=True)
+def test_the_api_refuses_what_comes_in_the_clear_and_is_not_redirected(db: None) -> None:
+    for method in ("get", "post"):
+        answer = getattr(Client(), method)("/api/v1/cases/")
+        assert (answer.status_code, answer["Content-Type"]) == (403, "application/problem+json")
+        assert "HTTPS alone" in answer.json()["detail"]
+        assert answer["Cache-Control"] == "no-store, private"
+    assert Client().get("/api/v1/cases/", secure=True).status_code == 401
+
+
+@override_settings(SECURE_SSL_REDIRECT=True)
 def test_health_alone_answers_without_https(db: None) -> None:
     assert Client().get("/healthz").status_code == 200
     assert Client().get("/sign-in/")["Location"].startswith("https://")

@@ -1,4 +1,4 @@
-"""The two parts of bench_hostile.py, which runs this file as tests to have their people, cases and servers."""
+"""The parts of bench_hostile.py, which runs this file as tests to have their people, cases and servers."""
 
 import copy
 import json
@@ -13,9 +13,12 @@ import pytest
 from rest_framework.test import APIClient
 
 from benchmarks.bench_hostile import Tally
+from cases.actions.uploads import start_upload
+from cases.api import testers
+from cases.models import Case
 from tests import conftest, test_roles_api
 from tests.cases.api import client_of
-from tests.factories import Cast
+from tests.factories import START, Cast
 from tests.hostile_documents import VALUES, documents
 from tests.test_hostile_documents import Endpoint, described, role_for
 from tests.test_roles_api import filled
@@ -43,10 +46,17 @@ class Door:
 
 
 def doors(cast: Cast, callers: dict[str, APIClient], stage: dict[str, str]) -> list[Door]:
+    """Every write; what a deletion ends is something that no other write here names."""
+    case = Case.objects.get(ref=stage["ref"])
+    given = {"title": "Spare", "source": "Gateway", "acquired_at": START, "file_name": "b", "size": 9}
+    ended = {**stage, "upload_id": str(start_upload(case, actor=cast.analyst, **given).pk)}
     return [
-        Door(one, callers[role_for(one) or "case_lead"], filled(one.path, stage))
+        Door(
+            one,
+            callers[role_for(one) or "case_lead"],
+            filled(one.path, ended if one.method == "delete" else stage),
+        )
         for one in described(cast)
-        if one.kinds or one.method != "delete"
     ]
 
 
@@ -67,6 +77,27 @@ def test_changed_documents_spread_over_all_writes(
     before = len(tally.failed)
     count(tally, "changed", sent_changes(every, schema, stage))
     assert not tally.failed[before:], "\n".join(tally.failed[before:][:50])
+
+
+def test_an_endpoint_that_fails_is_seen(
+    committed_cast: Cast,
+    callers: dict[str, APIClient],
+    stage: dict[str, str],
+    tally: Tally,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The control: a verb that raises where it should not has to show as failures, or the other parts prove nothing."""
+
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(testers.LookUpTesters, "post", broken)
+    [door] = [one for one in doors(committed_cast, callers, stage) if one.endpoint.path.endswith("testers/lookup/")]
+    seen = Tally(seconds=60)
+    count(seen, "broken", sent_documents([door]))
+    tally.control = seen.answers["broken"]
+    assert set(tally.control) == {500}
+    assert len(seen.failed) == tally.control[500]
 
 
 def count(tally: Tally, part: str, bodies: Iterator[tuple[Door, str, bytes]]) -> None:

@@ -40,16 +40,8 @@ def request_preservation(
     """
     base.require(actor, "cases.write")
     row = base.locked_case(case)
-    span = preservation.windows([row]).get(row.pk, {}).get(source.pk)
-    if span is None:
-        raise Refused(f"No account of {row.ref} comes from {source.name}.", field="source")
-    start, end = window_start or span.start, window_end or span.end
-    if end <= start:
-        raise Refused("The window ends before it begins.", field="window_end")
-    if not data_classes:
-        raise Refused("Say which data is to be kept.", field="data_classes")
-    for one in data_classes:
-        base.one_of(one, DataClass.values, field="data_classes", label="The data")
+    start, end = _window(row, source, window_start, window_end)
+    _check_classes(data_classes)
     words = {
         "scope": base.clean(scope, field="scope", label="What is to be kept", limit=4000),
         "custodian": base.clean(custodian, field="custodian", label="The log owner", limit=200),
@@ -57,11 +49,55 @@ def request_preservation(
         "authority": base.clean(authority, field="authority", label="The authority", limit=300),
     }
     _refuse_repeat(row, source, data_classes, start, end)
-    accounts, now = row.accounts.count(), timezone.now()
+    rows = _requests(row, source, data_classes, start, end, actor, words)
+    gone = max((one.gone_before for one in rows if one.gone_before), default=None)
+    data = {
+        "ref": row.ref,
+        "source": source.name,
+        "what": ", ".join(DataClass(one.data_class).label for one in rows),
+        "window": [timestamp(start), timestamp(end)],
+        "gone_before": timestamp(gone) if gone else None,
+    }
+    log.record(actor=actor.principal, action="preservation.requested", about=row, scope=row.id, data=data, rows=rows)
+    base.touch(row)
+    return rows
+
+
+def _window(
+    case: Case, source: TelemetrySource, start: datetime | None, end: datetime | None
+) -> tuple[datetime, datetime]:
+    """What is asked for: by default the window of the case at this source. Raises Refused where it has none there."""
+    span = preservation.windows([case]).get(case.pk, {}).get(source.pk)
+    if span is None:
+        raise Refused(f"No account of {case.ref} comes from {source.name}.", field="source")
+    start, end = start or span.start, end or span.end
+    if end <= start:
+        raise Refused("The window ends before it begins.", field="window_end")
+    return start, end
+
+
+def _check_classes(data_classes: Sequence[str]) -> None:
+    if not data_classes:
+        raise Refused("Say which data is to be kept.", field="data_classes")
+    for one in data_classes:
+        base.one_of(one, DataClass.values, field="data_classes", label="The data")
+
+
+def _requests(
+    case: Case,
+    source: TelemetrySource,
+    data_classes: Sequence[str],
+    start: datetime,
+    end: datetime,
+    actor: User,
+    words: dict[str, str],
+) -> list[PreservationRequest]:
+    """One row for each kind of data, with what was already gone."""
+    accounts, now = case.accounts.count(), timezone.now()
     stated = {one.data_class: one for one in SourceRetention.objects.filter(source=source, superseded_by=None)}
-    rows = [
+    return [
         PreservationRequest(
-            case=row,
+            case=case,
             source=source,
             data_class=one,
             window_start=start,
@@ -75,17 +111,6 @@ def request_preservation(
         )
         for one in dict.fromkeys(data_classes)
     ]
-    gone = max((one.gone_before for one in rows if one.gone_before), default=None)
-    data = {
-        "ref": row.ref,
-        "source": source.name,
-        "what": ", ".join(DataClass(one.data_class).label for one in rows),
-        "window": [timestamp(start), timestamp(end)],
-        "gone_before": timestamp(gone) if gone else None,
-    }
-    log.record(actor=actor.principal, action="preservation.requested", about=row, scope=row.id, data=data, rows=rows)
-    base.touch(row)
-    return rows
 
 
 @transaction.atomic

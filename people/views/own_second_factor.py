@@ -83,7 +83,7 @@ def _secret(request: HttpRequest) -> str:
         try:
             return encryption.decrypt(kept)
         except encryption.Unreadable:
-            pass
+            pass  # the key changed since: no code was given yet, so nothing is lost by a fresh secret
     fresh = second_factors.fresh_secret()
     request.session[SECRET] = encryption.encrypt(fresh)
     return fresh

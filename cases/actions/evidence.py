@@ -113,15 +113,23 @@ def enter(
 
 
 @transaction.atomic
-def record_view(item: EvidenceItem, *, actor: User, purpose: str = "") -> CustodyEvent:
+def record_view(
+    item: EvidenceItem, *, actor: User, purpose: str = "", within: timedelta = timedelta(0)
+) -> CustodyEvent:
     """Note that somebody is shown an exhibit's content; call it before the first byte leaves.
 
-    Side effects: the custody event viewed; one log entry. Each time is an event of its own. Raises vault.Missing when
+    Each time is an event of its own; but where this person was shown it for this purpose less than `within` ago, that
+    event stands for this time too, so that a page that is loaded again while one works on it is one view. Loads at the
+    same moment may be an event each. Side effects: the custody event viewed; one log entry. Raises vault.Missing when
     the bytes are not there to be shown.
     """
     told = _given(item, actor, purpose, CustodyAction.VIEWED, "shown as text by Retort")
-    log.record(actor=actor.principal, action="evidence.viewed", **told)
     event: CustodyEvent = told["rows"][0]
+    same = item.custody.filter(action=event.action, recorded_by=actor, why=event.why, how=event.how)
+    recent = same.filter(at__gt=event.at - within).order_by("-at").first() if within else None
+    if recent is not None:
+        return recent
+    log.record(actor=actor.principal, action="evidence.viewed", **told)
     return event
 
 

@@ -1,6 +1,7 @@
 """Redacting a text exhibit: the marks over the original, proposed by one person and decided by a second."""
 
 import re
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,13 +23,15 @@ from spine import vault
 from spine.errors import Refused
 
 SHOWN = 200_000
+# Opening the form, trying marks and being refused are one view of the text; who comes back later is shown it anew.
+ONE_VIEW = timedelta(minutes=15)
 STRETCH = re.compile(r"^\s*(\d{1,9})\s*[-–]\s*(\d{1,9})\s*$")
 
 
 @requires("cases.read", hidden=True)
 @shared.refused_page
 def redact_evidence(request: HttpRequest, ref: str, number: int) -> HttpResponse:
-    """The original with the marks of a proposal over it, a custody event each time; and a form for a proposal."""
+    """The original with the marks of a proposal over it, and a form for a proposal. Showing it is a custody event."""
     item = evidence_for(request.user, ref, number)
     if request.method != "POST":
         return _page(request, item, RedactionForm(auto_id="redact_%s"))
@@ -94,7 +97,7 @@ def _page(
     )
     shown = next((one for one in proposals if one.id == chosen), None) or (proposals[0] if proposals else None)
     try:
-        actions.record_view(item, actor=shared.person(request), purpose="redaction")
+        actions.record_view(item, actor=shared.person(request), purpose="redaction", within=ONE_VIEW)
     except vault.Missing as missing:
         raise Refused(f"{item.exhibit} cannot be shown: {missing}.") from None
     writes = case_frame.writable(request, item.case)

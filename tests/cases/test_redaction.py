@@ -7,6 +7,7 @@ import secrets
 import threading
 import zipfile
 import zlib
+from datetime import timedelta
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from cases.actions import dossiers, evidence, redactions
 from cases.dossier import build
 from cases.models import Case, CustodyEvent, DossierVersion, EvidenceItem, RedactionDecision
 from cases.redaction import REPLACEMENT, Mark
+from cases.views import redaction as redaction_view
 from config.embedded import postgres
 from spine import vault
 from spine.errors import Conflict, Refused
@@ -280,7 +282,24 @@ def test_page_shows_the_marks_over_the_original_and_takes_a_decision(committed_c
     tree = second.get(f"/cases/{item.case.ref}/evidence/2/").content.decode()
     assert "What was made from what" in tree
     assert "redaction of Exhibit 1" in tree
-    assert CustodyEvent.objects.filter(item=item, action="viewed").count() == 3
+    viewed = CustodyEvent.objects.filter(item=item, action="viewed")
+    assert sorted(viewed.values_list("recorded_by__username", flat=True)) == ["analyst", "counsel"]
+
+
+def test_form_loaded_again_is_one_view_until_a_quarter_of_an_hour_has_gone(
+    committed_cast: Cast, item: EvidenceItem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser, url = pages.client_of(committed_cast.analyst), f"/cases/{item.case.ref}/evidence/1/redact/"
+    viewed = CustodyEvent.objects.filter(item=item, action="viewed")
+    refused = [browser.post(url, {"texts": "nobody", "code": "third_party"}).status_code for _ in range(2)]
+    shown = [browser.get(url).status_code for _ in range(2)]
+    assert (refused, shown, viewed.count()) == ([422, 422], [200, 200], 1)
+    browser.get(f"/cases/{item.case.ref}/evidence/1/text/")  # read as such: an event of its own, whatever stands before
+    pages.client_of(committed_cast.lead).get(url)
+    assert viewed.count() == 3
+    monkeypatch.setattr(redaction_view, "ONE_VIEW", timedelta(microseconds=1))
+    browser.get(url)
+    assert (viewed.count(), LogEntry.objects.filter(action="evidence.viewed").count()) == (4, 4)
 
 
 # Nothing of it is left (integrity test P6)

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from cases import holds
+from cases import holds, notices
 from cases.access import visible_cases
 from cases.actions import base, custody
 from cases.actions.base import lost
@@ -68,7 +68,8 @@ def place_hold(
     """Place a hold: from the commit on, nothing it covers is deleted anywhere. A closed case can be held too.
 
     `accounts` is the filter for a scope of accounts; None is all of them. Side effects: the hold with what it covers
-    now, its custodians, a hold_placed custody event on each exhibit in scope; one log entry.
+    now, its custodians, a hold_placed custody event on each exhibit in scope; one log entry; a notice to each custodian
+    who signs in here.
     """
     base.require(actor, "cases.read", "holds.write")
     row = Case.objects.select_for_update(no_key=True).get(pk=case.pk)
@@ -94,17 +95,22 @@ def place_hold(
         placed_by=actor,
     )
     due = _due(days)
-    rows: list[AppendOnly] = [hold, *(_custodian(hold, keeper, actor, due) for keeper in _distinct(keepers))]
+    named = [_custodian(hold, keeper, actor, due) for keeper in _distinct(keepers)]
+    rows: list[AppendOnly] = [hold, *named]
     rows += _events(holds.exhibits(hold), CustodyAction.HOLD_PLACED, actor, hold)
     data = {"ref": row.ref, "number": hold.number, "scope": HoldScope(scope).label, "count": hold.count}
     log.record(actor=actor.principal, action="hold.placed", about=hold, scope=row.id, data=data, rows=rows)
+    _tell(hold, named)
     _touch(row)
     return hold
 
 
 @transaction.atomic
 def add_custodian(hold: Hold, *, actor: User, keeper: Keeper, days: int = DAYS_TO_ACKNOWLEDGE) -> HoldCustodian:
-    """Name one custodian more. Side effects: the row; one log entry. Raises Conflict for one who is named already."""
+    """Name one custodian more. Raises Conflict for one who is named already.
+
+    Side effects: the row; one log entry; a notice to the custodian who signs in here.
+    """
     base.require(actor, "cases.read", "holds.write")
     row = _standing(hold)
     same = row.custodians.filter(person=keeper.person, name=str(keeper.person or keeper.name).strip())
@@ -112,6 +118,7 @@ def add_custodian(hold: Hold, *, actor: User, keeper: Keeper, days: int = DAYS_T
         raise Conflict(f"{keeper.person or keeper.name} keeps {row.name} already.")
     custodian = _custodian(row, keeper, actor, _due(days))
     _record(row, actor, action="hold.custodian_added", rows=[custodian])
+    _tell(row, [custodian])
     return custodian
 
 
@@ -227,6 +234,13 @@ def _custodian(hold: Hold, keeper: Keeper, actor: User, due: datetime) -> HoldCu
         due_at=due,
         added_by=actor,
     )
+
+
+def _tell(hold: Hold, custodians: Iterable[HoldCustodian]) -> None:
+    for one in custodians:
+        if one.person is not None:
+            text = f"You are to keep what {hold.name} covers. Please acknowledge it by {one.due_at:%d %b %Y}."
+            notices.give(hold.case, [one.person], key=f"hold:{one.pk}", text=text)
 
 
 def _due(days: int) -> datetime:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from cases import actions, holds
 from cases.actions import Keeper
 from cases.filters import AccountFilter
-from cases.models import Case, Hold, HoldRelease
+from cases.models import Case, Hold, HoldRelease, Notice
 from detection.models import TelemetrySource
 from spine import log
 from spine.errors import Conflict, Refused
@@ -42,6 +42,14 @@ def test_whole_case_is_counted_and_its_exhibits_get_an_event(case: Case, cast: C
     assert hold.query == {"case": case.ref, "accounts": 4, "exhibits": 1, "dossiers": 0}
     assert custody(case) == ["hold_placed"]
     assert LogEntry.objects.get(action="hold.placed").row_count == 2
+
+
+def test_custodians_who_sign_in_here_are_told_and_nobody_else(case: Case, cast: Cast) -> None:
+    hold = place(case, cast, keepers=[Keeper(person=cast.reader), Keeper(name="The log team", contact="by phone")])
+    actions.add_custodian(hold, actor=cast.counsel, keeper=Keeper(person=cast.analyst))
+    told = {(one.recipient.username, one.text.partition(" Please")[0]) for one in Notice.objects.all()}
+    words = "You are to keep what Hold 1 covers."
+    assert told == {("reader", words), ("analyst", words)}
 
 
 def test_accounts_are_stored_as_a_filter_with_its_exact_count(case: Case, cast: Cast) -> None:

@@ -7,15 +7,19 @@ of the checkout does no harm.
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import venv
 from pathlib import Path
 
 FOLDER = Path(".venv")
 PYTHON = FOLDER / "bin" / "python"
 FIRST_VERSION = (3, 11)
+TOLD_EVERY = 10.0  # seconds
+PIN = re.compile(rb"^[A-Za-z0-9][^\s;\[]*(?:\[[^\]]*\])?==", re.MULTILINE)
 PIP_OPTIONS = ["-qq", "--progress-bar=off", "--disable-pip-version-check", "--no-input", "--require-hashes"]
 
 
@@ -38,8 +42,7 @@ def _bring_up_to_date(files: list[str]) -> int:
     if usable and stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
         return 0
     if not usable:
-        sys.stdout.write(f"Making .venv with Python {sys.version.split()[0]}\n")
-        sys.stdout.flush()
+        _say(f"Making .venv with Python {sys.version.split()[0]}")
         shutil.rmtree(FOLDER, ignore_errors=True)
         try:
             venv.create(FOLDER, with_pip=True)
@@ -47,18 +50,41 @@ def _bring_up_to_date(files: list[str]) -> int:
             return _refuse(
                 "this Python brings no pip for a virtual environment: on Debian, apt-get install python3-venv"
             )
-    sys.stdout.write(f"Installing {' and '.join(files)}; the first time this takes some minutes\n")
-    sys.stdout.flush()
+    _say(f"Installing {' and '.join(files)}; the first time this takes some minutes")
     command = [str(PYTHON), "-m", "pip", "install", *PIP_OPTIONS]
     for name in files:
         command += ["--requirement", name]
-    done = subprocess.run(
-        command, check=False, stdin=subprocess.DEVNULL, env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
-    )
-    if done.returncode != 0:
+    if _run_and_tell(command, sum(len(PIN.findall(Path(name).read_bytes())) for name in files)) != 0:
         return _refuse("pip could not install the pinned packages: see above")
     stamp.write_text(wanted, encoding="ascii")
     return 0
+
+
+def _run_and_tell(command: list[str], pinned: int) -> int:
+    """Run pip, which says nothing but errors, and say every few seconds how far it is by the files it makes."""
+    before = _in_place()
+    with tempfile.TemporaryDirectory(prefix="retort-pip-") as folder:
+        environment = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore", "TMPDIR": folder}
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment) as pip:
+            while True:
+                try:
+                    return pip.wait(TOLD_EVERY)
+                except subprocess.TimeoutExpired:
+                    done = _in_place() - before  # everything is fetched first, into that folder
+                    _say(f"  {f'put in place {done}' if done else f'fetched {_fetched(folder)}'} of {pinned} packages")
+
+
+def _in_place() -> int:
+    return sum(1 for _ in FOLDER.glob("lib/python*/site-packages/*.dist-info"))
+
+
+def _fetched(folder: str) -> int:
+    return sum(1 for one in Path(folder).rglob("*") if one.name.endswith((".whl", ".tar.gz")))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def _usable() -> bool:

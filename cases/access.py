@@ -30,7 +30,7 @@ from cases.models import (
     TimelineNote,
 )
 from people.models import Role, User
-from people.rights import MEANINGS, RIGHTS, may
+from people.rights import RIGHTS, may, refusal
 from spine.models import Job, LogEntry
 
 Person = User | AnonymousUser
@@ -262,7 +262,7 @@ def _allowed(user: Person, right: str) -> bool:
 
 def _check_write(user: Person, right: str, write: bool) -> None:
     if write and not may(user, right):
-        raise PermissionDenied(f"Your role does not let you {MEANINGS[right]}.")
+        raise PermissionDenied(refusal(user, right))
 
 
 def _storable(text: str) -> bool:

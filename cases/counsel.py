@@ -17,7 +17,7 @@ from cases.access import Person, readers_of, visible_cases
 from cases.models import Case, CaseMember, CounselExport, CounselMember, CounselNote, CounselTrack, EvidenceItem
 from cases.models.access import MemberVia
 from people.models import Role, User
-from people.rights import MEANINGS, RIGHTS, may
+from people.rights import RIGHTS, may, refusal
 from spine.models import LogEntry
 
 NOTHING = "There is no such page."
@@ -53,7 +53,7 @@ def door_for(user: Person, ref: str, *, write: bool = False) -> Door:
     if found is None:
         raise Http404(NOTHING)
     if write and not found.writes:
-        raise PermissionDenied(f"Your role does not let you {MEANINGS['cases.write']}.")
+        raise PermissionDenied(refusal(user, "cases.write"))
     return found
 
 

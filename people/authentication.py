@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from people.addresses import address_of, is_within
 from people.models import ApiToken, DetectorKey, Key, digest
-from people.rights import may
+from people.rights import may, refusal, rights_of
 from spine import principal
 
 if TYPE_CHECKING:
@@ -102,6 +102,9 @@ def needs(read: str = "", write: str = "") -> type[permissions.BasePermission]:
 
         def has_permission(self, request: Request, view: "APIView") -> bool:
             right = read if request.method in permissions.SAFE_METHODS else write
-            return bool(right) and may(request.user, right)
+            held = bool(right) and may(request.user, right)
+            if right and not held and right in rights_of(request.user):
+                self.message = refusal(request.user, right)
+            return held
 
     return Needs

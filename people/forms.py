@@ -87,14 +87,16 @@ class TokenForm(forms.Form):
     name = forms.CharField(label="What it is for", max_length=120)
     expires_in_days = forms.IntegerField(label="Days until it ends", min_value=1, max_value=366, initial=TOKEN_DAYS)
     scopes = forms.MultipleChoiceField(
-        label="What it may do", widget=forms.CheckboxSelectMultiple, help_text="Tick no more than it needs."
+        label="What it may do",
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Tick no more than it needs.",
+        error_messages={"required": "Tick at least one right: a token without any opens nothing."},
     )
 
     def __init__(self, *args: Any, rights: frozenset[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         held = [right for right in MEANINGS if right in rights]
         self.fields["scopes"].choices = [(right, f"{right}: {MEANINGS[right]}") for right in held]  # type: ignore[attr-defined]
-        self.fields["scopes"].initial = [right for right in held if right.endswith(".read")]
 
 
 class PersonForm(forms.Form):

@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 
-from people.rights import MEANINGS, may
+from people.rights import may, refusal
 
 View = Callable[..., HttpResponseBase]
 
@@ -30,7 +30,7 @@ def requires(read: str, write: str = "", *, hidden: bool = False, elsewhere: str
                 return redirect(elsewhere)
             right = read if request.method in {"GET", "HEAD"} else (write or read)
             if not may(request.user, right):
-                raise PermissionDenied(f"Your role does not let you {MEANINGS[right]}.")
+                raise PermissionDenied(refusal(request.user, right))
             return view(request, *args, **kwargs)
 
         checked.policy = (read, write or read)  # type: ignore[attr-defined]

@@ -104,3 +104,11 @@ def may(holder: object, right: str) -> bool:
 def rights_of(holder: object) -> frozenset[str]:
     """Everything the holder's role gives."""
     return RIGHTS.get(getattr(holder, "role", ""), frozenset())
+
+
+def refusal(holder: object, right: str) -> str:
+    """Why the holder may not, for who reads it: the role does not give the right, or the token was made without it."""
+    scopes: frozenset[str] | None = getattr(holder, "scopes", None)
+    if scopes is not None and right in rights_of(holder) and right not in scopes:
+        return f"This token was made without the right {right}: {MEANINGS[right]}."
+    return f"Your role does not let you {MEANINGS[right]}."

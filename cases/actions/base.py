@@ -11,7 +11,7 @@ from django.utils import timezone
 from cases.models import Case, Lead
 from cases.models.case import CaseStatus
 from people.models import User
-from people.rights import MEANINGS, may
+from people.rights import may, refusal
 from spine.errors import Conflict, Refused
 from spine.models import LogEntry
 
@@ -22,7 +22,7 @@ def require(actor: User, *rights: str) -> None:
     """Raise PermissionDenied unless this person is active and holds every one of the rights."""
     for right in rights:
         if not actor.is_active or not may(actor, right):
-            raise PermissionDenied(f"Your role does not let you {MEANINGS[right]}.")
+            raise PermissionDenied(refusal(actor, right))
 
 
 def locked_case(case: Case) -> Case:

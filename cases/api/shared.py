@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from io import BytesIO
 from typing import IO, Any
 
 from django.core.exceptions import SuspiciousOperation
@@ -20,7 +21,7 @@ from cases import access
 from cases.dossier.plain import visible
 from cases.models import Case
 from people.models import User
-from people.rights import may
+from people.rights import may, refusal, rights_of
 from spine.errors import Refused
 
 
@@ -36,7 +37,11 @@ class CaseDoor(permissions.BasePermission):
         read, write = self.rights
         if not may(request.user, read):
             raise Http404
-        return request.method in permissions.SAFE_METHODS or may(request.user, write)
+        if request.method in permissions.SAFE_METHODS or may(request.user, write):
+            return True
+        if write in rights_of(request.user):
+            self.message = refusal(request.user, write)
+        return False
 
 
 class ApprovalDoor(CaseDoor):
@@ -152,6 +157,12 @@ def attachment(stream: IO[bytes], *, name: str, media_type: str, size: int | Non
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response["Cache-Control"] = "private, no-store"
     return response
+
+
+def saved_text(text: str, *, name: str) -> FileResponse:
+    """A text as a file to be saved."""
+    content = text.encode()
+    return attachment(BytesIO(content), name=name, media_type="text/plain; charset=utf-8", size=len(content))
 
 
 def saved_as(name: str) -> str:

@@ -33,6 +33,23 @@ def token(rights: list[str] | None = None, days: int = 90, username: str = "lead
     return actions.create_token(actor="system:test", username=username, rights=rights, days=days)
 
 
+def test_form_ticks_nothing_and_the_api_names_the_token_that_lacks_a_right(cast: Cast) -> None:
+    page = client_of(cast.lead)
+    shown = page.get("/me/")
+    assert shown.context["token_form"]["scopes"].value() is None
+    assert "checked" not in text_of(shown)
+    none = page.post("/me/tokens/", {"name": "a program", "expires_in_days": 9})
+    assert "Tick at least one right" in text_of(none)
+    answers = [
+        bearing(token(["cases.read"])).post("/api/v1/sanctioned-testers/", {}),
+        bearing(token()).get("/api/v1/people/"),
+    ]
+    assert [one.json()["detail"] for one in answers] == [
+        "This token was made without the right testers.write: keep the list of sanctioned testers.",
+        "Your role does not allow this.",
+    ]
+
+
 def test_a_token_does_what_it_was_made_for_and_no_more(cast: Cast) -> None:
     client = bearing(token(["leads.read"]))
     assert client.get("/api/v1/leads/").status_code == 200

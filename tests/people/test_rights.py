@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 
 from people.models import Role, User
-from people.rights import MEANINGS, RIGHTS, may
+from people.rights import MEANINGS, RIGHTS, may, refusal
 
 EXPECTED = {
     #                     admin lead analyst counsel reader detector
@@ -31,6 +31,14 @@ EXPECTED = {
     "destruction.write": "yes no no yes no no",
     "log.verify": "yes yes yes yes no no",
 }
+
+
+def test_refusal_names_the_token_where_the_role_gives_the_right() -> None:
+    analyst, tokened = User(role="analyst"), User(role="analyst")
+    tokened.scopes = frozenset({"cases.read"})  # type: ignore[attr-defined]
+    by_role = "Your role does not let you keep the list of sanctioned testers."
+    assert [refusal(one, "testers.write") for one in (analyst, tokened)] == [by_role, by_role]
+    assert refusal(tokened, "leads.read").startswith("This token was made without the right leads.read: ")
 
 
 def test_who_may_do_what() -> None:

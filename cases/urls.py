@@ -37,6 +37,7 @@ urlpatterns = [
     path("vault/verify/", vault.verify_vault, name="verify_vault"),
     path("log/checkpoint/", log.download_checkpoint, name="download_checkpoint"),
     path("log/chain/", chain.chain, name="chain"),
+    path("verify.py", chain.verifier, name="verifier"),
     path("log/verify/", chain.verify_now, name="verify_log"),
     path("log/verifications/<uuid:pk>/", chain.verification, name="verification"),
     path("log/checkpoints/<int:size>/", chain.checkpoint_note, name="checkpoint_note"),

@@ -3,6 +3,7 @@
 Read as the system: it tells sizes and times of the log as a whole, nothing of what any entry is about.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -75,6 +76,13 @@ def covered_until(checkpoint: Checkpoint | None) -> datetime | None:
     """The time of the newest entry under this checkpoint."""
     entries = LogEntry.objects.filter(sequence__index=checkpoint.size - 1) if checkpoint else LogEntry.objects.none()
     return entries.values_list("at", flat=True).first()
+
+
+@acting_as("system:standing")
+def covered(sizes: Sequence[int]) -> dict[int, datetime]:
+    """The time of the newest entry under a checkpoint of each of these sizes."""
+    entries = LogEntry.objects.filter(sequence__index__in=[size - 1 for size in sizes])
+    return {index + 1: at for index, at in entries.values_list("sequence__index", "at")}
 
 
 def recent_departures(limit: int = 10) -> list[Departure]:

@@ -316,6 +316,8 @@ LADDER = {
     "POST vault/": "302 405 405 405 405 405",
     "GET vault/verify/": "302 302 302 302 302 302",
     "POST vault/verify/": "302 302 302 302 302 403",
+    "GET verify.py": "302 200 200 200 200 200",
+    "POST verify.py": "302 405 405 405 405 405",
     "GET log/checkpoint/": "302 200 200 200 200 200",
     "POST log/checkpoint/": "302 405 405 405 405 405",
     "GET log/chain/": "302 200 200 200 200 200",

@@ -49,6 +49,7 @@ SAFE_NAMES: dict[str, set[str]] = {
 # Whole paths, where the last name alone says too little.
 SAFE_PATHS: dict[str, str] = {
     "action": "a word of the page that includes the partial",
+    "parts": "ids of the page that includes the partial",
     "note": "a bound field of a citation",
     "what": "a word of the page that includes the partial",
     "shown|default:value": "a digest that can be copied",
@@ -64,7 +65,7 @@ SAFE_PATHS: dict[str, str] = {
 
 
 TAG = re.compile(r"\{%.*?%\}", re.DOTALL)
-NOT_SHOWN = re.compile(r'\b(?:value|name|class|id|for|href|action|data-copy)="(?:[^"{]|\{\{[^}]*\}\})*"')
+NOT_SHOWN = re.compile(r'\b(?:value|name|class|id|for|href|hx-get|action|data-copy)="(?:[^"{]|\{\{[^}]*\}\})*"')
 
 
 def expressions(node: Node) -> Iterator[tuple[int, FilterExpression]]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
@@ -107,7 +107,7 @@ class ChainOnPaper(UnderCase):
         tags=TAGS,
         responses=answers((200, "application/pdf"), OpenApiTypes.BINARY, 404),
     )
-    def get(self, request: Request, ref: str, number: int) -> HttpResponse:
+    def get(self, request: Request, ref: str, number: int) -> FileResponse:
         return pdf_of(access.evidence_for(person(request), ref, number), by=str(person(request)))
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from django import template
 
+from cases.actions.base import name_of
 from cases.dossier import plain
 from cases.vocabulary import LIKELIHOOD_RANGES
 
@@ -58,6 +59,12 @@ def short_hash(value: str) -> str:
 def words(slug: str) -> str:
     """A slug as people write it: `shared_attribute` → `shared attribute`."""
     return str(slug).replace("_", " ")
+
+
+@register.filter
+def named(principal: str) -> str:
+    """A principal as people read it: `user:lead` → `lead`."""
+    return name_of(str(principal))
 
 
 @register.filter

@@ -5,14 +5,16 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from cases import paging
+from cases.api.shared import saved_text
+from cases.dossier.bag import PACKAGE_FILES
 from cases.views import shared
 from cases.views.jobs import progress
-from people.policy import requires
+from people.policy import requires, signed_in
 from people.rights import may
 from spine import checking, proofs, standing
 from spine.errors import Refused
@@ -34,6 +36,7 @@ def chain(request: HttpRequest) -> HttpResponse:
     asked = {"old", "new"} & request.GET.keys()
     form = ConsistencyForm(request.GET if asked else None)
     page = paging.page(Checkpoint.objects.all(), ("-size",), cursor=request.GET.get("cursor", ""))
+    at = standing.covered([one.size for one in page.rows])
     context: dict[str, Any] = {
         "section": "log",
         "page_title": "Chain",
@@ -41,7 +44,7 @@ def chain(request: HttpRequest) -> HttpResponse:
         "now": standing.standing(),
         "attempts": standing.recent_departures(),
         "past": [_told(job) for job in checking.past()],
-        "checkpoints": page.rows,
+        "checkpoints": [{"size": one.size, "covers": at.get(one.size)} for one in page.rows],
         "pages": shared.pages(request, page, "checkpoints"),
         "form": form,
         "proof": _proof(form) if asked else None,
@@ -95,11 +98,16 @@ def verification(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @requires("log.read")
 @require_safe
-def checkpoint_note(request: HttpRequest, size: int) -> HttpResponse:
+def checkpoint_note(request: HttpRequest, size: int) -> FileResponse:
     """One checkpoint as a file."""
     found = Checkpoint.objects.filter(size=size).first()
     if found is None:
         raise Http404("No checkpoint was signed at this size.")
-    response = HttpResponse(found.note, content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="checkpoint-{found.size}.txt"'
-    return response
+    return saved_text(found.note, name=f"checkpoint-{found.size}.txt")
+
+
+@signed_in
+@require_safe
+def verifier(request: HttpRequest) -> FileResponse:
+    """`verify.py`, which checks packages, proofs and exports with Python alone; the one that packages carry."""
+    return saved_text((PACKAGE_FILES / "verify.py").read_text(encoding="utf-8"), name="verify.py")

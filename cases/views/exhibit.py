@@ -1,9 +1,10 @@
 """The page of one exhibit: its chain and the gaps in it, its text, its comparisons, and the custody form on paper."""
 
+from io import BytesIO
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -13,6 +14,7 @@ from cases import actions, exhibits
 from cases.access import case_for, evidence_for
 from cases.actions import listings, verifying
 from cases.actions.evidence import derive
+from cases.api.shared import attachment
 from cases.dossier import custody_form
 from cases.exhibits import Whole
 from cases.forms_evidence import CustodyForm, DeriveForm
@@ -149,22 +151,18 @@ def custody_sheet(request: HttpRequest, ref: str, number: int) -> HttpResponse:
 
 @requires("cases.read", hidden=True)
 @require_GET
-def custody_pdf(request: HttpRequest, ref: str, number: int) -> HttpResponse:
+def custody_pdf(request: HttpRequest, ref: str, number: int) -> FileResponse:
     """The custody form as a PDF."""
     item = evidence_for(request.user, ref, number)
     return pdf_of(item, by=str(shared.person(request)))
 
 
-def pdf_of(item: EvidenceItem, *, by: str) -> HttpResponse:
+def pdf_of(item: EvidenceItem, *, by: str) -> FileResponse:
     """The custody form as a file to be saved."""
     document = exhibits.custody_document(exhibits.whole(item))
-    response = HttpResponse(custody_form.pdf(document, at=timezone.now(), by=by), content_type="application/pdf")
+    content = custody_form.pdf(document, at=timezone.now(), by=by)
     name = f"{item.case.ref}-exhibit-{item.number:03d}-custody.pdf"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return attachment(BytesIO(content), name=name, media_type="application/pdf", size=len(content))
 
 
 def _form(found: Whole, data: Any = None) -> CustodyForm:
@@ -188,6 +186,7 @@ def _page(
         "exhibit": found,
         "archive": listed.for_page(item, request.GET),
         "shows_text": is_text(item.media_type),
+        "may_erase": may(request.user, "destruction.write") and item.salt is not None,
         "derive_form": (derived or DeriveForm(auto_id="derive_%s"))
         if case_frame.writable(request, item.case)
         else None,

@@ -5,12 +5,13 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.defaultfilters import filesizeformat, pluralize
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from cases.access import visible_jobs
 from cases.actions import work
-from cases.models import Case
+from cases.models import Case, EvidenceItem
 from people.policy import requires
 from spine.models import Job
 
@@ -45,14 +46,37 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
         raise Http404("There is no such job.")
     context = {"job": found, **progress(found)}
     if request.htmx:  # type: ignore[attr-defined]
-        return render(request, "partials/job_progress.html", context)
+        response = render(request, "partials/job_progress.html", context)
+        if found.is_finished:  # what shows its result on the page around it fetches itself: partials/fresh_parts.html
+            response["HX-Trigger"] = "job-finished"
+        return response
     return render(request, "spine/job.html", {"section": "log", "page_title": context["job_title"], **context})
 
 
 def progress(found: Job) -> dict[str, Any]:
-    """What partials/job_progress.html needs beside the job: its title, where its result stands, if it can be ended."""
-    title = TITLES.get(found.kind, found.kind)
-    return {"job_title": title, "done_url": _result(found), "stoppable": work.may_be_stopped(found)}
+    """What partials/job_progress.html needs beside the job: its title, what came of it, where, if it can be ended."""
+    return {
+        "job_title": TITLES.get(found.kind, found.kind),
+        "outcome": _outcome(found.kind, found.result or {}),
+        "done_url": _result(found),
+        "stoppable": work.may_be_stopped(found),
+    }
+
+
+def _outcome(kind: str, result: dict[str, Any]) -> str:
+    """What a verification or a redaction came to, in a sentence; empty for other work and while it goes on."""
+    if kind == "vault.compare" and "compared" in result:
+        files, failed = result["compared"], result["failed"]
+        read = f"Read {files:,} file{pluralize(files)} to the end, {filesizeformat(result['bytes'])}."
+        if failed:
+            return f"{read} {failed:,} failed: not the bytes that were hashed, or gone."
+        return f"{read} {'It has' if files == 1 else 'Each has'} the bytes that were hashed." if files else ""
+    if kind == "log.verify" and "problem_count" in result:
+        wrong = result["problem_count"]
+        return f"{wrong:,} problem{pluralize(wrong)} found." if wrong else "The log verifies."
+    if kind == "evidence.redact" and result.get("number"):
+        return f"Made Exhibit {result['number']}."
+    return ""
 
 
 def _result(found: Job) -> str:
@@ -64,6 +88,8 @@ def _result(found: Job) -> str:
     listed = (found.result or {}).get("number")
     if ref and listed and found.kind in {"evidence.list", "evidence.take_in", "evidence.redact"}:
         return reverse("exhibit", args=[ref, listed])
+    if found.kind == "vault.compare":
+        return _compared(found, ref) if ref else reverse("vault")
     if ref and exhibit and found.kind.startswith("exchange_set."):
         return reverse("exchange_set", args=[ref, exhibit])
     if ref:
@@ -71,3 +97,10 @@ def _result(found: Job) -> str:
     if found.kind == "log.verify":
         return reverse("verification", args=[found.pk])
     return reverse("queue") if found.kind == "detectors.run" else ""
+
+
+def _compared(found: Job, ref: str) -> str:
+    """The exhibit whose bytes a job of a case compared."""
+    of_case = EvidenceItem.objects.filter(case__ref=ref, sha256__in=found.args.get("digests", []))
+    number = of_case.order_by("number").values_list("number", flat=True).first()
+    return f"{reverse('exhibit', args=[ref, number])}#checks" if number else reverse("case_evidence", args=[ref])

@@ -22,7 +22,7 @@ class PolicyForm(forms.Form):
         queryset=TelemetrySource.objects.order_by("name"),
         required=False,
         empty_label="none",
-        help_text="For telemetry files.",
+        help_text="Needed for telemetry files, and for nothing else.",
     )
     days = forms.IntegerField(min_value=1, max_value=36_500, label="Days", help_text="Older than this may go.")
     basis = forms.CharField(max_length=300, help_text="The rule or law behind it.")

@@ -43,6 +43,9 @@ class SetForm(forms.Form):
         held = case.clusters.select_related("cluster").order_by("cluster__title")
         choices = [("", "any"), *((str(one.cluster_id), one.cluster.title) for one in held)]
         self.fields["cluster"].choices = choices  # type: ignore[attr-defined]
+        sources = list(TelemetrySource.objects.order_by("name")[:2])
+        if len(sources) == 1:
+            self.initial.setdefault("source", sources[0].pk)
 
     def wanted(self) -> tuple[AccountFilter, tuple[str, ...]]:
         """The choice as the verb takes it: conditions, and pseudonyms."""
@@ -54,7 +57,12 @@ class SetForm(forms.Form):
 class ProveForm(forms.Form):
     """Prove one exchange."""
 
-    request_id = forms.CharField(max_length=500, label="Request id")
+    request_id = forms.CharField(
+        max_length=500,
+        label="Request id",
+        help_text="As the source has it. Ids of drawn exchanges are offered; others stand in findings.",
+        widget=forms.TextInput(attrs={"list": "drawn-ids", "autocomplete": "off"}),
+    )
     columns = forms.MultipleChoiceField(
         required=False,
         label="Open in the proof",
@@ -68,7 +76,13 @@ class ProveForm(forms.Form):
 class PlanForm(forms.Form):
     """Draw a sample by a plan."""
 
-    question = forms.CharField(max_length=300, help_text="What reviewers decide about each exchange.")
+    question = forms.CharField(
+        max_length=300,
+        label="What is to be found out",
+        help_text="For example: how many of these exchanges come from accounts that the actor controls? "
+        f"Reviewers answer with a verdict for each exchange ({', '.join(VerdictValue.labels)}), "
+        "and the result is the share of each in the set.",
+    )
     strata_by = forms.ChoiceField(choices=StratumKind.choices, required=False, label="Divide the set by")
     per_stratum = forms.IntegerField(min_value=1, max_value=1000, initial=60, label="Exchanges from each stratum")
     seed = forms.CharField(
@@ -82,6 +96,11 @@ class PlanForm(forms.Form):
 class ResultForm(forms.Form):
     """Say what a drawn exchange is."""
 
-    value = forms.ChoiceField(choices=VerdictValue.choices, widget=forms.RadioSelect, label="This exchange is")
+    value = forms.ChoiceField(
+        choices=VerdictValue.choices,
+        widget=forms.RadioSelect,
+        label="As this exchange shows it, the account is",
+        help_text="An answer about this exchange alone: the account's verdict in the case stays as it is.",
+    )
     note = forms.CharField(required=False, max_length=500, help_text="What you saw in it.")
     supersedes = SeenId()

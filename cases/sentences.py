@@ -54,7 +54,7 @@ SENTENCES = {
     "exchange_set.made": "made exhibit {number}: {rows} exchanges at their source {source}",
     "exchange_set.compared": "asked the source of exhibit {number} again: {said}",
     "exchange_set.proved": "gave out the proof of one exchange of exhibit {number}",
-    "sampling.planned": "drew {sampled} exchanges from exhibit {number} by plan {plan}, seed {seed}",
+    "sampling.planned": "drew {sampled} exchanges from exhibit {number} by plan {plan}, by the seed “{seed}”",
     "sampling.judged": "judged exchange {ordinal} of plan {plan} of exhibit {number}: {value}",
     "sampling.read": "read exchange {ordinal} of plan {plan} of exhibit {number}",
     "deconfliction.asked": "asked a broker whether {accounts} accounts are in a case that one cannot see",

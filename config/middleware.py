@@ -51,16 +51,7 @@ IN_THE_CLEAR = {
 
 # Of no use to any page, so no page may ask for it, whatever it comes to contain.
 PERMISSIONS = (
-    *(
-        "accelerometer",
-        "autoplay",
-        "bluetooth",
-        "camera",
-        "display-capture",
-        "encrypted-media",
-        "fullscreen",
-        "gamepad",
-    ),
+    *("accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "fullscreen", "gamepad"),
     *("geolocation", "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi"),
     *("payment", "picture-in-picture", "screen-wake-lock", "serial", "storage-access", "usb", "xr-spatial-tracking"),
 )

@@ -65,9 +65,13 @@ def note(
 
 
 def named(actor: User | str) -> str:
-    """Who acts, as a custody event has it: `Ana Lyst (analyst)`, or the principal of a program."""
+    """Who acts, as a custody event has it: `Ana Lyst (analyst)`, or the principal of a program.
+
+    A person may come as a principal too, from a job: `user:analyst` is told like that person.
+    """
     if isinstance(actor, str):
-        return actor
+        person = User.objects.filter(username=base.name_of(actor)).first() if actor.startswith("user:") else None
+        return named(person) if person else actor
     return f"{actor} ({actor.username})" if actor.display_name else actor.username
 
 

@@ -145,7 +145,7 @@ def _store(
         action=CustodyAction.ANALYSED,
         actor=actor,
         why=plan.question,
-        how=f"drew {len(rows):,} of {held.row_count:,} exchanges by plan {plan.number}, seed {plan.seed}",
+        how=f"drew {len(rows):,} of {held.row_count:,} exchanges by plan {plan.number}, by the seed “{plan.seed}”",
     )
     log.record(
         actor=actor.principal,

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse
+from django.http import FileResponse, Http404
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from cases import access
 from cases.api.jobs import AcceptedSerializer, JobSerializer
-from cases.api.shared import AnyAccept, accepted, person
+from cases.api.shared import AnyAccept, accepted, person, saved_text
 from people.authentication import needs
 from spine import checking, proofs, standing
 from spine.answers import answers, checked
@@ -207,8 +207,9 @@ class CheckpointNote(APIView):
         tags=TAGS,
         responses=answers((200, "text/plain"), OpenApiTypes.STR, 404),
     )
-    def get(self, request: Request, size: int) -> HttpResponse:
-        return HttpResponse(_checkpoint(size).note, content_type="text/plain; charset=utf-8")
+    def get(self, request: Request, size: int) -> FileResponse:
+        found = _checkpoint(size)
+        return saved_text(found.note, name=f"checkpoint-{found.size}.txt")
 
 
 class ConsistencyProof(APIView):

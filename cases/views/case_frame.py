@@ -89,8 +89,11 @@ def writable(request: HttpRequest, case: Case) -> bool:
 
 
 def refuse(form: forms.Form, refusal: Refused) -> None:
-    """Put a refusal at its field, or above the form when it is about none of them."""
-    form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
+    """Put a refusal at its field; on top of the page it stands too, with a link to that field."""
+    known = refusal.field in form.fields
+    form.add_error(refusal.field if known else None, refusal.message)
+    if known and not form[refusal.field].is_hidden:
+        refusal.place = form[refusal.field].id_for_label or form[refusal.field].auto_id
 
 
 def again(data: QueryDict, **seen: object) -> QueryDict:

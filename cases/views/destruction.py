@@ -17,9 +17,10 @@ from cases.models.destruction import Kept
 from cases.paging import page as page_of
 from cases.views import case_frame, shared
 from detection.models import Account
+from people.models import Role
 from people.policy import requires
 from people.reauth import recently_proven
-from people.rights import may
+from people.rights import RIGHTS, may
 from spine.errors import Refused
 from spine.models import Destruction
 
@@ -158,6 +159,7 @@ def _page(
         "pages": shared.pages(request, found, "orders", total=orders.count()),
         "certificates": Destruction.objects.order_by("-at", "-id")[:CERTIFICATES_SHOWN],
         "destroyed": Destruction.objects.count(),
+        "setters": " or ".join(role.label.lower() for role in Role if "destruction.write" in RIGHTS[role.value]),
         "policy_form": given.get("policy_form", _policy_form(editing)) if writes else None,
         "refusal": refusal,
     }

@@ -13,7 +13,7 @@ from cases.access import case_for, exchange_set_for
 from cases.actions import exchange_checks, exchange_sets
 from cases.api.exchange_sets import proof_file
 from cases.forms_exchange import PlanForm, ProveForm, SetForm
-from cases.models import Case, ExchangeSet, ExchangeSetRerun
+from cases.models import Case, ExchangeSet, ExchangeSetRerun, SampledExchange
 from cases.views import case_frame, shared
 from people.policy import requires
 from people.rights import may
@@ -21,7 +21,7 @@ from spine import vault
 from spine.errors import Refused
 from spine.models import Job
 
-SHOWN_DIFFERENCES = 50
+SHOWN_DIFFERENCES, SHOWN_DRAWN = 50, 50
 
 
 @requires("cases.read", "cases.write", hidden=True)
@@ -119,12 +119,19 @@ def page(
         "statement": _statement(held),
         "plans": held.plans.select_related("planned_by").order_by("-number"),
         "reruns": [_rerun(one) for one in held.reruns.select_related("asked_by").order_by("-at", "-id")[:50]],
+        "drawn": _drawn(held),
         "prove_form": prove_form,
         "plan_form": (plan or PlanForm(auto_id="plan_%s")) if writable else None,
         "may_rerun": may(request.user, "cases.write"),
     }
     context["page_title"] = f"{case.ref} {held.item.exhibit}"
     return render(request, "cases/exchange_set.html", context, status=status)
+
+
+def _drawn(held: ExchangeSet) -> list[str]:
+    """Request ids of the newest plans' exchanges, in the order in which they were drawn."""
+    sampled = SampledExchange.objects.filter(plan__exchange_set=held).order_by("-plan__number", "ordinal")
+    return list(dict.fromkeys(sampled.values_list("request_id", flat=True)[:SHOWN_DRAWN]))
 
 
 def _watching(ref: str, exhibit: int, job: Job) -> HttpResponseRedirect:

@@ -1,5 +1,6 @@
 """What an exhibit's page shows of the archive it is: a page of its members, in the archive's own order."""
 
+from datetime import datetime
 from typing import Any
 
 from django.http import QueryDict
@@ -25,7 +26,9 @@ def for_page(item: EvidenceItem, query: QueryDict) -> dict[str, Any] | None:
     last = first + len(rows)
     return {
         "listing": listing,
-        "rows": [{**member, "words": archives.words_of(member)} for member in rows],
+        "rows": [
+            {**member, "modified": _told(member["modified"]), "words": archives.words_of(member)} for member in rows
+        ],
         "pages": {
             "first": first + 1,
             "last": last,
@@ -35,6 +38,16 @@ def for_page(item: EvidenceItem, query: QueryDict) -> dict[str, Any] | None:
             "next_url": f"?from={last}#listing" if last < listing.count else "",
         },
     }
+
+
+def _told(modified: str | None) -> str:
+    """A time of the archive as pages show times; what is no such time stays as it is."""
+    try:
+        at = datetime.fromisoformat(modified or "")
+    except ValueError:
+        return modified or ""
+    zone = " UTC" if at.tzinfo else ""
+    return f"{at.day} {at:%b %Y %H:%M:%S}{zone}"
 
 
 def _place(text: str, count: int) -> int:

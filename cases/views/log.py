@@ -6,11 +6,12 @@ from uuid import UUID
 from django.contrib import messages
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from cases import access, paging, sentences
+from cases.api.shared import saved_text
 from cases.context import failed_jobs
 from cases.models import Case
 from cases.views import shared
@@ -121,14 +122,12 @@ def head() -> dict[str, Any]:
 
 @requires("log.read")
 @require_safe
-def download_checkpoint(request: HttpRequest) -> HttpResponse:
+def download_checkpoint(request: HttpRequest) -> FileResponse:
     """The newest checkpoint as a file, to be kept where nobody here can reach it."""
     last = Checkpoint.objects.order_by("-size").first()
     if last is None:
         raise Http404("There is no checkpoint yet.")
-    response = HttpResponse(last.note, content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="checkpoint-{last.size}.txt"'
-    return response
+    return saved_text(last.note, name=f"checkpoint-{last.size}.txt")
 
 
 def failures(request: HttpRequest) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from cases import actions, forms_kept, holds, preservation
 from cases.access import case_for, preservation_for
 from cases.actions.preservation import letter
+from cases.api.shared import saved_text
 from cases.models import Case, PreservationRequest
 from cases.views import case_frame, shared
 from people.policy import requires
@@ -80,13 +81,10 @@ def answer_preservation(request: HttpRequest, ref: str, pk: UUID) -> HttpRespons
 
 @requires("cases.read", hidden=True)
 @require_safe
-def preservation_letter(request: HttpRequest, ref: str, pk: UUID) -> HttpResponse:
+def preservation_letter(request: HttpRequest, ref: str, pk: UUID) -> FileResponse:
     """The request as text, to send."""
     asked = preservation_for(request.user, ref, pk)
-    response = HttpResponse(letter(asked), content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{asked.case.ref}-preservation.txt"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return saved_text(letter(asked), name=f"{asked.case.ref}-preservation.txt")
 
 
 @requires("cases.read", "holds.write", hidden=True)

@@ -20,7 +20,7 @@ def client_of(person: User) -> Client:
 
 def text_of(response: Any) -> str:
     """The page."""
-    return str(response.content.decode())
+    return str(response.getvalue().decode())
 
 
 def forms_of(response: Any) -> set[str]:

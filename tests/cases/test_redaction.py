@@ -273,7 +273,9 @@ def test_page_shows_the_marks_over_the_original_and_takes_a_decision(committed_c
     shown = first.get(posted["Location"]).content.decode()
     decide = re.search(r'action="(/cases/[^"]+/redactions/[^"]+)"', second.get(posted["Location"]).content.decode())
 
-    assert (lacking.status_code, "None of these texts" in lacking.content.decode()) == (422, True)
+    said = lacking.content.decode()
+    assert (lacking.status_code, said.count("None of these texts")) == (422, 2)  # on top of the page, and at the field
+    assert '<a href="#redact_texts">None of these texts' in said
     assert shown.count("<mark ") == 3
     assert "somebody else has to decide" in shown
     assert decide is not None

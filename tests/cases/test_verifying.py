@@ -11,6 +11,7 @@ from django.utils import timezone
 from cases import verifying
 from cases.actions import dossiers
 from cases.actions import verifying as verbs
+from cases.actions.custody import named
 from cases.models import Case, CustodyEvent, EvidenceItem, VaultCheck
 from spine import vault
 from spine.errors import Refused
@@ -63,6 +64,11 @@ def test_everything_is_compared_and_failures_are_told_once(committed_cast: Cast,
     assert {(entry.scope, entry.data["number"]) for entry in entries} == {(case.id, 2), (case.id, 3)}
     run_job(verbs.verify_vault(actor=cast.admin))
     assert (events.count(), VaultCheck.objects.count()) == (2, 6)
+
+
+def test_events_name_the_person_behind_a_job(cast: Cast) -> None:
+    assert named(cast.analyst.principal) == named(cast.analyst)
+    assert [named(one) for one in ("system:vault", "user:gone")] == ["system:vault", "user:gone"]
 
 
 def test_schedule_takes_what_was_never_compared_then_the_oldest(

@@ -159,7 +159,7 @@ def test_api_checkpoints_and_their_notes(caller: APIClient) -> None:
     assert listed == [{"size": made.size, "root_hash": bytes(made.root).hex(), "note": made.note}]
     assert caller.get(f"/api/v1/log/checkpoints/{made.size}/").json() == listed[0]
     note = caller.get(f"/api/v1/log/checkpoints/{made.size}/note/")
-    assert (note.content.decode(), note["Content-Type"]) == (made.note, "text/plain; charset=utf-8")
+    assert (note.getvalue().decode(), note["Content-Type"]) == (made.note, "text/plain; charset=utf-8")
     assert caller.get("/api/v1/log/checkpoints/99999999999999999999/").status_code == 404
 
 

@@ -46,6 +46,21 @@ def test_from_policy_by_preview_to_certificate(exhibit: EvidenceItem, committed_
     assert "granted, 1 of 1 gone" in text_of(counsel.get("/retention/"))
 
 
+def test_erasure_is_offered_from_the_exhibit_to_who_may_ask_for_it(exhibit: EvidenceItem, committed_cast: Cast) -> None:
+    counsel, lead = client_of(committed_cast.counsel), client_of(committed_cast.lead)
+    address = f"/cases/{exhibit.case.ref}/evidence/{exhibit.number}/"
+    way = f"/erasure/?kind=exhibit&amp;key={exhibit.pk}"
+    assert [way in text_of(one.get(address)) for one in (counsel, lead)] == [True, False]
+    shown = counsel.get(way.replace("&amp;", "&"))
+    assert (shown.status_code, str(shown.context["erase_form"]["key"].value())) == (200, str(exhibit.pk))
+
+
+def test_empty_page_says_who_sets_policies(committed_cast: Cast) -> None:
+    words = "Policies are set by people whose role is administrator or counsel."
+    people = (committed_cast.lead, committed_cast.counsel)
+    assert [words in text_of(client_of(one).get("/retention/")) for one in people] == [True, False]
+
+
 def test_command_previews_and_changes_nothing(exhibit: EvidenceItem, committed_cast: Cast) -> None:
     verbs.set_policy(actor=committed_cast.admin, data_class="closed_exhibits", days=90, basis="Rule")
     said = StringIO()

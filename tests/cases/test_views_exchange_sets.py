@@ -12,7 +12,7 @@ from django.test import Client
 
 from cases.dossier.package_files import verify
 from cases.models import Case, CustodyEvent, ExchangeSet, SampleResult, SamplingPlan
-from detection.models import ClusterMember
+from detection.models import ClusterMember, TelemetrySource
 from spine import sequencer
 from spine.models import Job, JobState, LogEntry
 from tests.cases import api
@@ -40,6 +40,20 @@ def form(case: Case, **changed: Any) -> dict[str, Any]:
     source = case.clusters.get().cluster.run.source_id
     given = {"source": source, "start": "2026-05-01T00:00:00", "end": "2026-05-11T00:00:00"}
     return {**given, "verdict": "", "cluster": "", **changed}
+
+
+def test_only_source_is_chosen_already_and_drawn_exchanges_are_offered_for_a_proof(
+    case: Case, cast: Cast, page: Client
+) -> None:
+    new = page.get(f"/cases/{case.ref}/sets/new/")
+    assert new.context["set_form"]["source"].value() == TelemetrySource.objects.get().pk
+    plan = make_plan(make_set(case, cast.analyst), cast.analyst, seed="seed 1")
+    text = text_of(page.get(f"/cases/{case.ref}/sets/1/"))
+    drawn = list(plan.sample.order_by("ordinal").values_list("request_id", flat=True))
+    assert [f'<option value="{one}">' in text for one in drawn] == [True] * 10
+    assert '<a href="/verify.py">' in text
+    assert "by the seed “seed 1”" in text_of(page.get(f"/cases/{case.ref}/sets/1/plans/1/"))
+    assert page.get("/verify.py").getvalue() == Path(str(verify.__file__)).read_bytes()
 
 
 def test_a_set_is_made_from_the_page_and_shown_with_its_definition(case: Case, page: Client) -> None:

@@ -56,7 +56,7 @@ def test_analyst_asks_and_writes_the_answer_down(case: Case, cast: Cast, source:
     given = {**sent_by(form), "kind": "receipt", "number": "P-7", "answered_by": "Gateway", "what": "All"}
     answered = client.post(f"{tab}{asked.pk}/answer/", {**given, "answered_at": "2026-05-20T10:00:00"})
 
-    assert letter.content.startswith(b"Request to preserve, RT-") and answered.status_code == 302
+    assert letter.getvalue().startswith(b"Request to preserve, RT-") and answered.status_code == 302
     assert PreservationAnswer.objects.get().number == "P-7"
 
 

@@ -15,6 +15,7 @@ class Refused(Exception):  # noqa: N818 - the word the product uses
         self.message = message
         self.missing = tuple(missing)
         self.field = field
+        self.place = ""  # the id of the field's control, once a page shows it
 
 
 class Conflict(Refused):

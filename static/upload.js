@@ -299,6 +299,8 @@
     const job = new Sending(file);
     sending = job;
     place.append(shown);
+    document.querySelector(".own-uploads .sending")?.classList.remove("sending");
+    place.classList.add("sending"); // what the row itself says of it gives way to the progress
     shown.hidden = false;
     part("name").textContent = file.name;
     part("pause").hidden = part("cancel").hidden = true;
@@ -321,6 +323,7 @@
       part("pause").hidden = true;
       part("cancel").hidden = !job.address;
       bar.value = 0;
+      place.classList.remove("sending");
       if (error instanceof Cancelled) return;
       say("");
       fail(error.message || "It was not sent.");

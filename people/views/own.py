@@ -36,7 +36,6 @@ def _page(request: HttpRequest, form: TokenForm | None = None, *, status: int = 
     held = rights_of(who)
     context: dict[str, Any] = {
         "page_title": "You",
-        "crumbs": [("You", "")],
         "person": who,
         "rights": [(right, meaning) for right, meaning in MEANINGS.items() if right in held],
         "factors": second_factors.of(who),

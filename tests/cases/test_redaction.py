@@ -284,6 +284,7 @@ def test_page_shows_the_marks_over_the_original_and_takes_a_decision(committed_c
     tree = second.get(f"/cases/{item.case.ref}/evidence/2/").content.decode()
     assert "What was made from what" in tree
     assert "redaction of Exhibit 1" in tree
+    assert "redaction of Exhibit 1" in pages.text_of(second.get(f"/cases/{item.case.ref}/evidence/2/custody/"))
     viewed = CustodyEvent.objects.filter(item=item, action="viewed")
     assert sorted(viewed.values_list("recorded_by__username", flat=True)) == ["analyst", "counsel"]
 

@@ -24,6 +24,7 @@ def log_as_the_web_does(**_: Any) -> None:
 @worker_init.connect
 def refuse_unsafe_database(**_: Any) -> None:
     """A worker does not start on a database that could lose what it acknowledged."""
-    from spine.startup import refuse_unsafe_database as refuse
+    from spine import startup
 
-    refuse()
+    startup.collect_seldom()
+    startup.refuse_unsafe_database()

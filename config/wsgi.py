@@ -7,6 +7,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
 
-from spine.startup import refuse_unsafe_database  # noqa: E402 - needs the application's settings
+from spine.startup import collect_seldom, refuse_unsafe_database  # noqa: E402 - needs the application's settings
 
+collect_seldom()
 refuse_unsafe_database()

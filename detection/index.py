@@ -48,6 +48,7 @@ SELECT id::uuid, type, value
 FROM ROWS FROM (json_array_elements_text(%s::json), json_array_elements_text(%s::json),
                 json_array_elements_text(%s::json)) AS given (id, type, value)
 ON CONFLICT (type, value) DO NOTHING
+RETURNING type, value, id
 """
 
 
@@ -91,20 +92,19 @@ def ensure_accounts(namespace: str, provider_ids: Sequence[str]) -> None:
 def attributes(values: Iterable[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
     """Ids of the attributes (type, value); new ones are made."""
     wanted = set(values)
-    found = _known_attributes(wanted)
+    found = _attributes(KNOWN_ATTRIBUTES, wanted)
     new = sorted(wanted - found.keys())
-    if new:
-        with connection.cursor() as cursor:
-            cursor.execute(ATTRIBUTES, [_json([str(new_id()) for _ in new]), *_columns(new)])
-        found |= _known_attributes(new)
-    return found
+    found |= _attributes(ATTRIBUTES, new, [_json([str(new_id()) for _ in new])])
+    return found | _attributes(KNOWN_ATTRIBUTES, wanted - found.keys())  # those that another sender has just made
 
 
-def _known_attributes(values: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+def _attributes(
+    query: str, values: Collection[tuple[str, str]], first: Sequence[str] = ()
+) -> dict[tuple[str, str], UUID]:
     if not values:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(KNOWN_ATTRIBUTES, _columns(values))
+        cursor.execute(query, [*first, *_columns(values)])
         return {(kind, value): pk for kind, value, pk in cursor.fetchall()}
 
 

@@ -52,12 +52,15 @@ class Account(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     namespace = models.CharField(max_length=60, default="default")
     provider_id = models.CharField(max_length=200)
-    pseudonym = models.CharField(max_length=20, unique=True)
+    pseudonym = models.CharField(max_length=20)
     first_seen = models.DateTimeField(null=True)
     last_seen = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["namespace", "provider_id"], name="one_row_per_provider_id")]
+        constraints = [
+            models.UniqueConstraint(fields=["namespace", "provider_id"], name="one_row_per_provider_id"),
+            models.UniqueConstraint(fields=["pseudonym"], name="one_account_per_pseudonym"),
+        ]
 
     def __str__(self) -> str:
         return self.pseudonym

@@ -11,13 +11,14 @@ from django.core.exceptions import ImproperlyConfigured
 # Crockford's base 32 in lower case: no i, l, o, u, so that a name survives being read aloud or typed.
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 LENGTH = 12
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 
 
 def pseudonym(namespace: str, provider_id: str) -> str:
     """`acc-` and twelve characters (60 bits) of HMAC-SHA256 over namespace, NUL, id; always the same for one key."""
     message = f"{namespace}\x00{provider_id}".encode()
     number = int.from_bytes(hmac.digest(_key(settings.PSEUDONYM_KEY_FILE), message, hashlib.sha256)[:8], "big") >> 4
-    return "acc-" + "".join(ALPHABET[(number >> shift) & 31] for shift in range(5 * (LENGTH - 1), -1, -5))
+    return "acc-" + "".join([_PAIRS[(number >> shift) & 1023] for shift in range(5 * (LENGTH - 2), -1, -10)])
 
 
 @cache

@@ -80,4 +80,13 @@ class Migration(migrations.Migration):
             name='detector',
             field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='findings', to='detection.detector'),
         ),
+        migrations.AlterField(
+            model_name='account',
+            name='pseudonym',
+            field=models.CharField(max_length=20),
+        ),
+        migrations.AddConstraint(
+            model_name='account',
+            constraint=models.UniqueConstraint(fields=('pseudonym',), name='one_account_per_pseudonym'),
+        ),
     ]

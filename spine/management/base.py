@@ -8,6 +8,7 @@ from django.db import InterfaceError, OperationalError
 
 from spine.errors import Refused
 from spine.principal import acting_as
+from spine.startup import collect_seldom
 
 
 class RetortCommand(BaseCommand):
@@ -17,6 +18,7 @@ class RetortCommand(BaseCommand):
     actor = "system:command"
 
     def handle(self, *args: Any, **options: Any) -> str | None:
+        collect_seldom()
         with acting_as(self.actor):
             try:
                 return self.perform(**options)

@@ -3,7 +3,7 @@
 Every door comes through `store`: the API, the command, feeds, and the built-in detectors.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,6 +72,7 @@ def store(
     batch: int = BATCH,
     counts: Counts | None = None,
     form: Form = "native",
+    admit: Callable[[int, int], None] = lambda _lines, _size: None,
 ) -> Counts:
     """Store findings of one detector; what is counted is committed. Documents are JSON bytes or mappings.
 
@@ -79,10 +80,12 @@ def store(
     detector and its versions where they are new, one log entry over the new findings. The same content again adds
     nothing. A stream that breaks is a last line that is not kept. `counts` is brought up to date with each batch, so
     that a caller knows what is kept when the database goes away in the middle. While the database stores a batch,
-    the next one is read and checked.
+    the next one is read and checked. `admit` is asked before each batch with its lines and bytes; what it raises ends
+    the storing there.
     """
     counts = counts if counts is not None else Counts()
     for lines in _ahead(_batches(documents, batch, detector, form)):
+        admit(len(lines), sum(len(item.raw) for item in lines if isinstance(item, Read)))
         counts.add(_store_batch(lines, actor, detector, namespace))
     return counts
 

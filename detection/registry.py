@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db import connection, transaction
 
@@ -24,6 +24,7 @@ def create_detector(
     key_name: str = "",
     days: int = KEY_DAYS,
     networks: Sequence[str] = (),
+    limits: Mapping[str, int | None] | None = None,
 ) -> tuple[Detector, str]:
     """Register a detector and give it a key, which is returned, not kept, and cannot be shown again.
 
@@ -37,7 +38,8 @@ def create_detector(
     if name in built_in_titles():
         raise Refused(f"{name} is one of the built-in detectors; choose another name.", field="name")
     detector = registered(name, actor=actor, title=title)
-    return detector, create_detector_key(actor=actor, detector=name, name=key_name, days=days, networks=networks)
+    key = create_detector_key(actor=actor, detector=name, name=key_name, days=days, networks=networks, limits=limits)
+    return detector, key
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
 """Who calls the API: a bearer key of a person or a detector, or the browser's session; and what they may do there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ class DetectorPrincipal:
 
     name: str
     key_id: str
+    limits: dict[str, int] = field(default_factory=dict)
     role: str = "detector"
     is_authenticated: bool = True
     is_active: bool = True
@@ -62,7 +63,7 @@ class BearerAuthentication(authentication.BaseAuthentication):
             return token.user, token
         key = DetectorKey.objects.filter(sha256=sha256, revoked_at=None).first()
         if key:
-            return DetectorPrincipal(key.detector, str(key.id)), key
+            return DetectorPrincipal(key.detector, str(key.id), key.limits), key
         raise exceptions.AuthenticationFailed("This key is not known, or it was revoked.")
 
 

@@ -7,10 +7,10 @@ from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.core.exceptions import ValidationError
 
 from people import lockout
-from people.actions.keys import KEY_DAYS, TOKEN_DAYS
+from people.actions.keys import KEY_DAYS, MOST_LIMIT, TOKEN_DAYS
 from people.actions.sign_in import note_lockout
 from people.addresses import address_of
-from people.models import Role
+from people.models import LIMITS, Role
 from people.rights import MEANINGS
 
 
@@ -128,8 +128,37 @@ class SubjectForm(forms.Form):
     subject = forms.CharField(label="Subject id", max_length=191, required=False, help_text="empty: no link")
 
 
-class DetectorKeyForm(forms.Form):
+class LimitsForm(forms.Form):
+    """What a key may send in a time; an empty field sets no limit."""
+
+    requests_per_minute = forms.IntegerField(
+        label="Requests a minute", min_value=1, max_value=MOST_LIMIT, required=False, help_text="empty: no limit"
+    )
+    findings_per_minute = forms.IntegerField(
+        label="Findings a minute",
+        min_value=1,
+        max_value=MOST_LIMIT,
+        required=False,
+        help_text="empty: no limit; a batch that has begun is taken whole",
+    )
+    mebibytes_per_day = forms.IntegerField(
+        label="MiB a day (UTC)",
+        min_value=1,
+        max_value=MOST_LIMIT,
+        required=False,
+        help_text="of documents, after decompression; empty: no limit",
+    )
+
+    @property
+    def limits(self) -> dict[str, int | None]:
+        """What was given, by the limit's name."""
+        return {name: self.cleaned_data[name] for name in LIMITS}
+
+
+class DetectorKeyForm(LimitsForm):
     """A new key for a detector."""
+
+    field_order = ("detector", "name", "expires_in_days", "networks", *LIMITS)
 
     detector = forms.CharField(label="Detector", max_length=120, help_text="one that is registered, or a new name")
     name = forms.CharField(label="What it is for", max_length=120, required=False)

@@ -122,9 +122,31 @@ class DetectorKey(Key):
 
     KIND = "det"
     detector = models.CharField(max_length=120)
+    requests_per_minute = models.PositiveIntegerField(null=True, help_text="no limit when not set")
+    findings_per_minute = models.PositiveIntegerField(null=True, help_text="no limit when not set")
+    mebibytes_per_day = models.PositiveIntegerField(null=True, help_text="of documents received; no limit when not set")
 
     class Meta:
         indexes = [models.Index(fields=["detector"], name="keys_of_a_detector")]
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The limits that are set, by the column's name."""
+        found = {name: getattr(self, name) for name in LIMITS}
+        return {name: limit for name, limit in found.items() if limit is not None}
+
+
+LIMITS = ("requests_per_minute", "findings_per_minute", "mebibytes_per_day")
+
+
+class KeyUse(models.Model):
+    """How much of one limit a key has used since the beginning of the running minute or UTC day."""
+
+    pk = models.CompositePrimaryKey("key_id", "limit")
+    key = models.ForeignKey(DetectorKey, on_delete=models.CASCADE, related_name="use", db_index=False)
+    limit = models.CharField(max_length=30)
+    since = models.DateTimeField()
+    used = models.BigIntegerField()
 
 
 class Attempts(models.Model):

@@ -24,5 +24,6 @@ SENTENCES = {
     "token.created": "created an API token for {username}",
     "token.revoked": "revoked an API token of {username}",
     "detector_key.created": "created a key for the detector {detector}",
+    "detector_key.limited": "changed the limits of a key of the detector {detector}",
     "detector_key.revoked": "revoked a key of the detector {detector}",
 }

@@ -15,6 +15,7 @@ MEANINGS = {
     409: "A rule refuses it now, or somebody was faster; `detail` says what it is now, `missing` what is still needed.",
     413: "More bytes than are accepted at this address.",
     415: "A content type or content encoding that is not accepted at this address.",
+    429: "Too much for now: a limit of the key is reached; `Retry-After` says when there is room.",
     503: "The database or the evidence store is not reached, or a disk is full; `Retry-After` says when to try again.",
 }
 

@@ -194,6 +194,7 @@ WRITES: dict[str, tuple[str, dict[str, Any]]] = {
     "POST people/": ("administrator", {"username": "fresh", "role": "reader"}),
     "PATCH people/<person_id>/": ("administrator", {"display_name": "Spare"}),
     "POST detectors/": ("administrator", {"name": "another"}),
+    "PATCH detector-keys/<key_id>/": ("administrator", {"requests_per_minute": 1000}),
     "POST brokers/": ("administrator", {"person": "counsel", "reason": "r"}),
     "POST vault/verify/": ("administrator", {}),
     "POST cases/<ref>/evidence/": ("analyst", {"file": b"QX-bytes", "title": "t", "source": "s", "acquired_at": DAY}),

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from cases.views.shared import person
 from detection import registry
 from people import actions as verbs
-from people.forms import DetectorKeyForm
+from people.forms import DetectorKeyForm, LimitsForm
 from people.models import DetectorKey
 from people.policy import requires
 from people.reauth import recently_proven
@@ -55,6 +55,7 @@ def _create(request: HttpRequest, form: DetectorKeyForm) -> str:
         key_name=given["name"],
         days=given["expires_in_days"],
         networks=given["networks"].split(),
+        limits=form.limits,
     )
     return value
 
@@ -68,6 +69,29 @@ def _shown(request: HttpRequest, form: DetectorKeyForm, value: str) -> HttpRespo
         secrets=[value],
         back=("the detector keys", reverse("detector_keys")),
     )
+
+
+@requires("detectors.write")
+@recently_proven
+@never_cache
+def limit_detector_key(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """What a key may send in a time: a form with what is set now."""
+    key = DetectorKey.objects.filter(pk=pk, revoked_at=None).first()
+    if key is None:
+        raise Http404("There is no such key.")
+    form = LimitsForm(request.POST if request.method == "POST" else None, initial=key.limits, auto_id="limit_%s")
+    if form.is_bound and form.is_valid():
+        verbs.limit_detector_key(key, actor=person(request).principal, limits=form.limits)
+        messages.success(request, f"The limits of a key of {key.detector} are set.")
+        return redirect("detector_keys")
+    context = {
+        "section": "people",
+        "page_title": f"Limits of a key of {key.detector}",
+        "crumbs": [("People", reverse("people")), ("Detector keys", reverse("detector_keys")), ("Limits", "")],
+        "key": key,
+        "form": form,
+    }
+    return render(request, "people/detector_key_limits.html", context, status=422 if form.is_bound else 200)
 
 
 @requires("detectors.write")

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from detection import queries, registry
 from detection.models import Detector, DetectorVersion
 from people.actions.keys import KEY_DAYS
+from people.api.keys import LimitsSerializer
 from people.authentication import needs
 from people.reauth import RecentlyProven
 from spine import principal
@@ -57,6 +58,7 @@ class RegistrationSerializer(serializers.Serializer[Any]):
         default=list,
         help_text="where the key may be used from, such as 192.0.2.0/24; empty: anywhere",
     )
+    limits = LimitsSerializer(required=False, default=dict)
 
 
 class RegisteredSerializer(DetectorSerializer):

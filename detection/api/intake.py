@@ -18,6 +18,7 @@ from detection.finding_schema import NativeFinding, Problem
 from detection.ingest import Counts, Form
 from detection.streams import BrokenStream, Line
 from people.authentication import DetectorPrincipal, needs
+from people.quotas import OverLimit, charge
 from spine.answers import answers
 from spine.problems import PROBLEM
 
@@ -106,7 +107,7 @@ class CountsSerializer(serializers.Serializer[Any]):
 ANSWERS = {
     201: CountsSerializer,
     207: CountsSerializer,
-    **answers((400, PROBLEM), CountsSerializer, 413, 415, 503),
+    **answers((400, PROBLEM), CountsSerializer, 413, 415, 429, 503),
 }
 EXAMPLES = [
     OpenApiExample("kept", value=SAMPLE_COUNTS, response_only=True, status_codes=["201"]),
@@ -124,9 +125,16 @@ class Sender(APIView):
         """Store the documents as the key's detector, batch by batch, and answer with the counts."""
         if not isinstance(request.user, DetectorPrincipal):
             raise exceptions.PermissionDenied
-        counts = Counts()
+        sender, counts = request.user, Counts()
+
+        def admit(lines: int, size: int) -> None:
+            charge(sender.key_id, sender.limits, findings_per_minute=lines, mebibytes_per_day=size)
+
         try:
-            ingest.store(documents, actor=request.user.principal, detector=request.user.name, counts=counts, form=form)
+            charge(sender.key_id, sender.limits, requests_per_minute=1)
+            ingest.store(documents, actor=sender.principal, detector=sender.name, counts=counts, form=form, admit=admit)
+        except OverLimit as over:
+            return limited(counts, over)
         except (OperationalError, InterfaceError):
             return interrupted(counts)
         return answered(counts)
@@ -150,6 +158,14 @@ def interrupted(counts: Counts) -> Response:
     )
     response = _problem(503, "Not just now", detail, counts)
     response["Retry-After"] = "5"
+    return response
+
+
+def limited(counts: Counts, over: OverLimit) -> Response:
+    """429, with what is kept all the same and the time until there is room."""
+    detail = f"{over.sentence} What is counted here is kept; send the rest, or all of it again, in {over.seconds} s."
+    response = _problem(429, "Too much for now", detail, counts)
+    response["Retry-After"] = str(over.seconds)
     return response
 
 

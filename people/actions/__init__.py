@@ -1,6 +1,12 @@
 """The verbs on people, their sign-in and their keys. Each is one transaction with one log entry."""
 
-from people.actions.keys import create_detector_key, create_token, revoke_detector_key, revoke_token
+from people.actions.keys import (
+    create_detector_key,
+    create_token,
+    limit_detector_key,
+    revoke_detector_key,
+    revoke_token,
+)
 from people.actions.people import (
     create_user,
     disable,
@@ -37,6 +43,7 @@ __all__ = [
     "enable",
     "end_sessions",
     "give_one_time_password",
+    "limit_detector_key",
     "make_recovery_codes",
     "note_lockout",
     "note_sign_in",

@@ -1,19 +1,20 @@
 """Verbs on keys: a person's API tokens, and the keys of detectors. Of a key only the digest is kept."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
 from people import addresses
-from people.models import ApiToken, DetectorKey, Key, User
+from people.models import LIMITS, ApiToken, DetectorKey, Key, User
 from people.rights import rights_of
 from spine import log
 from spine.errors import Refused
 
 TOKEN_DAYS, KEY_DAYS, MOST_DAYS = 90, 365, 366
 NETWORKS_LIMIT = 50
+MOST_LIMIT = 1_000_000_000
 
 
 @transaction.atomic
@@ -53,18 +54,43 @@ def create_token(
 
 @transaction.atomic
 def create_detector_key(
-    *, actor: str, detector: str, name: str = "", days: int = KEY_DAYS, networks: Sequence[str] = ()
+    *,
+    actor: str,
+    detector: str,
+    name: str = "",
+    days: int = KEY_DAYS,
+    networks: Sequence[str] = (),
+    limits: Mapping[str, int | None] | None = None,
 ) -> str:
-    """Make a key for a detector and return it; it is not kept and cannot be shown again. Side effects: a log entry."""
+    """Make a key for a detector and return it; it is not kept and cannot be shown again. Side effects: a log entry.
+
+    `limits` are of `people.models.LIMITS`; none is set when left out.
+    """
     until = _until(days, MOST_DAYS)
     places = _networks(networks)
+    most = _limits(limits or {})
     value, prefix, sha256 = DetectorKey.fresh_secret()
     key = DetectorKey.objects.create(
-        detector=detector, name=_clean(name), prefix=prefix, sha256=sha256, expires_at=until, networks=places
+        detector=detector, name=_clean(name), prefix=prefix, sha256=sha256, expires_at=until, networks=places, **most
     )
     data = {"detector": detector, "prefix": prefix, "until": until.date().isoformat(), "networks": places}
-    log.record(actor=actor, action="detector_key.created", about=key, data=data)
+    log.record(actor=actor, action="detector_key.created", about=key, data=data | {"limits": key.limits})
     return value
+
+
+@transaction.atomic
+def limit_detector_key(key: DetectorKey, *, actor: str, limits: Mapping[str, int | None]) -> None:
+    """Set what a key may send in a time; None takes a limit off. Side effects: a log entry, unless nothing changes."""
+    most = _limits(limits)
+    row = DetectorKey.objects.select_for_update().get(pk=key.pk)
+    old = row.limits
+    for name, value in most.items():
+        setattr(row, name, value)
+    if row.limits == old:
+        return
+    row.save(update_fields=list(most))
+    data = {"detector": row.detector, "prefix": row.prefix, "old": old, "new": row.limits}
+    log.record(actor=actor, action="detector_key.limited", about=row, data=data)
 
 
 @transaction.atomic
@@ -98,6 +124,15 @@ def _clean(name: str) -> str:
     if len(cleaned) > 120:
         raise Refused("What a key is for has at most 120 characters.", field="name")
     return cleaned
+
+
+def _limits(given: Mapping[str, int | None]) -> dict[str, int | None]:
+    for name, value in given.items():
+        if name not in LIMITS:
+            raise Refused(f"There is no limit called {name}; there are {', '.join(LIMITS)}.", field="limits")
+        if value is not None and not 1 <= value <= MOST_LIMIT:
+            raise Refused(f"A limit is from 1 to {MOST_LIMIT:,}, or none.", field=name)
+    return dict(given)
 
 
 def _networks(given: Sequence[str]) -> list[str]:

@@ -12,10 +12,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from people import actions as verbs
-from people.actions.keys import TOKEN_DAYS
+from people.actions.keys import MOST_LIMIT, TOKEN_DAYS
 from people.api.shared import NO_STORE, person, token_of
 from people.authentication import needs
-from people.models import ApiToken, DetectorKey
+from people.models import LIMITS, ApiToken, DetectorKey
 from people.reauth import RecentlyProven
 from people.rights import MEANINGS, may
 from spine.answers import answers, checked
@@ -56,6 +56,20 @@ class MadeSerializer(serializers.Serializer[Any]):
     value = serializers.CharField(help_text="shown once, not kept")
 
 
+def _limit(help_text: str) -> serializers.IntegerField:
+    return serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=MOST_LIMIT, help_text=help_text
+    )
+
+
+class LimitsSerializer(serializers.Serializer[Any]):
+    """What a key may send in a time; null is no limit, and what is left out stays as it is."""
+
+    requests_per_minute = _limit("requests to the doors for findings")
+    findings_per_minute = _limit("a batch that has begun is taken whole")
+    mebibytes_per_day = _limit("of documents, after decompression, by UTC day")
+
+
 class DetectorKeySerializer(serializers.ModelSerializer[DetectorKey]):
     """A detector's key; what opens anything is not among it."""
 
@@ -65,6 +79,7 @@ class DetectorKeySerializer(serializers.ModelSerializer[DetectorKey]):
         model = DetectorKey
         fields: tuple[str, ...] = (
             *("id", "detector", "name", "prefix", "networks", "created_at", "last_used_at", "expires_at", "revoked_at"),
+            *LIMITS,
         )
         read_only_fields = fields
 
@@ -167,6 +182,19 @@ class OneDetectorKey(APIView):
     @extend_schema(summary="Read a detector's key", tags=TAGS, responses=answers(200, DetectorKeySerializer, 404))
     def get(self, request: Request, key_id: UUID) -> Response:
         return Response(DetectorKeySerializer(get_object_or_404(DetectorKey, pk=key_id)).data)
+
+    @extend_schema(
+        summary="Set the limits of a detector's key",
+        tags=TAGS,
+        request=LimitsSerializer,
+        responses=answers(200, DetectorKeySerializer, 400, 404),
+        examples=[OpenApiExample("a minute", value={"findings_per_minute": 60_000}, request_only=True)],
+    )
+    def patch(self, request: Request, key_id: UUID) -> Response:
+        key = get_object_or_404(DetectorKey, pk=key_id)
+        limits = checked(LimitsSerializer, request.data)
+        verbs.limit_detector_key(key, actor=person(request).principal, limits=limits)
+        return self.get(request, key_id)
 
     @extend_schema(
         summary="Revoke a detector's key",

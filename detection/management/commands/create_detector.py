@@ -5,6 +5,7 @@ from typing import Any
 
 from detection import registry
 from people.actions.keys import KEY_DAYS
+from people.models import LIMITS
 from spine.management.base import RetortCommand
 
 
@@ -31,6 +32,11 @@ class Command(RetortCommand):
             help="where the key may be used from, such as 192.0.2.0/24; may be repeated. Default: anywhere",
         )
 
+        for name in LIMITS:
+            parser.add_argument(
+                f"--{name.replace('_', '-')}", type=int, metavar="N", help="what the key may send; default: no limit"
+            )
+
     def perform(self, **options: Any) -> str:
         detector, key = registry.create_detector(
             actor=self.actor,
@@ -38,6 +44,7 @@ class Command(RetortCommand):
             title=options["title"],
             days=options["days"],
             networks=options["networks"],
+            limits={name: options[name] for name in LIMITS},
         )
         self.say(f"Key of {detector.name}; keep it now, it cannot be shown again:")
         return key

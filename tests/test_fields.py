@@ -90,6 +90,7 @@ READ: dict[str, dict[str, str]] = {
 }
 # Every other name of a field: it tells of no person, account or secret by itself, in whatever answer it stands.
 NEUTRAL = """
+findings_per_minute mebibytes_per_day requests_per_minute
 about account account_count accounts acknowledgement acquired_at action active actor added_at added_by address after
 agrees alarm algorithm algorithm_version alternative alternatives anchor answer answered_at answered_by answers
 approached approaches approval approver archive asked asker assessment assessment_detail assignee at attempts

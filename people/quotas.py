@@ -14,11 +14,11 @@ MEBIBYTE = 1024 * 1024
 # One row a key and limit; by the database's clock. No row comes back when there is no room.
 CHARGE = """
 INSERT INTO people_keyuse AS known (key_id, "limit", since, used)
-VALUES (%(key)s, %(limit)s, date_trunc(%(window)s, now(), 'UTC'), %(amount)s)
+VALUES (%s, %s, date_trunc(%s, now(), 'UTC'), %s)
 ON CONFLICT (key_id, "limit") DO UPDATE
 SET since = excluded.since,
     used = excluded.used + CASE WHEN known.since = excluded.since THEN known.used ELSE 0 END
-WHERE known.since <> excluded.since OR known.used < %(most)s
+WHERE known.since <> excluded.since OR known.used < %s
 RETURNING used
 """
 LEFT = "SELECT extract(epoch FROM date_trunc(%s, now(), 'UTC') + %s::interval - now())"
@@ -63,8 +63,7 @@ def charge(key: str, limits: dict[str, int], **amounts: int) -> None:
 def _charge(key: str, name: str, most: int, amount: int) -> None:
     kind = KINDS[name]
     with connection.cursor() as cursor:
-        given = {"key": key, "limit": name, "window": kind.window, "amount": amount, "most": most * kind.unit}
-        cursor.execute(CHARGE, given)
+        cursor.execute(CHARGE, [key, name, kind.window, amount, most * kind.unit])
         if cursor.fetchone() is None:
             cursor.execute(LEFT, [kind.window, f"1 {kind.window}"])
             (left,) = cursor.fetchone()

@@ -44,6 +44,7 @@ OPEN_ACTS = (
     "log.",
     "vault.",
     "detector.",
+    "feed.",
     "telemetry.",
     "run.",
     "releases.",

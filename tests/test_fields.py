@@ -54,6 +54,7 @@ READ: dict[str, dict[str, str]] = {
     "DeskMatch": {"contact": "R"},  # the broker of the stage
     "DetectorKey": {"networks": ADMIN},
     "DisclosureNote": {"text": CASES},
+    "Feed": {"has_secret": EVERYBODY},  # whether there is one
     "Figure": {"key": CASES, "value": CASES},
     "FindingDetail": {"payload": CASES, "payload_sha256": CASES, "content_sha256": CASES},
     "Gap": {"text": CASES},
@@ -90,6 +91,8 @@ READ: dict[str, dict[str, str]] = {
 }
 # Every other name of a field: it tells of no person, account or secret by itself, in whatever answer it stands.
 NEUTRAL = """
+mapping settings schedule_minutes paused lag_seconds last_pull_at last_success_at caught_up_at reached_at next_pull_at
+last_error pages rejections more finding problems accepted
 findings_per_minute mebibytes_per_day requests_per_minute
 about account account_count accounts acknowledgement acquired_at action active actor added_at added_by address after
 agrees alarm algorithm algorithm_version alternative alternatives anchor answer answered_at answered_by answers

@@ -31,6 +31,7 @@ from tests.cases.exchanges import make_sample
 from tests.cases.keeping import made_up_disclosure, made_up_order
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
+from tests.detection.feeds.made import make_folder_feed
 from tests.factories import START, Cast, add_exhibit, make_case, make_lead, make_person, preserve_all, provider_ids
 
 # The doors for findings commit by themselves, so the tests do too.
@@ -84,10 +85,18 @@ LADDER = {
     "GET accounts/<account_id>/": "401 403 200 200 200 200 403",
     "GET attributes/": "401 403 200 200 200 200 403",
     "GET attributes/<attribute_id>/": "401 403 200 200 200 200 403",
-    # detectors and telemetry sources
+    # detectors, feeds and telemetry sources
     "GET detectors/": "401 200 200 200 200 200 403",
     "POST detectors/": "401 400 403 403 403 403 403",
     "GET detectors/<detector_id>/": "401 200 200 200 200 200 403",
+    "GET feeds/": "401 200 200 200 200 200 403",
+    "POST feeds/": "401 400 403 403 403 403 403",
+    "POST feeds/try/": "401 400 403 403 403 403 403",
+    "GET feeds/<feed_id>/": "401 200 200 200 200 200 403",
+    "PATCH feeds/<feed_id>/": "401 400 403 403 403 403 403",
+    "POST feeds/<feed_id>/pull/": "401 202 403 403 403 403 403",
+    "POST feeds/<feed_id>/backfill/": "401 400 403 403 403 403 403",
+    "GET feeds/<feed_id>/pulls/": "401 200 200 200 200 200 403",
     "GET telemetry/": "401 200 200 200 200 200 403",
     "GET telemetry/<source_id>/": "401 200 200 200 200 200 403",
     "GET telemetry/<source_id>/retention/": "401 200 200 200 200 200 403",
@@ -319,6 +328,7 @@ def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]
     policy = set_policy(actor=cast.admin, data_class="packages", days=90, basis="Records rule 7")
     found: dict[str, Any] = {
         "test_id": list_test(cast.lead).id,
+        "feed_id": make_folder_feed(settings, tmp_path).id,
         "term_id": designate(cast, cast.reader).id,
         "question_id": ask(case, cast.lead).id,
         "approach_id": new_id(),

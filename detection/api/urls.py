@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from detection.api import accounts, clusters, detectors, findings, intake, telemetry
+from detection.api import accounts, clusters, detectors, feeds, findings, intake, telemetry
 
 app_name = "detection-api"
 urlpatterns = [
@@ -24,6 +24,12 @@ urlpatterns = [
     path("attributes/<uuid:attribute_id>/", accounts.OneAttribute.as_view(), name="attribute"),
     path("detectors/", detectors.Detectors.as_view(), name="detectors"),
     path("detectors/<uuid:detector_id>/", detectors.OneDetector.as_view(), name="detector"),
+    path("feeds/", feeds.Feeds.as_view(), name="feeds"),
+    path("feeds/try/", feeds.TryFeed.as_view(), name="feed-try"),
+    path("feeds/<uuid:feed_id>/", feeds.OneFeed.as_view(), name="feed"),
+    path("feeds/<uuid:feed_id>/pull/", feeds.PullFeed.as_view(), name="feed-pull"),
+    path("feeds/<uuid:feed_id>/backfill/", feeds.BackfillFeed.as_view(), name="feed-backfill"),
+    path("feeds/<uuid:feed_id>/pulls/", feeds.FeedPulls.as_view(), name="feed-pulls"),
     path("telemetry/", telemetry.Sources.as_view(), name="sources"),
     path("telemetry/<uuid:source_id>/", telemetry.OneSource.as_view(), name="source"),
     path("telemetry/<uuid:source_id>/retention/", telemetry.Retention.as_view(), name="source-retention"),

@@ -268,7 +268,25 @@ def found_as_ocsf(story: Story) -> Body:
 
 
 SET = "cases/<ref>/exchange-sets/<exhibit>/"
+def feed_of_the_drop(story: Story) -> Body:
+    """Another feed of the folder that the stage allows."""
+    return {"name": "Another drop", **tried_feed(story)}
+
+
+def tried_feed(story: Story) -> dict[str, Any]:
+    settings = {"folder": str(story.folder / "drop")}
+    return {"detector": "example-drop", "kind": "folder", "settings": settings, "mapping": {"as": "native"}}
+
+
+def past(story: Story) -> Body:
+    return {"start": "2026-05-01T00:00:00Z", "end": "2026-05-02T00:00:00Z"}
+
+
 STAGED: dict[str, tuple[str, Prepare]] = {
+    "POST feeds/": ("administrator", feed_of_the_drop),
+    "POST feeds/try/": ("administrator", tried_feed),
+    "POST feeds/<feed_id>/pull/": ("administrator", nothing),
+    "POST feeds/<feed_id>/backfill/": ("administrator", past),
     "PATCH cases/<ref>/uploads/<upload_id>/": ("analyst", upload),
     "POST cases/<ref>/uploads/<upload_id>/complete/": ("analyst", nothing),
     "DELETE cases/<ref>/uploads/<upload_id>/": ("analyst", another_upload),

@@ -1,6 +1,8 @@
 """Feeds as the tests of pulls set them up, and findings as their sources give them."""
 
+import json
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from detection import feed_verbs
@@ -43,6 +45,22 @@ def make_feed(lying: Lying, name: str = "Gateway", **changes: Any) -> Feed:
             "mapping": {"as": "native"},
             **changes,
         }
+    )
+
+
+def make_folder_feed(settings: Any, folder: Path, name: str = "Drop") -> Feed:
+    """A feed of a folder of its own, with one finding and one line that is none."""
+    drop = folder / "drop"
+    drop.mkdir()
+    (drop / "a.ndjson").write_text(f"{json.dumps(finding('drop-1'))}\nno finding\n")
+    allow(settings, drop.as_uri())
+    return feed_verbs.create_feed(
+        actor=WHO,
+        name=name,
+        detector=DETECTOR,
+        kind="folder",
+        settings={"folder": str(drop), "settle_seconds": 0},
+        mapping={"as": "native"},
     )
 
 

@@ -7,6 +7,7 @@ from cases.views.urls_case import urlpatterns as case_pages
 from cases.views.urls_counsel import urlpatterns as counsel_pages
 from cases.views.urls_deconfliction import urlpatterns as deconfliction_pages
 from cases.views.urls_exchange import urlpatterns as exchange_pages
+from cases.views.urls_feeds import urlpatterns as feed_pages
 from cases.views.urls_kept import urlpatterns as kept_pages
 from cases.views.urls_testers import urlpatterns as tester_pages
 from people.views.urls import urlpatterns as people_pages
@@ -30,6 +31,7 @@ urlpatterns = [
     *case_pages,
     *counsel_pages,
     *exchange_pages,
+    *feed_pages,
     *kept_pages,
     *deconfliction_pages,
     *tester_pages,

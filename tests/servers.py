@@ -39,7 +39,13 @@ def _prepare() -> tuple[Home, str, "subprocess.Popen[bytes]"]:
     home = Home(Path(tempfile.mkdtemp(prefix="retort-test-")) / "a home")
     mark = secrets.token_hex(16)
     os.environ.update(
-        {"RETORT_HOME": str(home.path), "RETORT_SAMPLE": "no", launch.RUN_MARK: mark, **environment(home)}
+        {
+            "RETORT_HOME": str(home.path),
+            "RETORT_SAMPLE": "no",
+            "RETORT_OUTGOING_ALLOWED": (home.path / "drop").as_uri(),
+            launch.RUN_MARK: mark,
+            **environment(home),
+        }
     )
     guardian = subprocess.Popen(
         [sys.executable, "-m", "tests.guardian", str(home.path), mark],

@@ -29,6 +29,7 @@ from tests.cases.keeping import made_up_disclosure, made_up_order
 from tests.cases.pages import client_of
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
+from tests.detection.feeds.made import make_folder_feed
 from tests.factories import START, Cast, make_case, make_lead, make_person, provider_ids
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
@@ -208,6 +209,19 @@ LADDER = {
     "POST erasure/": "302 405 405 404 405 404",
     "GET erasure/order/": "302 302 302 404 302 404",
     "POST erasure/order/": "302 422 403 404 422 404",
+    # feeds: administrators set them up; everybody may see how they stand
+    "GET feeds/": "302 200 200 200 200 200",
+    "POST feeds/": "302 405 405 405 405 405",
+    "GET feeds/new/": "302 200 403 403 403 403",
+    "POST feeds/new/": "302 422 403 403 403 403",
+    "GET feeds/<pk>/": "302 200 200 200 200 200",
+    "POST feeds/<pk>/": "302 405 405 405 405 405",
+    "GET feeds/<pk>/edit/": "302 200 403 403 403 403",
+    "POST feeds/<pk>/edit/": "302 422 403 403 403 403",
+    **{f"GET feeds/<pk>/{verb}/": "302 302 302 302 302 302" for verb in ("pull", "pause", "backfill")},  # to the feed
+    "POST feeds/<pk>/pull/": "302 302 403 403 403 403",
+    "POST feeds/<pk>/pause/": "302 422 403 403 403 403",
+    "POST feeds/<pk>/backfill/": "302 422 403 403 403 403",
     # sources: what they keep is stated by administrators
     "GET sources/": "302 200 200 200 200 200",
     "POST sources/": "302 405 405 405 405 405",
@@ -364,6 +378,7 @@ KINDS = {
     "retention/orders/": "order",
     "custodians/": "custodian",
     "sources/": "source",
+    "feeds/": "feed",
 }
 # What reading may leave in the log.
 TRACES = (
@@ -451,6 +466,7 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
         "disclosure": made_up_disclosure(version, analyst).pk,
         "policy": policy.pk,
         "order": made_up_order(policy, committed_cast.admin).pk,
+        "feed": make_folder_feed(settings, tmp_path).pk,
         "source": TelemetrySource.objects.get(name="api-logs").pk,
         "<ref>": case.ref,
         "person": spare.pk,

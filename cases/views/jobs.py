@@ -94,6 +94,8 @@ def _result(found: Job) -> str:
         return reverse("exchange_set", args=[ref, exhibit])
     if ref:
         return reverse("case_accounts" if found.kind == "verdicts.set" else "case", args=[ref])
+    if found.kind.startswith("feed."):
+        return reverse("feed", args=[found.args["feed"]])
     if found.kind == "log.verify":
         return reverse("verification", args=[found.pk])
     return reverse("queue") if found.kind == "detectors.run" else ""

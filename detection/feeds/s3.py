@@ -1,27 +1,27 @@
 """Objects below a prefix of a bucket, over the S3 protocol, through the one way out."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import IO, Annotated, Any
 from urllib.parse import quote, urlencode, urlsplit
-from xml.etree import ElementTree
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.parsers import ResponseParserError, RestXMLParser
+from botocore.session import get_session
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from detection.feeds.base import Broken, Kind, Opening, Plain, Reach, moment
+from detection.feeds.base import Broken, Kind, Opening, Plain, Reach
 from detection.feeds.files import FileSettings, FilesSource, Listed
 from spine.outgoing import Outgoing
 
 MOST_LISTING = 16 * 1024 * 1024
 MOST_PAGES = 1000
-SPACE = re.compile(r"^\{[^}]*\}")
 
 
 class S3Settings(FileSettings):
@@ -53,28 +53,23 @@ class Bucket:
         """Every object below the prefix whose name fits."""
         token, seen = "", set()
         for _ in range(MOST_PAGES):
-            query = {"list-type": "2", "prefix": self.settings.prefix} | (
-                {"continuation-token": token} if token else {}
-            )
-            tree = self._tree(query)
-            for one in tree.iter("Contents"):
-                found = self._listed(one)
-                if found is not None:
-                    yield found
-            token = tree.findtext("NextContinuationToken") or ""
-            if not token or tree.findtext("IsTruncated") != "true":
+            on = {"continuation-token": token} if token else {}
+            part = self._part({"list-type": "2", "prefix": self.settings.prefix, **on})
+            yield from (found for one in part.get("Contents", []) if (found := self._listed(one)))
+            token = part.get("NextContinuationToken", "")
+            if not token or not part.get("IsTruncated"):
                 return
             if token in seen:
                 raise Broken("the bucket gives the same part of its list again")
             seen.add(token)
         raise Broken("the bucket's list does not end")
 
-    def _listed(self, one: Any) -> Listed | None:
-        key, modified = one.findtext("Key") or "", moment(one.findtext("LastModified") or "")
+    def _listed(self, one: dict[str, Any]) -> Listed | None:
+        key, modified = one.get("Key", ""), one.get("LastModified")
         name = key.rpartition("/")[2]
         if not name or modified is None or not fnmatchcase(name, self.settings.pattern or "*") or len(key) > 1024:
             return None
-        return Listed(key, f"{one.findtext('Size')}:{(one.findtext('ETag') or '')[:100]}", modified)
+        return Listed(key, f"{one.get('Size')}:{one.get('ETag', '')[:100]}", modified)
 
     def copy(self, name: str, to: IO[bytes]) -> None:
         """The bytes of an object."""
@@ -85,7 +80,8 @@ class Bucket:
             for chunk in response.chunks(largest=self.reach.file_bytes):
                 to.write(chunk)
 
-    def _tree(self, query: dict[str, str]) -> Any:
+    def _part(self, query: dict[str, str]) -> dict[str, Any]:
+        """A part of the list, read by botocore as its own clients do."""
         url = f"{self._address()}?{urlencode(sorted(query.items()), quote_via=quote, safe='-._~')}"
         answer = self.reach.outgoing.send(
             "GET", url, headers=self._signed(url), largest=MOST_LISTING, seconds=self.reach.seconds
@@ -94,15 +90,14 @@ class Bucket:
             raise Broken(f"the bucket refuses the key (status {answer.status})")
         if answer.status != 200:
             raise Broken(f"the bucket answers with status {answer.status}")
-        if b"<!" in answer.body:
+        if b"<!" in answer.body:  # no declaration, so no entity
             raise Broken("the bucket's list is not what is expected")
         try:
-            tree = ElementTree.fromstring(answer.body)  # noqa: S314 - no declaration, so no entity
-        except ElementTree.ParseError:
-            raise Broken("the bucket's list is not XML") from None
-        for one in tree.iter():
-            one.tag = SPACE.sub("", one.tag)
-        return tree
+            received = {"status_code": 200, "headers": dict(answer.headers), "body": answer.body}
+            part: dict[str, Any] = RestXMLParser().parse(received, _listing())
+        except (ResponseParserError, ValueError, TypeError):
+            raise Broken("the bucket's list is not what is expected") from None
+        return part
 
     def _address(self) -> str:
         return f"{self.settings.endpoint.rstrip('/')}/{self.settings.bucket}"
@@ -115,6 +110,12 @@ class Bucket:
         request = AWSRequest("GET", url)
         S3SigV4Auth(Credentials(self.settings.access_key, self.secret), "s3", self.settings.region).add_auth(request)
         return {**plain, **dict(request.headers.items())}
+
+
+@cache
+def _listing() -> Any:
+    """The shape of a list of objects, as the S3 protocol is described in botocore."""
+    return get_session().get_service_model("s3").operation_model("ListObjectsV2").output_shape
 
 
 @contextmanager

@@ -30,6 +30,7 @@ OF_NO_CASE = (
     "token",
     "key",
     "test",
+    "feed",
     "policy",
     "order",
 )

@@ -268,6 +268,8 @@ def found_as_ocsf(story: Story) -> Body:
 
 
 SET = "cases/<ref>/exchange-sets/<exhibit>/"
+
+
 def feed_of_the_drop(story: Story) -> Body:
     """Another feed of the folder that the stage allows."""
     return {"name": "Another drop", **tried_feed(story)}

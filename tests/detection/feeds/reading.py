@@ -28,7 +28,7 @@ def opening(
     **given: Any,
 ) -> Opening:
     out = Outgoing([parse(one) for one in allowed])
-    found = Reach(out, Path(tempfile.gettempdir()), **{"seconds": 10.0, **(reach or {})})
+    found = Reach(out, Path(tempfile.gettempdir()), **{"seconds": 60.0, **(reach or {})})
     return Opening(settings_of(kind, **given), secret, found, window, known or Nothing())
 
 

@@ -18,6 +18,11 @@ def give(case: Case, people: Iterable[User], *, key: str, text: str) -> None:
     Notice.objects.bulk_create(rows, ignore_conflicts=True)
 
 
+def settle(case: Case, keys: Iterable[str]) -> None:
+    """Mark notices with these keys as seen: what they ask for was done, or is asked no more."""
+    Notice.objects.filter(case=case, key__in=list(keys), seen_at=None).update(seen_at=timezone.now())
+
+
 def forget(case: Case, person: User) -> None:
     """Take back what a person who may no longer know of the case was told about it."""
     Notice.objects.filter(case=case, recipient=person).delete()

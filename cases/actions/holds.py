@@ -37,6 +37,11 @@ from spine.models import AppendOnly
 
 DAYS_TO_ACKNOWLEDGE = 7
 MOST_CUSTODIANS = 200
+# How it was done, as the custody log of each exhibit in scope says it.
+HOW = {
+    CustodyAction.HOLD_PLACED: "recorded by Retort; deletion is refused by the database",
+    CustodyAction.HOLD_RELEASED: "recorded by Retort, as two people decided; this hold no longer refuses deletion",
+}
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,10 @@ def add_custodian(hold: Hold, *, actor: User, keeper: Keeper, days: int = DAYS_T
 
 @transaction.atomic
 def acknowledge(custodian: HoldCustodian, *, actor: User, note: str = "") -> HoldAcknowledgement:
-    """Say, as the custodian, that the hold is understood. Side effects: the row; one log entry."""
+    """Say, as the custodian, that the hold is understood.
+
+    Side effects: the row; one log entry; the notice that asked for it is settled.
+    """
     base.require(actor, "cases.read")
     row = _standing(custodian.hold)
     if custodian.person_id != actor.pk:
@@ -133,6 +141,7 @@ def acknowledge(custodian: HoldCustodian, *, actor: User, note: str = "") -> Hol
     note = base.clean(note, field="note", label="The note", limit=500, required=False)
     made = HoldAcknowledgement(custodian=custodian, note=note, by=actor)
     _record(row, actor, action="hold.acknowledged", rows=[made])
+    notices.settle(row.case, [_key(custodian)])
     return made
 
 
@@ -142,7 +151,8 @@ def acknowledge_on_behalf(
 ) -> HoldAcknowledgement:
     """Record a custodian's acknowledgement from a document, which is an exhibit of the case.
 
-    Side effects: the row; one log entry. Raises Refused for an exhibit the case does not have.
+    Side effects: the row; one log entry; the notice that asked for it is settled. Raises Refused for an exhibit the
+    case does not have.
     """
     base.require(actor, "cases.read", "holds.write")
     row = _standing(custodian.hold)
@@ -153,6 +163,7 @@ def acknowledge_on_behalf(
     note = base.clean(note, field="note", label="The note", limit=500, required=False)
     made = HoldAcknowledgement(custodian=custodian, on_behalf=True, document=document, note=note, by=actor)
     _record(row, actor, action="hold.acknowledged_for", rows=[made], exhibit=exhibit)
+    notices.settle(row.case, [_key(custodian)])
     return made
 
 
@@ -186,7 +197,8 @@ def ask_release(hold: Hold, *, actor: User, reason: str) -> HoldReleaseAsk:
 def release_hold(hold: Hold, *, actor: User, ask: UUID, note: str = "") -> HoldRelease:
     """Release a hold that somebody else asked to release. The database refuses the asker too.
 
-    Side effects: the row; a hold_released custody event on each exhibit in scope; one log entry.
+    Side effects: the row; a hold_released custody event on each exhibit in scope; one log entry; notices that ask for
+    an acknowledgement are settled.
     """
     base.require(actor, "cases.read", "holds.write")
     row = _standing(hold)
@@ -199,6 +211,7 @@ def release_hold(hold: Hold, *, actor: User, ask: UUID, note: str = "") -> HoldR
     release = HoldRelease(hold=row, ask=asked, asker=asked.asker, releaser=actor, note=note)
     events = _events(holds.exhibits(row), CustodyAction.HOLD_RELEASED, actor, row)
     _record(row, actor, action="hold.released", rows=[release, *events], asker=asked.asker.username)
+    notices.settle(row.case, map(_key, row.custodians.all()))
     return release
 
 
@@ -240,7 +253,11 @@ def _tell(hold: Hold, custodians: Iterable[HoldCustodian]) -> None:
     for one in custodians:
         if one.person is not None:
             text = f"You are to keep what {hold.name} covers. Please acknowledge it by {one.due_at:%d %b %Y}."
-            notices.give(hold.case, [one.person], key=f"hold:{one.pk}", text=text)
+            notices.give(hold.case, [one.person], key=_key(one), text=text)
+
+
+def _key(custodian: HoldCustodian) -> str:
+    return f"hold:{custodian.pk}"
 
 
 def _due(days: int) -> datetime:
@@ -256,7 +273,7 @@ def _not_yet(custodian: HoldCustodian) -> None:
 
 
 def _events(exhibits: Iterable[EvidenceItem], action: CustodyAction, actor: User, hold: Hold) -> list[CustodyEvent]:
-    why, how = f"{hold.name}: {hold.matter}", "recorded by Retort; deletion is refused by the database"
+    why, how = f"{hold.name}: {hold.matter}", HOW[action]
     return [custody.note(item, action=action, actor=actor, why=why, how=how) for item in exhibits]
 
 

@@ -19,6 +19,7 @@ from cases.paging import page as page_of
 from cases.views import case_frame, shared
 from people.policy import requires
 from people.rights import may
+from spine.canonical import canonical_json
 from spine.errors import Refused
 
 STATES = (("standing", "hold"), ("released", "released"), ("all", "all"))
@@ -181,6 +182,7 @@ def _page(
         "crumbs": [("Holds", "/holds/"), (found.name, "")],
         "hold": found,
         "words": holds.scope_words(found),
+        "stored": canonical_json(found.query).decode(),
         "standing": standing,
         "refusal": refusal,
         "custodians": [_custodian(request, one, standing, writes, given) for one in found.custodians.all()],

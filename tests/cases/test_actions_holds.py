@@ -52,6 +52,26 @@ def test_custodians_who_sign_in_here_are_told_and_nobody_else(case: Case, cast: 
     assert told == {("reader", words), ("analyst", words)}
 
 
+def test_notice_is_settled_by_acknowledging_and_by_the_release(case: Case, cast: Cast) -> None:
+    hold = place(case, cast, keepers=[Keeper(person=cast.reader), Keeper(person=cast.analyst)])
+    actions.acknowledge(hold.custodians.get(person=cast.reader), actor=cast.reader)
+    assert {one.recipient for one in Notice.objects.filter(seen_at=None)} == {cast.analyst}
+
+    asked = actions.ask_release(hold, actor=cast.counsel, reason="The dispute is settled.")
+    actions.release_hold(hold, actor=cast.lead, ask=asked.pk)
+    assert not Notice.objects.filter(seen_at=None).exists()
+
+
+def test_custody_of_a_release_does_not_say_that_deletion_is_refused(case: Case, cast: Cast) -> None:
+    item = add_exhibit(case, cast.analyst)
+    hold = place(case, cast)
+    asked = actions.ask_release(hold, actor=cast.counsel, reason="The dispute is settled.")
+    actions.release_hold(hold, actor=cast.lead, ask=asked.pk)
+    said = {event.action: event.how for event in item.custody.filter(action__startswith="hold_")}
+    assert said["hold_placed"].endswith("deletion is refused by the database")
+    assert said["hold_released"].endswith("this hold no longer refuses deletion")
+
+
 def test_accounts_are_stored_as_a_filter_with_its_exact_count(case: Case, cast: Cast) -> None:
     hold = place(case, cast, scope="accounts", accounts=AccountFilter(verdict="none"))
 

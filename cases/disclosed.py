@@ -8,6 +8,7 @@ from django.utils import timezone
 from cases import gate
 from cases.access import Person, visible_cases
 from cases.models import DisclosureAsk, DisclosureNote, DossierProof, DossierVersion
+from cases.models.disclosure import DisclosedClass
 
 STATES = ("asked", "released", "recalled", "withdrawn")
 
@@ -35,6 +36,7 @@ def row(ask: DisclosureAsk) -> dict[str, Any]:
     due = ask.reply_due
     return {
         "ask": ask,
+        "classes": [DisclosedClass(one).label for one in ask.data_classes],
         "release": release,
         "notes": notes,
         "state": state_of(kinds, released=release is not None),
@@ -52,17 +54,26 @@ def state_of(kinds: set[str], *, released: bool) -> str:
     return "recalled" if DisclosureNote.Kind.RECALL in kinds else "released"
 
 
+def unregistered(version: DossierVersion) -> list[str]:
+    """What the registers do not know of a version for somebody, in sentences; nothing for an internal copy."""
+    found = []
+    known = gate.registered(version.recipient, version.basis)
+    if version.recipient and known.recipient is None:
+        found.append(f"{version.recipient} is not a registered recipient.")
+    if version.basis and known.basis is None:
+        found.append(f"{version.basis} is {gate.NOT_REGISTERED}.")
+    return found
+
+
+def unconfirmed(version: DossierVersion) -> bool:
+    """Whether its legal basis is registered and counsel has not confirmed it yet."""
+    basis = gate.registered("", version.basis).basis
+    return basis is not None and not basis.confirmed
+
+
 def objections(version: DossierVersion) -> list[str]:
     """What keeps a version from being disclosed before anybody asks, in sentences; the verb asks the whole gate."""
-    found = []
-    if not version.recipient:
-        found.append("An internal copy is not for disclosure.")
-    else:
-        known = gate.registered(version.recipient, version.basis)
-        if known.recipient is None:
-            found.append(f"{version.recipient} is not a registered recipient.")
-        if known.basis is None:
-            found.append(f"{version.basis} is {gate.NOT_REGISTERED}.")
+    found = unregistered(version) if version.recipient else ["An internal copy is not for disclosure."]
     if not DossierProof.objects.filter(seal__version=version).exists():
         found.append("It is not sealed yet.")
     return found

@@ -232,10 +232,17 @@ class FreezeForm(forms.Form):
 
     edition = forms.ChoiceField(choices=Edition.choices)
     recipient = forms.CharField(
-        required=False, max_length=200, help_text="Left empty: an internal copy, marked not for disclosure."
+        required=False,
+        max_length=200,
+        help_text="Registered recipients are offered. Left empty: an internal copy, marked not for disclosure.",
+        widget=forms.TextInput(attrs={"list": "registered-recipients", "autocomplete": "off"}),
     )
     basis = forms.CharField(
-        required=False, max_length=200, label="Legal basis", help_text="Needed when there is a recipient."
+        required=False,
+        max_length=200,
+        label="Legal basis",
+        help_text="Needed with a recipient. Words that are not registered make a draft that cannot be disclosed.",
+        widget=forms.TextInput(attrs={"list": "registered-bases", "autocomplete": "off"}),
     )
 
 

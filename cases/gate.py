@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from cases.models.disclosure import DisclosedClass, LegalBasis, Recipient, RecipientKind
 from cases.models.dossier import Edition
@@ -34,6 +35,15 @@ def registered(recipient: str, basis: str) -> Registered:
         active = LegalBasis.objects.filter(active=True)
         ground = active.filter(code=basis).first() or active.filter(name=basis).first()
     return Registered(who, ground)
+
+
+def offered(day: date) -> dict[str, list[Any]]:
+    """The recipients in use, and the legal bases that are in use and hold on this day, by name."""
+    bases = LegalBasis.objects.filter(active=True).exclude(valid_from__gt=day).exclude(valid_until__lt=day)
+    return {
+        "recipients": list(Recipient.objects.filter(active=True).order_by("name")),
+        "bases": list(bases.order_by("name")),
+    }
 
 
 def objections(

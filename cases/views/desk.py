@@ -58,7 +58,8 @@ def question(request: HttpRequest, pk: UUID) -> HttpResponse:
         case_frame.refuse(form, refusal)
         now = deconfliction.question_for(request.user, pk)
         return _question(request, now, form=form, status=shared.status_of(refusal), refusal=refusal)
-    messages.success(request, "Answered. Those whom you put in touch are told.")
+    told = " Those whom you put in touch are told." if introduce else ""
+    messages.success(request, f"Answered. {found.asker} sees it on their case.{told}")
     return redirect("desk_question", pk)
 
 

@@ -145,6 +145,7 @@ def _page(
         "crumbs": [("Disclosures", "/disclosures/"), (version.case.ref, f"/cases/{version.case.ref}/"), (name, "")],
         "version": version,
         "waits": waits,
+        "unconfirmed": disclosed.unconfirmed(version),
         "rows": [_row(request, one, given) for one in rows],
         "disclose_form": given.get("disclose_form", fresh) if offered or "disclose_form" in given else None,
         "refusal": refusal,

@@ -5,8 +5,10 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from cases import gate
 from cases.access import case_for
 from cases.actions import dossiers as verbs
 from cases.forms import FreezeForm
@@ -54,10 +56,12 @@ def _page(
 ) -> HttpResponse:
     beside = ("preparer", "approval__approver", "seal__proof")
     versions = case.dossiers.select_related(*beside).order_by("-frozen_at", "-id")
+    writes = may(request.user, "cases.write")
     context = {
         **case_frame.context(request, case, "case_dossiers", refusal=refusal),
         "dossiers": [_row(version) for version in versions],
-        "freeze_form": form if may(request.user, "cases.write") else None,
+        "freeze_form": form if writes else None,
+        **(gate.offered(timezone.now().date()) if writes else {}),
     }
     return render(request, "cases/case_dossiers.html", context, status=status)
 

@@ -85,8 +85,9 @@ def _page(
 def _basis(basis: LegalBasis, writes: bool) -> dict[str, Any]:
     today = timezone.now().date()
     permits = [
-        (RecipientKind(kind).label, ", ".join(DisclosedClass(one).label for one in classes))
-        for kind, classes in basis.permits.items()
+        (RecipientKind(kind).label, ", ".join(DisclosedClass(one).label for one in basis.permits[kind]))
+        for kind in RecipientKind.values
+        if kind in basis.permits
     ]
     return {
         "basis": basis,

@@ -56,7 +56,7 @@ def test_asked_answered_and_put_in_touch_on_the_pages(cast: Cast, broker: User, 
     assert "Gladly." in text_of(desk.get(page))
     answered = {"value": "hit", "introduce": [str(match.pk)], "words": "Please talk."}
     assert desk.post(page, {**answered, "value": ""}).status_code == 422
-    desk.post(page, answered)
+    assert "Those whom you put in touch are told." in text_of(desk.post(page, answered, follow=True))
     assert desk.post(page, answered).status_code == 409
     assert "Hit: the broker will put you in touch" in text_of(analyst.get(at))
     assert "Talk to analyst." in text_of(analyst.get(at))  # who has the hidden case too
@@ -79,6 +79,17 @@ def test_the_broker_is_shown_no_case_and_no_account(cast: Cast, broker: User, hi
     assert [body.status_code for body in bodies] == [200] * 5
     assert [name for name in names for text in (texts[0], texts[1], texts[3], texts[4]) if name in text] == []
     assert "analyst" in texts[1]  # whom to put in touch
+
+
+def test_answer_without_an_introduction_says_that_the_asker_alone_sees_it(cast: Cast, broker: User, case: Case) -> None:
+    asked = {"about": "all", "reason": "They moved."}
+    client_of(cast.analyst).post(reverse("case_deconfliction", args=[case.ref]), asked)
+    question = Question.objects.get()
+    compared(question)
+    page = reverse("desk_question", args=[question.pk])
+    said = text_of(client_of(broker).post(page, {"value": "no_hit", "why": "Too little."}, follow=True))
+    assert f"Answered. {cast.analyst} sees it on their case." in said
+    assert "put in touch are told" not in said
 
 
 def test_before_the_answer_a_hit_and_no_hit_look_the_same_to_the_asker(cast: Cast, broker: User, case: Case) -> None:

@@ -120,6 +120,27 @@ def test_words_that_are_not_registered_build_a_draft_that_cannot_be_disclosed(ca
         ask(version, cast)
 
 
+def test_page_says_before_the_approval_that_it_cannot_be_disclosed(case: Case, cast: Cast) -> None:
+    version = freeze(case, cast, "Somebody", "Some law")
+    said = text_of(client_of(cast.counsel).get(f"/dossiers/{version.pk}/"))
+    assert "This version cannot be disclosed." in said
+    assert "Somebody is not a registered recipient. Some law is not a registered basis." in said
+    known = freeze(case, cast, register().name, everything_to("committee").code)
+    assert "cannot be disclosed" not in text_of(client_of(cast.counsel).get(f"/dossiers/{known.pk}/"))
+
+
+def test_freeze_form_offers_what_the_registers_hold_today(case: Case, cast: Cast) -> None:
+    register()
+    everything_to("committee")
+    page = client_of(cast.analyst).get(f"/cases/{case.ref}/dossiers/").getvalue().decode()
+    assert '<option value="Committee on Examples">' in page
+    assert '<option value="test-basis">' in page
+    LegalBasis.objects.filter(code="test-basis").update(valid_until=date(2020, 1, 1))
+    page = client_of(cast.analyst).get(f"/cases/{case.ref}/dossiers/").getvalue().decode()
+    assert '<option value="test-basis">' not in page
+    assert "<datalist" not in client_of(cast.reader).get(f"/cases/{case.ref}/dossiers/").getvalue().decode()
+
+
 def test_one_asks_and_another_releases_and_it_stands_in_later_dossiers(sealed: DossierVersion, cast: Cast) -> None:
     asked = ask(sealed, cast, reply_due=timezone.now().date())
     with pytest.raises(Conflict, match="asked already"):
@@ -206,7 +227,12 @@ def test_pages_from_register_to_receipt(sealed: DossierVersion, cast: Cast) -> N
     assert LegalBasis.objects.get(code="b-2").permits == {"peer": ["indicator"]}
     LegalBasis.objects.filter(code="b-2").update(valid_until=date(2031, 9, 30))
     assert 'name="valid_until" value="2031-09-30"' in counsel.get("/registers/").getvalue().decode()
-    assert "Register a legal basis" not in text_of(analyst.get("/registers/"))
+    said = text_of(analyst.get("/registers/"))
+    assert "Register a legal basis" not in said
+    order = [
+        said.index(f"<b>{kind}</b>: aggregates") for kind in ("court", "law enforcement", "agency", "peer company")
+    ]
+    assert order == sorted(order)
     page = f"/dossiers/{sealed.pk}/disclosures/"
     assert analyst.post(f"{page}ask/", {"channel": "by hand"}).status_code == 302
     asked = DisclosureAsk.objects.get()
@@ -215,7 +241,13 @@ def test_pages_from_register_to_receipt(sealed: DossierVersion, cast: Cast) -> N
     assert analyst.post(f"/disclosures/{asked.pk}/note/", note).status_code == 302
 
     assert "C-9" in text_of(analyst.get("/disclosures/"))
-    assert "C-9" in text_of(analyst.get(page))
+    said = text_of(analyst.get(page))
+    assert "C-9" in said
+    assert "content of communications, customer records, technical indicators, aggregates" in said
+    assert "test-basis is still to be confirmed by counsel." in said
+    LegalBasis.objects.filter(code="test-basis").update(confirmed=True)
+    assert "to be confirmed" not in text_of(analyst.get(page))
+    assert "Its disclosures" in text_of(analyst.get(f"/dossiers/{sealed.pk}/"))
 
 
 def test_api_from_register_to_release(sealed: DossierVersion, cast: Cast) -> None:

@@ -27,7 +27,7 @@ from config.home import CHECKOUT, Home
 KILLS = int(os.environ.get("RETORT_BENCH_KILLS", "100"))
 LINES = int(os.environ.get("RETORT_BENCH_LINES", "20000"))
 SENDERS, CHUNK, PATIENCE = 4, 500, 300
-VICTIMS = ("postgres", "web", "worker")
+VICTIMS = tuple(os.environ.get("RETORT_BENCH_VICTIMS", "postgres,web,worker").split(","))
 SCORES = (0.125, 0.25, 0.5)
 COUNTED = ("received", "created", "duplicate", "superseded", "rejected")
 Key = tuple[str, int]
@@ -46,6 +46,9 @@ def main() -> int:
             faults = compare(senders)
         finally:
             site.end()
+        if any(sender.problems for sender in senders):
+            log = (home.logs / "web.log").read_text(encoding="utf-8").splitlines(keepends=True)
+            sys.stderr.writelines([line for line in log if "not reached" not in line and "Unavailable" not in line])
         faults += verify()
     lines, answers = sum(s.sent for s in senders), sum(s.answers for s in senders)
     print(f"ingest_kills {sum(killed.values())} kills {lines}")

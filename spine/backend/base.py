@@ -38,13 +38,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Outside a transaction the session names the principal, anew each time it has become another one."""
         who = principal.current()
         if who != self._told:
-            self.connection.execute("SELECT set_config('retort.principal', %s, false)", [who])
+            with self.wrap_database_errors:
+                self.connection.execute("SELECT set_config('retort.principal', %s, false)", [who])
             self._told = who
 
     def refuse_unsafe(self) -> None:
         """Raise ImproperlyConfigured on a server that could lose an acknowledged write or hide a damaged page."""
         names = [name for name, _, _ in UNSAFE]
-        with self.connection.cursor() as cursor:
+        with self.wrap_database_errors, self.connection.cursor() as cursor:
             cursor.execute(f"SELECT {', '.join(f'current_setting({name!r})' for name in names)}")
             found = cursor.fetchone()
         for (name, bad, why), value in zip(UNSAFE, found, strict=True):
@@ -58,5 +59,5 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def tell_principal(self) -> None:
         """Name the current principal in the open transaction."""
-        with self.connection.cursor() as cursor:
+        with self.wrap_database_errors, self.connection.cursor() as cursor:
             cursor.execute("SELECT set_config('retort.principal', %s, true)", [principal.current()])

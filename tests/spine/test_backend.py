@@ -4,11 +4,13 @@ import copy
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
+from config.embedded import postgres
 from spine.backend.base import DatabaseWrapper
 from spine.principal import acting_as
 from tests.database import TEST_PRINCIPAL
+from tests.servers import HOME
 
 # Outside of any acting_as the tests themselves act; production has nobody there.
 DEFAULT = TEST_PRINCIPAL
@@ -43,6 +45,19 @@ def test_transaction_of_another_principal_leaves_the_sessions_name_as_it_was() -
         with acting_as("user:lead"), transaction.atomic():
             assert named() == "user:lead"
         assert named() == "user:analyst"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_server_that_goes_away_as_a_transaction_begins_is_djangos_error() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    with postgres.connect(HOME) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+    with pytest.raises(OperationalError), transaction.atomic():
+        named()
+    connection.close()
+    assert named() == DEFAULT
 
 
 @pytest.mark.django_db(transaction=True)

@@ -40,6 +40,7 @@ OURS: dict[str, str] = {
     "dossierproof.checkpoint": "the same",
     "dossierproof.proof": "JSON that we write from digests",
     "feed.secret": "sealed, and never shown",
+    "keyuse.limit": "from a table of ours",
     "telemetryfile.columns_present": "names of our own columns",
     "telemetryfile.columns_absent": "names of our own columns",
     "evidenceitem.media_type": "from a table of ours, by the first bytes",

@@ -65,6 +65,7 @@ def open_case_up(case: Case, *, actor: User, reason: str) -> Case:
     row = _locked(case)
     if not row.restricted:
         raise base.lost(f"{row.ref} is not restricted", base.last_act(row, "case.opened_up"))
+    _check_belongs(row, actor)
     members = CaseMember.objects.filter(case=row).select_related("person").order_by("person__username")
     changes = [_change(row, member.person, ChangeKind.REMOVED, reason, actor) for member in members]
     row.restricted, row.updated_at = False, timezone.now()
@@ -85,6 +86,7 @@ def add_member(case: Case, *, actor: User, person: User, reason: str) -> CaseMem
     base.require(actor, "cases.write")
     reason = _reason(reason)
     row = _restricted(case)
+    _check_belongs(row, actor)
     _check_reader(person)
     standing = _standing(row).filter(person=person, via=MemberVia.INVITED).first()
     if standing is not None:
@@ -108,6 +110,8 @@ def remove_member(case: Case, *, actor: User, person: User, reason: str) -> None
     base.require(actor, "cases.write")
     reason = _reason(reason)
     row = _restricted(case)
+    if person != actor:
+        _check_belongs(row, actor)
     if not _standing(row).filter(person=person).exists():
         raise base.lost(f"{person.username} is no member of {row.ref}", _last_change(row, person))
     others = _standing(row).exclude(person=person).filter(person__is_active=True, via=MemberVia.INVITED)
@@ -164,6 +168,12 @@ def _restricted(case: Case) -> Case:
 
 def _standing(case: Case) -> QuerySet[CaseMember]:
     return CaseMember.objects.filter(Q(until=None) | Q(until__gt=timezone.now()), case=case)
+
+
+def _check_belongs(row: Case, actor: User) -> None:
+    """Who broke the glass reads for some hours, and decides nothing about who reads."""
+    if not _standing(row).filter(person=actor, via=MemberVia.INVITED).exists():
+        raise Refused(f"Who reads {row.ref} is decided by its members, not by who broke the glass.")
 
 
 def _check_reader(person: User) -> None:

@@ -138,7 +138,7 @@ def _page(
         **case_frame.context(request, case, "case_access", refusal=refusal),
         "people": _people(case, bound),
         "changes": case.membership_changes.select_related("person", "by").order_by("-at", "-id")[:200],
-        **(_offered(case) if may(request.user, "cases.write") else {}),
+        **(_offered(case) if may(request.user, "cases.write") and _belongs(case, request.user) else {}),
         **{name: form for name, form in bound.items() if name not in {"remove_form", "removed"}},
     }
     return render(request, "cases/case_access.html", context, status=status)
@@ -164,6 +164,11 @@ def _why(person: User, member: Any) -> str:
     if member.via == MemberVia.BREAK_GLASS:
         return f"broke the glass; ends {member.until:%d %b %Y %H:%M} UTC"
     return f"member since {member.since:%d %b %Y %H:%M} UTC"
+
+
+def _belongs(case: Case, user: Any) -> bool:
+    """Whether one is more than who broke the glass, who decides nothing about who reads."""
+    return not case.restricted or case.members.filter(person=user, via=MemberVia.INVITED).exists()
 
 
 def _offered(case: Case) -> dict[str, forms.Form]:

@@ -15,6 +15,7 @@ from people.models import User
 from spine.errors import Conflict, Refused
 from spine.models import LogEntry
 from spine.principal import acting_as
+from tests.cases.pages import client_of
 from tests.factories import Cast, make_case, make_person
 
 pytestmark = pytest.mark.django_db
@@ -165,6 +166,25 @@ def test_glass_is_not_for_every_role(cast: Cast, case: Case, username: str) -> N
     restrict(case, cast.lead)
     with pytest.raises(PermissionDenied):
         actions.break_glass(case.ref, actor=User.objects.get(username=username), reason="Curious")
+
+
+def test_who_broke_the_glass_decides_nothing_about_who_reads(cast: Cast, case: Case) -> None:
+    restrict(case, cast.lead)
+    actions.break_glass(case.ref, actor=cast.counsel, reason="A court order came")
+    acts = [
+        lambda: actions.add_member(case, actor=cast.counsel, person=cast.counsel, reason="To stay"),
+        lambda: actions.add_member(case, actor=cast.counsel, person=cast.reader, reason="A friend"),
+        lambda: actions.remove_member(case, actor=cast.counsel, person=cast.lead, reason="In the way"),
+        lambda: actions.open_case_up(case, actor=cast.counsel, reason="Everybody should know"),
+    ]
+    for act in acts:
+        with pytest.raises(Refused, match="decided by its members"):
+            act()
+    page = client_of(cast.counsel).get(f"/cases/{case.ref}/access/")
+    assert page.status_code == 200
+    assert "/access/members/" not in page.content.decode()
+    actions.remove_member(case, actor=cast.counsel, person=cast.counsel, reason="Done reading")
+    assert not access.may_know(cast.counsel, case)
 
 
 def test_member_added_after_breaking_the_glass_stays(cast: Cast, case: Case) -> None:

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from django.conf import settings
 
+from cases.dossier import plain
 from spine import vault
 
 KINDS = {
@@ -25,6 +26,7 @@ KINDS = {
 }
 # Archives that are recognised and not listed.
 NOT_READ = {"application/x-7z-compressed": "7z"}
+DECEIVING = "characters in the name that are hidden, turn their neighbours round, or imitate others"
 FLAGS = {
     "absolute_name": "names or points to a place outside",
     "archive_inside": "an archive itself: not looked into",
@@ -145,4 +147,6 @@ def _ends(process: "subprocess.Popen[bytes]") -> bool:
 
 def words_of(member: dict[str, Any]) -> list[str]:
     """What is to be noted of a member, in words."""
-    return [FLAGS.get(flag, flag) for flag in member["flags"]]
+    found = [FLAGS.get(flag, flag) for flag in member["flags"]]
+    names = f"{member['name']}{member.get('target') or ''}"
+    return [*found, DECEIVING] if plain.visible(names) != names else found

@@ -50,6 +50,7 @@ class AnswerQuestionForm(forms.Form):
             self.fields["introduce"].choices = choices  # type: ignore[attr-defined]
         else:
             del self.fields["introduce"]
+            self.fields["value"].choices = [one for one in AnswerValue.choices if one[0] != AnswerValue.HIT]  # type: ignore[attr-defined]
 
 
 class ApproachForm(forms.Form):

@@ -7,6 +7,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
 from cases.access import case_for, exchange_set_for
@@ -143,7 +145,8 @@ def _statement(held: ExchangeSet) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads(vault.read(held.item.sha256))
     except vault.Missing:
         return None
-    return found
+    until = parse_datetime(found["originals"]["expire_at"] or "")
+    return found | {"originals_until": until, "originals_gone": until is not None and until < timezone.now()}
 
 
 def _rerun(made: ExchangeSetRerun) -> dict[str, Any]:

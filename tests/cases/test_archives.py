@@ -239,6 +239,7 @@ class TestInTheProduct:
         page = pages.text_of(pages.client_of(cast.reader).get(f"/cases/{case.ref}/evidence/1/"))
         assert "leads out of its folder" in page
         assert "e⟨U+202E⟩txt.exe" in page
+        assert page.count("turn their neighbours round") == 1
         assert "/list/" not in page  # a reader is offered no act
         answer = api.client_of(cast.reader).get(f"/api/v1/cases/{case.ref}/evidence/1/listing/").json()
         assert (answer["archive"], answer["members"][0]["flags"]) == (item.sha256, ["leads_out"])

@@ -87,6 +87,7 @@ def test_answer_without_an_introduction_says_that_the_asker_alone_sees_it(cast: 
     question = Question.objects.get()
     compared(question)
     page = reverse("desk_question", args=[question.pk])
+    assert ('value="hit"' in text_of(client_of(broker).get(page))) == Match.objects.exists()
     said = text_of(client_of(broker).post(page, {"value": "no_hit", "why": "Too little."}, follow=True))
     assert f"Answered. {cast.analyst} sees it on their case." in said
     assert "put in touch are told" not in said

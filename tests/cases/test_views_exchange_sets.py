@@ -13,6 +13,7 @@ from django.test import Client
 from cases.dossier.package_files import verify
 from cases.models import Case, CustodyEvent, ExchangeSet, SampleResult, SamplingPlan
 from detection.models import ClusterMember, TelemetrySource
+from detection.retention import set_retention
 from spine import sequencer
 from spine.models import Job, JobState, LogEntry
 from tests.cases import api
@@ -70,6 +71,15 @@ def test_a_set_is_made_from_the_page_and_shown_with_its_definition(case: Case, p
     for part in (held.root, "ORDER BY ts, request_id, leaf", "every account of the case", "exchanges.jsonl", "40"):
         assert part in text
     assert "acct-0" not in text
+
+
+@pytest.mark.parametrize(("days", "words"), [(30, "was kept there until"), (36_500, "is kept there until")])
+def test_originals_that_are_past_their_time_were_kept_there(
+    case: Case, cast: Cast, page: Client, days: int, words: str
+) -> None:
+    set_retention(TelemetrySource.objects.get(), actor="user:admin", data_class="request_logs", days=days)
+    make_set(case, cast.analyst)
+    assert words in text_of(page.get(f"/cases/{case.ref}/sets/1/"))
 
 
 def test_the_window_offered_holds_the_last_exchange_of_the_case(case: Case, page: Client) -> None:

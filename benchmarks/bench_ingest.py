@@ -1,8 +1,9 @@
 """P1: findings through the bulk endpoint, as a share of raw COPY of the same payloads into a table with a unique index.
 
 Prediction before set-wise writes: 0.15 with one sender, because the database then has some seven times the rows and
-index entries of the limit to write. RETORT_BENCH_FINDINGS sets how many are stored at each point of measuring,
-RETORT_BENCH_SENDERS how many send at once (the default is one, as the goal is stated).
+index entries of the limit to write. Seen: 0.02 to 0.04 on a machine busy with other work; not yet on an idle one.
+RETORT_BENCH_FINDINGS sets how many are stored at each point of measuring, RETORT_BENCH_SENDERS how many send at once
+(the default is one, as the goal is stated).
 """
 
 import json

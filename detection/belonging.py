@@ -52,9 +52,8 @@ def apply(alias: str, application: str, audit: str) -> None:
             checks = "".join(
                 CHECK.format(table=table, column=column, target=target) for column, target in columns.items()
             )
-            cursor.execute(
-                f"DROP TRIGGER IF EXISTS retort_keep ON {table}"
-            )  # of earlier versions, by a column that is gone
+            # of earlier versions, by a column that is gone
+            cursor.execute(f"DROP TRIGGER IF EXISTS retort_keep ON {table}")
             cursor.execute(FUNCTION.format(table=table, checks=checks))
             cursor.execute(f"REVOKE UPDATE, DELETE ON {table} FROM {quote(application)}")
         for table in ("detection_account", "detection_attribute"):

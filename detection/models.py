@@ -144,7 +144,7 @@ class FindingAccount(models.Model):
     """An account a finding speaks of, with its volume in the window as the detector states it.
 
     Rows are only ever added. That the finding and the account exist is checked once for all rows of a statement
-    (docs/decisions/0017), which costs a tenth of a foreign key that looks at each row.
+    (docs/decisions/0017), not by a foreign key that looks at each row.
     """
 
     pk = models.CompositePrimaryKey("finding_id", "account_id")

@@ -36,6 +36,7 @@ def test_feed_is_set_up_tried_pulled_and_seen_to_fail(windows: Windows, committe
     for kind in ("HTTP API", "S3 prefix", "SQL query", "Folder"):
         page.goto(page.url.partition("?")[0])
         page.get_by_role("link", name=kind).click()
+        page.wait_for_url("**/feeds/new/?kind=*")
         found += looked_at(page, kind)
     page.get_by_label("Name", exact=True).fill("Drop")
     page.get_by_label("Detector", exact=True).fill(DETECTOR)

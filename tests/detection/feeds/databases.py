@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import psycopg
@@ -68,7 +68,8 @@ def line() -> Iterator[Line]:
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        for one in made.held:
+        for one in made.held:  # a thread that waits in recv keeps a socket open that is only closed
+            _end(one)
             one.close()
 
 
@@ -85,7 +86,9 @@ def _pass(source: socket.socket, target: socket.socket, answers: Line | None) ->
     except OSError:
         pass
     for one in (source, target):
-        try:
-            one.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            continue
+        _end(one)
+
+
+def _end(one: socket.socket) -> None:
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)

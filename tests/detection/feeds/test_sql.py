@@ -27,6 +27,7 @@ INSERT INTO flagged SELECT n, 'f-' || n, timestamptz '2026-05-04 00:00Z' + n * i
 @pytest.fixture(scope="module")
 def owner(servers: Home) -> Iterator[psycopg.Connection]:
     with databases.database() as connection:
+        connection.execute("SET lock_timeout = '20s'")
         yield connection
 
 

@@ -25,7 +25,8 @@ from cases.models import (
     TimelineNote,
     Verdict,
 )
-from detection.models import Cluster, ClusterMember, Finding
+from detection import standing
+from detection.models import Cluster, ClusterMember, Finding, Quarantine, QuarantineLifted
 from spine.errors import Refused
 from spine.models import AppendOnly, LogEntry
 
@@ -167,6 +168,13 @@ def findings_at(case: Case, at: Cut | None = None) -> QuerySet[Finding]:
     held = before(CaseCluster.objects.filter(case=case), at).values("cluster_id")
     findings = Finding.objects.filter(id__in=Finding.objects.filter(clusters__cluster__in=held).values("id"))
     return findings.select_related("detector", "detector_version").order_by("window_start", "id")
+
+
+def marked(findings: QuerySet[Finding], at: Cut | None = None) -> QuerySet[Any]:
+    """The findings with `is_set_aside`: in a quarantine that was placed before the cut, and not lifted before it."""
+    lifted = before(QuarantineLifted.objects.all(), at).values("quarantine")
+    placed = before(Quarantine.objects.all(), at).exclude(pk__in=lifted)
+    return findings.annotate(is_set_aside=standing.set_aside(placed))
 
 
 def acts_at(case: Case, at: Cut | None = None) -> QuerySet[LogEntry]:

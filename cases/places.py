@@ -27,6 +27,7 @@ PLACES = (
     Place("queue", "Queue", "queue", "leads.read", "q"),
     Place("cases", "Cases", "cases", "cases.read", "c"),
     Place("holds", "Holds", "holds", "cases.read", "h"),
+    Place("detectors", "Detectors", "detectors", "detectors.read", "e"),
     Place("feeds", "Feeds", "feeds", "detectors.read", "f"),
     Place("sources", "Sources", "sources", "detectors.read"),
     Place("deconfliction", "Deconfliction", "desk", "cases.read", "d", only=is_broker),

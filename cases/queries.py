@@ -201,7 +201,7 @@ def account_view(case: Case, account: Account, limit: int = 20) -> AccountView |
 
 def finding_page(case: Case, *, signal: str = "", text: str = "", cursor: str = "", size: int = SIZE) -> Page[Finding]:
     """A page of the findings the case rests on, strongest first."""
-    rows = history.findings_at(case).defer("payload")
+    rows = history.marked(history.findings_at(case)).defer("payload")
     if signal:
         rows = rows.filter(signal=signal)
     if text:

@@ -6,6 +6,7 @@ from cases.views import access, case_list, chain, detector_keys, frame, jobs, le
 from cases.views.urls_case import urlpatterns as case_pages
 from cases.views.urls_counsel import urlpatterns as counsel_pages
 from cases.views.urls_deconfliction import urlpatterns as deconfliction_pages
+from cases.views.urls_detectors import urlpatterns as detector_pages
 from cases.views.urls_exchange import urlpatterns as exchange_pages
 from cases.views.urls_feeds import urlpatterns as feed_pages
 from cases.views.urls_kept import urlpatterns as kept_pages
@@ -31,6 +32,7 @@ urlpatterns = [
     *case_pages,
     *counsel_pages,
     *exchange_pages,
+    *detector_pages,
     *feed_pages,
     *kept_pages,
     *deconfliction_pages,

@@ -316,6 +316,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": VERIFY_SECONDS * 2},
     },
     "feeds": {"task": "detection.tasks.pull_due_feeds", "schedule": 60, "options": {"expires": 60}},
+    "detectors": {"task": "detection.tasks.hear_detectors", "schedule": 60, "options": {"expires": 60}},
     "uploads": {"task": "cases.tasks.sweep_uploads", "schedule": 600, "options": {"expires": 1200}},
 }
 

@@ -16,6 +16,9 @@ POINTS_TO = {
     },
 }
 
+# Tables with foreign keys of their own in which rows are only added too.
+ONLY_ADDED = ("detection_findingbatch", "detection_canaryreturn")
+
 FUNCTION = """
 CREATE OR REPLACE FUNCTION retort_belongs_{table}() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -25,6 +28,8 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER retort_belongs AFTER INSERT ON {table} REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION retort_belongs_{table}();
+"""
+ADDED = """
 CREATE OR REPLACE TRIGGER retort_only_added BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
     FOR EACH STATEMENT EXECUTE FUNCTION retort_refuse();
 """
@@ -44,7 +49,8 @@ CHECK = """
 def apply(alias: str, application: str, audit: str) -> None:
     """As the owner: arm the triggers and take the right to change or remove. Safe to repeat."""
     connection = connections[alias]
-    if not set(connection.introspection.table_names()) >= POINTS_TO.keys():  # migrated to an earlier state
+    tables = set(connection.introspection.table_names())
+    if not tables >= POINTS_TO.keys():  # migrated to an earlier state
         return
     quote = connection.ops.quote_name
     with connection.cursor() as cursor:
@@ -55,6 +61,8 @@ def apply(alias: str, application: str, audit: str) -> None:
             # of earlier versions, by a column that is gone
             cursor.execute(f"DROP TRIGGER IF EXISTS retort_keep ON {table}")
             cursor.execute(FUNCTION.format(table=table, checks=checks))
+        for table in (*POINTS_TO, *(set(ONLY_ADDED) & tables)):
+            cursor.execute(ADDED.format(table=table))
             cursor.execute(f"REVOKE UPDATE, DELETE ON {table} FROM {quote(application)}")
         for table in ("detection_account", "detection_attribute"):
             cursor.execute(STAYS.format(table=table))

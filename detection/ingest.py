@@ -10,16 +10,18 @@ from typing import Any
 
 import rfc8785
 from django.db import transaction
+from django.utils import timezone
 
-from detection import queries, registry, writing
+from detection import detector_health, queries, registry, writing
 from detection.finding_schema import Problem
 from detection.index import ensure_accounts
 from detection.models import Detector
 from detection.reading import Form, Read, Unacceptable, read
 from detection.registry import version_of
 from detection.streams import BrokenStream, Line, Unreadable
+from detection.writing import NOWHERE, Origin
 
-__all__ = ["Counts", "Form", "Rejection", "ensure_accounts", "store", "validate", "version_of"]
+__all__ = ["Counts", "Form", "Origin", "Rejection", "ensure_accounts", "store", "validate", "version_of"]
 
 KEPT_ERRORS = 100
 BATCH = 2000
@@ -73,6 +75,7 @@ def store(
     counts: Counts | None = None,
     form: Form = "native",
     admit: Callable[[int, int], None] = lambda _lines, _size: None,
+    origin: Origin = NOWHERE,
 ) -> Counts:
     """Store findings of one detector; what is counted is committed. Documents are JSON bytes or mappings.
 
@@ -81,12 +84,12 @@ def store(
     nothing. A stream that breaks is a last line that is not kept. `counts` is brought up to date with each batch, so
     that a caller knows what is kept when the database goes away in the middle. While the database stores a batch,
     the next one is read and checked. `admit` is asked before each batch with its lines and bytes; what it raises ends
-    the storing there.
+    the storing there. `origin` is kept with each batch. Refused for a detector that is a draft or retired.
     """
     counts = counts if counts is not None else Counts()
     for lines in _ahead(_batches(documents, batch, detector, form)):
         admit(len(lines), sum(len(item.raw) for item in lines if isinstance(item, Read)))
-        counts.add(_store_batch(lines, actor, detector, namespace))
+        counts.add(_store_batch(lines, actor, detector, namespace, origin))
     return counts
 
 
@@ -141,7 +144,7 @@ def _ahead(batches: Iterator[tuple[Lines, bool]]) -> Iterator[Lines]:
             lines, _ = coming.result()
 
 
-def _store_batch(lines: Lines, actor: str, detector: str, namespace: str) -> Counts:
+def _store_batch(lines: Lines, actor: str, detector: str, namespace: str, origin: Origin) -> Counts:
     counts = Counts(received=len(lines))
     acceptable = []
     for item in lines:
@@ -152,10 +155,14 @@ def _store_batch(lines: Lines, actor: str, detector: str, namespace: str) -> Cou
     if acceptable:
         with transaction.atomic():
             registry.hold(detector)  # others that send for this detector wait: what is known cannot change under us
-            owner = registry.registered(detector, actor=actor)
+            owner = registry.taken_from(detector, actor=actor)
             fresh = _classify(owner, acceptable, counts)
-            if fresh:
-                writing.write(owner, fresh, actor=actor, namespace=namespace)
+            now = timezone.now()
+            ids = writing.write(owner, fresh, actor=actor, namespace=namespace, origin=origin, now=now) if fresh else []
+            named = [
+                (pk, [account.id for account in item.finding.accounts]) for pk, item in zip(ids, fresh, strict=True)
+            ]
+            detector_health.heard(owner, named, namespace=namespace, now=now)
     counts.errors.sort(key=lambda rejection: rejection.line)
     return counts
 

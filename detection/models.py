@@ -13,6 +13,15 @@ from spine.ids import new_id
 from spine.models import AppendOnly
 
 
+class Lifecycle(models.TextChoices):
+    """Where a detector stands: what becomes of its findings."""
+
+    DRAFT = "draft", "draft"
+    MONITOR = "monitor", "monitor"
+    ACTIVE = "active", "active"
+    RETIRED = "retired", "retired"
+
+
 class Detector(models.Model):
     """Who states findings: one of ours, or somebody's who holds a key."""
 
@@ -21,6 +30,24 @@ class Detector(models.Model):
     title = models.CharField(max_length=200, blank=True)
     built_in = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
+    lifecycle = models.CharField(max_length=10, choices=Lifecycle.choices, default=Lifecycle.ACTIVE)
+    owner = models.CharField(max_length=200, blank=True, help_text="the team or person who answers for it")
+    description = models.TextField(blank=True)
+    runbook = models.CharField(max_length=500, blank=True, help_text="where it is written what to do with its findings")
+    cadence_minutes = models.PositiveIntegerField(
+        null=True, help_text="a finding at least this often; null: no promise"
+    )
+    heard_at = models.DateTimeField(null=True, help_text="when findings of it were last taken, new ones or repeated")
+    revision = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(lifecycle__in=Lifecycle.values), name="lifecycle_is_known"),
+            models.CheckConstraint(
+                condition=models.Q(cadence_minutes=None) | models.Q(cadence_minutes__gte=1),
+                name="cadence_is_a_minute_or_more",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -398,3 +425,8 @@ from detection.models_feeds import Feed as Feed  # noqa: E402
 from detection.models_feeds import FeedFile as FeedFile  # noqa: E402
 from detection.models_feeds import FeedKind as FeedKind  # noqa: E402
 from detection.models_feeds import FeedPull as FeedPull  # noqa: E402
+from detection.models_registry import Canary as Canary  # noqa: E402
+from detection.models_registry import CanaryReturn as CanaryReturn  # noqa: E402
+from detection.models_registry import FindingBatch as FindingBatch  # noqa: E402
+from detection.models_registry import Quarantine as Quarantine  # noqa: E402
+from detection.models_registry import QuarantineLifted as QuarantineLifted  # noqa: E402

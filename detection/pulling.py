@@ -135,6 +135,7 @@ def _keep(pull: _Pull, page: Page, before: Cursor) -> None:
             detector=pull.feed.detector.name,
             namespace="default",
             form=form_of(pull.mapping),
+            origin=ingest.Origin(feed=pull.feed.pk),
         )
         _remember_file(pull.feed, page)
         _count(pull.record, page, counts)

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import orjson
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from detection import standing
 from detection.models import Account, Attribute, Cluster, ClusterMember, Detector, Finding, FindingAccount, Sighting
 
 
@@ -20,10 +21,14 @@ def findings(
     account: UUID | None = None,
     cluster: UUID | None = None,
     current: bool | None = None,
+    set_aside: bool | None = None,
 ) -> QuerySet[Finding]:
-    """Findings with their detector and `is_current`, without the received bytes. `since` is the time of arrival."""
+    """Findings with their detector, `is_current` and `is_set_aside`, without the received bytes.
+
+    `since` is the time of arrival.
+    """
     higher = Finding.objects.filter(detector=OuterRef("detector"), uid=OuterRef("uid"), version__gt=OuterRef("version"))
-    found = Finding.objects.annotate(is_current=~Exists(higher))
+    found = Finding.objects.annotate(is_current=~Exists(higher), is_set_aside=standing.set_aside())
     chosen = {
         "signal": signal,
         "detector__name": detector,
@@ -34,6 +39,9 @@ def findings(
     found = found.filter(**{name: value for name, value in chosen.items() if value})
     if current is not None:
         found = found.filter(is_current=current)
+    if set_aside is not None:
+        aside = Q(entry__in=standing.batches_set_aside().values("entry"))
+        found = found.filter(aside if set_aside else ~aside)
     return found.select_related("detector", "detector_version").defer("payload")
 
 

@@ -3,10 +3,11 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db import connection, transaction
 
-from detection.models import Detector, DetectorVersion
+from detection.models import Detector, DetectorVersion, Lifecycle
 from people.actions import create_detector_key
 from people.actions.keys import KEY_DAYS
 from spine import log
@@ -56,6 +57,23 @@ def registered(name: str, *, actor: str, title: str = "") -> Detector:
     if new:
         log.record(actor=actor, action="detector.registered", about=detector, data={"name": name})
     return detector
+
+
+def taken_from(name: str, *, actor: str) -> Detector:
+    """The detector of this name, registered when it is new. Raises Refused when its findings are not taken."""
+    found = registered(name, actor=actor)
+    if found.lifecycle in (Lifecycle.DRAFT, Lifecycle.RETIRED):
+        raise Refused(f"The detector {name} is {found.get_lifecycle_display()}: its findings are not taken.")
+    return found
+
+
+def running_detectors() -> list[Any]:
+    """The built-in detectors that a run asks: all but those that were moved to draft or retired."""
+    from detection.detectors import DETECTORS
+
+    resting = Detector.objects.filter(built_in=True, lifecycle__in=[Lifecycle.DRAFT, Lifecycle.RETIRED])
+    names = set(resting.values_list("name", flat=True))
+    return [detector for detector in DETECTORS if detector.name not in names]
 
 
 @transaction.atomic

@@ -13,8 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from detection import clustering, index, ingest, registry
-from detection.detectors import DETECTORS
+from detection import clustering, index, ingest, registry, standing
 from detection.facts import account_facts
 from detection.models import (
     Account,
@@ -95,13 +94,14 @@ def run_detectors(
     if done:
         return done
     started = timezone.now()
-    steps = len(DETECTORS) + 3
+    running = registry.running_detectors()
+    steps = len(running) + 3
     with open_dataset(root_of(source)) as dataset:
         window = window or dataset.span()
         if window is None:
             raise Refused(f"The source {source.name} has no exchanges yet.")
         answers = []
-        for step, detector in enumerate(DETECTORS):
+        for step, detector in enumerate(running):
             on_progress(step, steps, f"{detector.title}: reading {window.days:.0f} days")
             answers.append(_answer(detector.detect(dataset, window), source))
         on_progress(steps - 3, steps, "gathering what is known of the accounts")
@@ -137,9 +137,10 @@ SELECT a.provider_id, t.type, t.value, max(coalesce(s.count, 1)),
        min(f.signal), max(f.score), array_agg(DISTINCT f.uid)
 FROM detection_sighting s
 JOIN detection_finding f ON f.id = s.finding_id
+JOIN detection_detector d ON d.id = f.detector_id AND d.lifecycle = 'active'
 JOIN detection_account a ON a.id = s.account_id
 JOIN detection_attribute t ON t.id = s.attribute_id
-WHERE a.namespace = %s AND f.window_start < %s AND f.window_end > %s
+WHERE NOT {set_aside} AND NOT {canary} AND a.namespace = %s AND f.window_start < %s AND f.window_end > %s
   AND NOT EXISTS (SELECT 1 FROM detection_finding n
                   WHERE n.detector_id = f.detector_id AND n.uid = f.uid AND n.version > f.version)
 GROUP BY a.provider_id, t.type, t.value
@@ -148,10 +149,15 @@ ORDER BY a.provider_id, t.type, t.value
 
 
 def _edges(namespace: str, window: Window) -> Iterator[Edge]:
-    """What current findings in the window say: which account has shown which attribute."""
+    """What current findings in the window say: which account has shown which attribute.
+
+    Of active detectors, without what is in quarantine, and without canaries.
+    """
     labels = _template_labels(window)
     with connection.cursor() as cursor:
-        cursor.execute(EDGES, [namespace, window.end, window.start])
+        cursor.execute(
+            EDGES.format(set_aside=standing.SET_ASIDE, canary=standing.CANARY), [namespace, window.end, window.start]
+        )
         while rows := cursor.fetchmany(10_000):
             for account, kind, value, count, first, last, signal, weight, uids in rows:
                 findings = tuple(sorted(uids))

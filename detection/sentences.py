@@ -2,6 +2,12 @@
 
 SENTENCES = {
     "detector.registered": "registered the detector {name}",
+    "detector.changed": "changed {fields} of the detector {name}",
+    "detector.moved": "moved the detector {name} from {old} to {new}: {reason}",
+    "canary.planted": "planted a canary for {name}, to come back every {every_minutes} minutes",
+    "canary.removed": "removed a canary of {name}",
+    "quarantine.placed": "set aside what the key {prefix} of {name} sent since {since}, until {until}",
+    "quarantine.lifted": "let what the key {prefix} of {name} sent count again",
     "telemetry.added": "added {file} to the telemetry source {source}: {rows} rows, {bad} bad lines",
     "telemetry.retention_set": "stated that {source} keeps {what} {kept}",
     "feed.created": "set up the feed {name} of {detector}",

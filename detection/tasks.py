@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import shared_task
 
-from detection import feed_health, pulling, runs, sources
+from detection import detector_health, feed_health, pulling, runs, sources
 from detection.models import TelemetrySource
 from spine.jobs import Running
 
@@ -37,6 +37,12 @@ def run_detectors(job: Running) -> dict[str, Any]:
 def pull_feed(job: Running) -> dict[str, Any]:
     """Jobs `feed.pull` and `feed.backfill`: what a feed's source has, from its cursor on or in a past window."""
     return pulling.pull(job)
+
+
+@shared_task
+def hear_detectors() -> Any:
+    """Say which detectors are silent longer than they promise, and which canaries have not come back."""
+    return detector_health.tell()
 
 
 @shared_task

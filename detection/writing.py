@@ -2,14 +2,13 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.utils import timezone
-
 from detection import index
 from detection.finding_schema import SeenAccount, SeenAttribute, Span
-from detection.models import Detector, DetectorVersion, Finding, FindingAccount, Sighting
+from detection.models import Detector, DetectorVersion, Finding, FindingAccount, FindingBatch, Sighting
 from detection.reading import Read
 from detection.registry import version_of
 from spine import copying, log
@@ -18,13 +17,29 @@ NAMED = ("finding_id", "account_id", "exchanges", "input_tokens", "output_tokens
 SEEN = ("finding_id", "account_id", "attribute_id", "count", "first_seen", "last_seen")
 
 
-def write(owner: Detector, fresh: Sequence[Read], *, actor: str, namespace: str) -> None:
-    """Store findings of which none is known, within the caller's transaction; a fixed number of queries."""
+@dataclass(frozen=True)
+class Origin:
+    """By which key or feed findings came; neither for those of a run or a command."""
+
+    key: UUID | None = None
+    feed: UUID | None = None
+
+
+NOWHERE = Origin()
+
+
+def write(
+    owner: Detector, fresh: Sequence[Read], *, actor: str, namespace: str, origin: Origin, now: datetime
+) -> list[UUID]:
+    """Store findings of which none is known, within the caller's transaction; a fixed number of queries. Gives ids."""
     versions = _versions(owner, fresh)
     data = {"detector": owner.name, "count": len(fresh), "versions": sorted({v for v, _ in versions})}
-    values = _values(owner, versions, fresh)
-    ids = log.record_values(
+    values = _values(owner, versions, fresh, now)
+    entry, ids = log.record_values(
         actor=actor, action="findings.received", about=owner, data=data, model=Finding, values=values
+    )
+    FindingBatch.objects.create(
+        entry=entry, detector=owner, key_id=origin.key, feed_id=origin.feed, received_at=now, count=len(fresh)
     )
     accounts = index.accounts(namespace, _seen(fresh))
     attributes = index.attributes((a.type, a.value) for _, account in _stated(fresh) for a in account.attributes)
@@ -43,6 +58,7 @@ def write(owner: Detector, fresh: Sequence[Read], *, actor: str, namespace: str)
             for seen in _merged(one.attributes)
         ),
     )
+    return ids
 
 
 def _versions(owner: Detector, fresh: Sequence[Read]) -> dict[tuple[str, str], DetectorVersion]:
@@ -55,10 +71,10 @@ def _versions(owner: Detector, fresh: Sequence[Read]) -> dict[tuple[str, str], D
 
 
 def _values(
-    owner: Detector, versions: Mapping[tuple[str, str], DetectorVersion], fresh: Sequence[Read]
+    owner: Detector, versions: Mapping[tuple[str, str], DetectorVersion], fresh: Sequence[Read], now: datetime
 ) -> list[tuple[object, ...]]:
     """What the findings' rows hold, in the order of the model's columns."""
-    now, detector = timezone.now(), owner.pk
+    detector = owner.pk
     ids: dict[tuple[str, str], UUID] = {spoken: version.pk for spoken, version in versions.items()}
     names = [name for name, _ in log.columns(Finding)]
     found = []

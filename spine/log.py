@@ -51,10 +51,10 @@ def record_values(
     data: Mapping[str, Any] | None = None,
     model: type[AppendOnly],
     values: Sequence[Sequence[object]],
-) -> list[UUID]:
+) -> tuple[LogEntry, list[UUID]]:
     """`record` for many rows of one table, given as the values of `columns(model)`: quickly, without their instances.
 
-    Gives the rows' ids. The types are those the model would hold; they are not converted.
+    Gives the entry and the rows' ids. The types are those the model would hold; they are not converted.
     """
     entry = _entry(actor, action, about, None, data)
     ids = [new_id() for _ in values]
@@ -64,7 +64,7 @@ def record_values(
     heads = zip(ids, repeat(entry.id), count(), salts)
     names = ("id", "entry_id", "place", "salt", *(column for _, column in columns(model)))
     copying.copy(model, names, ((*head, *row) for head, row in zip(heads, values, strict=True)))
-    return ids
+    return entry, ids
 
 
 def _entry(

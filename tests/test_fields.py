@@ -44,6 +44,7 @@ READ: dict[str, dict[str, str]] = {
     "AccountDetail": {"provider_id": CASES},
     "Attribute": {"value": CASES},
     "CaseFinding": {"payload_sha256": CASES},
+    "Canary": {"provider_id": "ALNC"},
     "Certificate": {"key": "ALC"},
     "ClusterDetail": {"key": CASES},
     "Consistency": {"proof": EVERYBODY, "proof_holds": EVERYBODY},
@@ -52,6 +53,7 @@ READ: dict[str, dict[str, str]] = {
     "CounselTrack": {"direction": COUNSEL},
     "Custody": {"party": CASES},
     "DeskMatch": {"contact": "R"},  # the broker of the stage
+    "Quarantine": {"key": EVERYBODY},  # the id of one, which opens nothing
     "DetectorKey": {"networks": ADMIN},
     "DisclosureNote": {"text": CASES},
     "Feed": {"has_secret": EVERYBODY},  # whether there is one
@@ -91,6 +93,9 @@ READ: dict[str, dict[str, str]] = {
 }
 # Every other name of a field: it tells of no person, account or secret by itself, in whatever answer it stands.
 NEUTRAL = """
+findings
+lifecycle owner cadence_minutes heard_at silent_since every_minutes last_returned_at due_at lifted_at lifted_reason
+set_aside runbook description
 mapping settings schedule_minutes paused lag_seconds last_pull_at last_success_at caught_up_at reached_at next_pull_at
 last_error pages rejections more finding problems accepted
 findings_per_minute mebibytes_per_day requests_per_minute

@@ -195,6 +195,8 @@ WRITES: dict[str, tuple[str, dict[str, Any]]] = {
     "POST people/": ("administrator", {"username": "fresh", "role": "reader"}),
     "PATCH people/<person_id>/": ("administrator", {"display_name": "Spare"}),
     "POST detectors/": ("administrator", {"name": "another"}),
+    "PATCH detectors/<detector_id>/": ("administrator", {"revision": 1, "owner": "o", "cadence_minutes": 5}),
+    "POST detectors/<detector_id>/canaries/": ("administrator", {"provider_id": "acct-8888", "every_minutes": 60}),
     "PATCH detector-keys/<key_id>/": ("administrator", {"requests_per_minute": 1000}),
     "POST brokers/": ("administrator", {"person": "counsel", "reason": "r"}),
     "POST vault/verify/": ("administrator", {}),

@@ -20,8 +20,8 @@ from cases.actions.redactions import propose_redaction
 from cases.actions.uploads import start_upload
 from cases.models import Case, DossierVersion, Lead
 from cases.redaction import Mark
-from detection.models import Account, Attribute, Cluster, Detector, Finding, TelemetryFile, TelemetrySource
-from people.actions import create_detector_key, create_token
+from detection.models import Account, Attribute, Cluster, Finding, TelemetryFile, TelemetrySource
+from people.actions import create_token
 from people.models import DetectorKey, User
 from spine import jobs, log
 from spine.ids import new_id
@@ -32,6 +32,7 @@ from tests.cases.keeping import made_up_disclosure, made_up_order
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
 from tests.detection.feeds.made import make_folder_feed
+from tests.detection.registered import make_canary, make_detector, make_quarantine
 from tests.factories import START, Cast, add_exhibit, make_case, make_lead, make_person, preserve_all, provider_ids
 
 # The doors for findings commit by themselves, so the tests do too.
@@ -89,6 +90,13 @@ LADDER = {
     "GET detectors/": "401 200 200 200 200 200 403",
     "POST detectors/": "401 400 403 403 403 403 403",
     "GET detectors/<detector_id>/": "401 200 200 200 200 200 403",
+    "PATCH detectors/<detector_id>/": "401 400 403 403 403 403 403",
+    "GET detectors/<detector_id>/canaries/": "401 200 200 200 200 200 403",
+    "POST detectors/<detector_id>/canaries/": "401 400 403 403 403 403 403",
+    "DELETE detectors/<detector_id>/canaries/<canary_id>/": "401 204 403 403 403 403 403",
+    "GET detectors/<detector_id>/quarantines/": "401 200 200 200 200 200 403",
+    "POST detectors/<detector_id>/quarantines/": "401 400 403 403 403 403 403",
+    "POST detectors/<detector_id>/quarantines/<quarantine_id>/lift/": "401 400 403 403 403 403 403",
     "GET feeds/": "401 200 200 200 200 200 403",
     "POST feeds/": "401 400 403 403 403 403 403",
     "POST feeds/try/": "401 400 403 403 403 403 403",
@@ -323,11 +331,14 @@ def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]
     track = make_track(case, cast)
     spare = make_person("spare", "reader")
     create_token(actor="system:test", username="spare")
-    create_detector_key(actor="system:test", detector="outside")
+    outside, outside_key = make_detector()
     version = frozen(case, cast.admin)
     policy = set_policy(actor=cast.admin, data_class="packages", days=90, basis="Records rule 7")
     found: dict[str, Any] = {
         "test_id": list_test(cast.lead).id,
+        "detector_id": outside.id,
+        "canary_id": make_canary(outside).id,
+        "quarantine_id": make_quarantine(outside_key).id,
         "feed_id": make_folder_feed(settings, tmp_path).id,
         "term_id": designate(cast, cast.reader).id,
         "question_id": ask(case, cast.lead).id,
@@ -362,7 +373,7 @@ def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]
         "file_id": file.id,
         "notice_id": note.id,
     }
-    models = {"cluster": Cluster, "finding": Finding, "account": Account, "attribute": Attribute, "detector": Detector}
+    models = {"cluster": Cluster, "finding": Finding, "account": Account, "attribute": Attribute}
     first = {f"{name}_id": model.objects.values_list("id", flat=True)[0] for name, model in models.items()}
     return {name: str(value) for name, value in (found | first).items()}
 

@@ -18,7 +18,7 @@ from cases.actions.destruction import set_policy
 from cases.actions.redactions import propose_redaction
 from cases.redaction import Mark
 from detection.models import TelemetrySource
-from people.actions import create_detector_key, create_token
+from people.actions import create_token
 from people.models import ApiToken, DetectorKey
 from spine import jobs
 from spine.ids import new_id
@@ -30,6 +30,7 @@ from tests.cases.pages import client_of
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
 from tests.detection.feeds.made import make_folder_feed
+from tests.detection.registered import make_canary, make_detector, make_quarantine
 from tests.factories import START, Cast, make_case, make_lead, make_person, provider_ids
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
@@ -44,6 +45,10 @@ PRESERVE_VERBS = (*("preservation/request", "preservation/explain", "preservatio
 HOLD_VERBS = ("custodians", "ask-release", "release")
 CUSTODIAN_VERBS = ("acknowledge", "acknowledge-for", "remind")
 SET = "cases/<ref>/sets/<exhibit>/"
+DETECTOR_VERBS = (
+    *("describe", "move", "canaries", "quarantines", "quarantines/<found>/lift"),
+    "canaries/<canary>/remove",
+)
 LADDER = {
     #                                         anonymous admin lead analyst counsel reader
     "GET healthz": "200 200 200 200 200 200",
@@ -209,6 +214,14 @@ LADDER = {
     "POST erasure/": "302 405 405 404 405 404",
     "GET erasure/order/": "302 302 302 404 302 404",
     "POST erasure/order/": "302 422 403 404 422 404",
+    # detectors: administrators hold them to account; everybody may see how they stand
+    "GET detectors/": "302 200 200 200 200 200",
+    "POST detectors/": "302 405 405 405 405 405",
+    "GET detectors/<pk>/": "302 200 200 200 200 200",
+    "POST detectors/<pk>/": "302 405 405 405 405 405",
+    **{f"GET detectors/<pk>/{verb}/": "302 302 302 302 302 302" for verb in DETECTOR_VERBS},  # to the detector
+    **{f"POST detectors/<pk>/{verb}/": "302 422 403 403 403 403" for verb in DETECTOR_VERBS[:-1]},
+    "POST detectors/<pk>/canaries/<canary>/remove/": "302 302 403 403 403 403",
     # feeds: administrators set them up; everybody may see how they stand
     "GET feeds/": "302 200 200 200 200 200",
     "POST feeds/": "302 405 405 405 405 405",
@@ -378,6 +391,7 @@ KINDS = {
     "retention/orders/": "order",
     "custodians/": "custodian",
     "sources/": "source",
+    "detectors/": "detector",
     "feeds/": "feed",
 }
 # What reading may leave in the log.
@@ -392,7 +406,7 @@ TRACES = (
 # What an administrator does here, to somebody made for that.
 TRACES += ("person.disabled", "person.enabled", "person.one_time_password", "person.second_factor_reset")
 TRACES += ("token.revoked", "detector_key.revoked")
-TRACES += ("exchange_set.proved",)
+TRACES += ("exchange_set.proved", "canary.removed")
 TRACES += ("deconfliction.read",)
 # Addresses under api/v1/ answer keys as well as browsers: tests/test_roles_api.py has their ladder.
 OF_THE_API = "api/v1/"
@@ -445,7 +459,7 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
     track = make_track(case, committed_cast)
     spare = make_person("spare", "reader")
     create_token(actor="system:test", username="spare")
-    create_detector_key(actor="system:test", detector="outside")
+    outside, outside_key = make_detector()
     token, key = ApiToken.objects.get(), DetectorKey.objects.get()
     found: dict[str, object] = {
         "test": list_test(committed_cast.lead).pk,
@@ -466,6 +480,9 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
         "disclosure": made_up_disclosure(version, analyst).pk,
         "policy": policy.pk,
         "order": made_up_order(policy, committed_cast.admin).pk,
+        "detector": outside.pk,
+        "<canary>": make_canary(outside).pk,
+        "<found>": make_quarantine(outside_key).pk,
         "feed": make_folder_feed(settings, tmp_path).pk,
         "source": TelemetrySource.objects.get(name="api-logs").pk,
         "<ref>": case.ref,

@@ -20,6 +20,7 @@ from cases.destruction import carry_out
 from cases.models import Case, Citation, DossierVersion
 from cases.redaction import Mark
 from config.embedded import postgres
+from detection.detector_verbs import lift_quarantine
 from detection.models import TelemetrySource
 from detection.retention import set_retention
 from spine import checkpoint, keyring, keys, protection, sequencer, timestamps, verification
@@ -32,6 +33,7 @@ from tests.cases.exchanges import make_sample
 from tests.cases.keeping import everything_to, register
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
+from tests.detection.registered import make_detector, make_quarantine
 from tests.factories import START, Cast, add_exhibit, make_case, make_lead, make_release, provider_ids, run_job
 from tests.servers import HOME
 
@@ -80,6 +82,7 @@ REFUSED_BY_CONSTRAINTS = {
     "cases_destructionorder.ground",
     "cases_destructionorder.policy_id",
     "cases_retentionpolicy.source_id",
+    "detection_quarantine.until",
     "spine_destruction.commitment",
     "spine_destruction.kind",
     "cases_timelinenote.withdrawn",
@@ -94,6 +97,7 @@ def tell_everything(cast: Cast, folder: Path) -> None:
         case, actor=cast.analyst, lane="decisions", starts_at=START, text="A note", source="us", confidence="high"
     )
     testers.end_test(list_test(cast.lead), actor=cast.admin, reason="Done")
+    lift_quarantine(make_quarantine(make_detector()[1]), actor="user:admin", reason="It was another key")
     deconflict(cast)
     track = make_track(case, cast)
     counsel.withdraw_note(write_note(track, cast.counsel), actor=cast.counsel)

@@ -29,6 +29,7 @@ class CaseFindingSerializer(serializers.ModelSerializer[Finding]):
 
     detector = serializers.CharField(source="detector.name")
     detector_version = serializers.CharField(source="detector_version.version")
+    set_aside = serializers.BooleanField(source="is_set_aside", help_text="in quarantine: it counts for nothing now")
 
     class Meta:
         model = Finding
@@ -36,6 +37,7 @@ class CaseFindingSerializer(serializers.ModelSerializer[Finding]):
             "id",
             "uid",
             "version",
+            "set_aside",
             "detector",
             "detector_version",
             "signal",
@@ -78,7 +80,7 @@ class Findings(UnderCase, generics.ListAPIView[Finding]):
         return page
 
     def get_queryset(self) -> QuerySet[Finding]:
-        findings = history.findings_at(self.case()).defer("payload")
+        findings = history.marked(history.findings_at(self.case())).defer("payload")
         wanted = checked(CaseFindingFilter, self.request.query_params)
         names = {"signal": "signal", "detector": "detector__name"}
         return findings.filter(**{names[name]: value for name, value in wanted.items()})

@@ -188,8 +188,10 @@ def _link(reading: Reading, link: ClusterLink, numbers: dict[str, int]) -> Row:
 def findings(reading: Reading) -> Row:
     """The findings the held clusters rest on, each with what its detector stated; numbered F1, F2 … in this dossier."""
     queryset = history.findings_at(reading.case, reading.cut)
-    later = _superseding(reading, list(queryset))
-    rows = [_finding(finding, later) for finding in queryset]
+    found = list(queryset)
+    later = _superseding(reading, found)
+    aside = set(history.marked(queryset, reading.cut).filter(is_set_aside=True).values_list("pk", flat=True))
+    rows = [_finding(finding, later) | {"set_aside": finding.pk in aside} for finding in found]
     rows.sort(key=lambda row: (-row["score"], -row["accounts"], row["window"]["start"], row["item"]))
     numbered = [{"number": number, **row} for number, row in enumerate(rows, start=1)]
     return section(numbered, queryset, "the findings that the clusters of the case rest on")

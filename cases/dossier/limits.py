@@ -32,6 +32,7 @@ def limits(snapshot: Row) -> Row:
             _part("Accounts nobody has decided about", "Every account has a verdict.", _undecided(snapshot)),
             _part("Error rates that are not known", "Every finding states a measured rate.", _unmeasured(snapshot)),
             _part("Findings that were corrected", "No finding was superseded before the cut.", _corrected(snapshot)),
+            _part("Findings that are set aside", "No finding was in quarantine at the cut.", _set_aside(snapshot)),
             _part("Values set aside as too common", "No value was set aside.", _hubs(snapshot)),
             _part("Telemetry that was not read", "Every line was read.", _unread(snapshot)),
             _part("Telemetry that has no such column", "Every column was there.", _absent(snapshot)),
@@ -83,6 +84,13 @@ def _unmeasured(snapshot: Row) -> Iterable[Row]:
     if without:
         text = f"{without:,} of {len(rows):,} findings state no measured false-positive rate."
         yield {"text": text, "source": snapshot["findings"]["source"]}
+
+
+def _set_aside(snapshot: Row) -> Iterable[Row]:
+    for row in snapshot["findings"]["rows"]:
+        if row["set_aside"]:
+            text = f"F{row['number']} of {row['detector']} is set aside: its sender's key was not to be relied on then."
+            yield {"text": text, "item": row["item"]}
 
 
 def _corrected(snapshot: Row) -> Iterable[Row]:

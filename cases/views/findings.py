@@ -60,7 +60,7 @@ def findings(request: HttpRequest, ref: str) -> HttpResponse:
 
 def _drawer(request: HttpRequest, case: Case) -> dict[str, Any] | None:
     wanted = case_frame.some_id(request.GET.get("open"))
-    finding = history.findings_at(case).filter(pk=wanted).first() if wanted else None
+    finding = history.marked(history.findings_at(case)).filter(pk=wanted).first() if wanted else None
     if finding is None:
         return None
     stated = json.loads(bytes(finding.payload))

@@ -1,17 +1,20 @@
 """Detectors over the API: list with versions, read one, register one and get its key."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import queries, registry
+from detection import detector_health, queries, registry
+from detection.api.registry import ChangeDetectorSerializer, change
 from detection.models import Detector, DetectorVersion
 from people.actions.keys import KEY_DAYS
 from people.api.keys import LimitsSerializer
@@ -36,11 +39,18 @@ class DetectorSerializer(serializers.ModelSerializer[Detector]):
     """A detector and its versions."""
 
     versions = DetectorVersionSerializer(many=True, read_only=True)
+    silent_since = serializers.SerializerMethodField(help_text="since when less came than its cadence promises")
 
     class Meta:
         model = Detector
-        fields: tuple[str, ...] = ("id", "name", "title", "built_in", "created_at", "versions")
+        fields: tuple[str, ...] = (
+            *("id", "name", "title", "built_in", "created_at", "lifecycle", "owner", "description", "runbook"),
+            *("cadence_minutes", "heard_at", "silent_since", "revision", "versions"),
+        )
         read_only_fields = fields
+
+    def get_silent_since(self, detector: Detector) -> datetime | None:
+        return detector_health.silent_since(detector, timezone.now())
 
 
 class RegistrationSerializer(serializers.Serializer[Any]):
@@ -110,8 +120,28 @@ class Detectors(generics.ListAPIView[Detector]):
 class OneDetector(APIView):
     """One detector."""
 
-    permission_classes = [needs("detectors.read")]
+    permission_classes = [needs("detectors.read", "detectors.write")]
 
     @extend_schema(summary="Read a detector", tags=TAGS, responses=answers(200, DetectorSerializer, 404))
     def get(self, request: Request, detector_id: UUID) -> Response:
         return Response(DetectorSerializer(get_object_or_404(queries.detectors(), pk=detector_id)).data)
+
+    @extend_schema(
+        summary="Describe a detector, or move it on in its lifecycle",
+        description="Draft: its findings are refused. Monitor: they are stored, and open nothing. Active: they join "
+        "clusters and open leads. Retired: new ones are refused. 409 when it was changed since `revision`.",
+        tags=TAGS,
+        request=ChangeDetectorSerializer,
+        responses=answers(200, DetectorSerializer, 400, 404, 409),
+        examples=[
+            OpenApiExample(
+                "watch it first",
+                value={"revision": 1, "lifecycle": "monitor", "reason": "Version 4 is not measured yet."},
+                request_only=True,
+            )
+        ],
+    )
+    def patch(self, request: Request, detector_id: UUID) -> Response:
+        detector = get_object_or_404(Detector, pk=detector_id)
+        changed = change(detector, checked(ChangeDetectorSerializer, request.data))
+        return Response(DetectorSerializer(queries.detectors().get(pk=changed.pk)).data)

@@ -49,6 +49,9 @@ class FindingFilter(serializers.Serializer[Any]):
     account = serializers.UUIDField(required=False)
     cluster = serializers.UUIDField(required=False)
     current = serializers.BooleanField(required=False, allow_null=True, default=None, help_text="superseded or not")
+    set_aside = serializers.BooleanField(
+        required=False, allow_null=True, default=None, help_text="in quarantine or not"
+    )
 
 
 class WindowSerializer(serializers.Serializer[Any]):
@@ -73,6 +76,7 @@ class FindingSerializer(serializers.ModelSerializer[Finding]):
     detector = SpokenBySerializer(source="*")
     window = serializers.SerializerMethodField()
     current = serializers.BooleanField(source="is_current", help_text="no higher version was received")
+    set_aside = serializers.BooleanField(source="is_set_aside", help_text="in quarantine: it counts for nothing now")
 
     class Meta:
         model = Finding
@@ -81,6 +85,7 @@ class FindingSerializer(serializers.ModelSerializer[Finding]):
             "uid",
             "version",
             "current",
+            "set_aside",
             "detector",
             "signal",
             "title",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
@@ -15,11 +16,12 @@ from rest_framework.views import APIView
 from detection import ingest, streams
 from detection.api import bodies
 from detection.finding_schema import NativeFinding, Problem
-from detection.ingest import Counts, Form
+from detection.ingest import Counts, Form, Origin
 from detection.streams import BrokenStream, Line
 from people.authentication import DetectorPrincipal, needs
 from people.quotas import OverLimit, charge
 from spine.answers import answers
+from spine.errors import Refused
 from spine.problems import PROBLEM
 
 MOST_IN_ARRAY = 1000
@@ -107,7 +109,7 @@ class CountsSerializer(serializers.Serializer[Any]):
 ANSWERS = {
     201: CountsSerializer,
     207: CountsSerializer,
-    **answers((400, PROBLEM), CountsSerializer, 413, 415, 429, 503),
+    **answers((400, PROBLEM), CountsSerializer, 409, 413, 415, 429, 503),
 }
 EXAMPLES = [
     OpenApiExample("kept", value=SAMPLE_COUNTS, response_only=True, status_codes=["201"]),
@@ -132,9 +134,19 @@ class Sender(APIView):
 
         try:
             charge(sender.key_id, sender.limits, requests_per_minute=1)
-            ingest.store(documents, actor=sender.principal, detector=sender.name, counts=counts, form=form, admit=admit)
+            ingest.store(
+                documents,
+                actor=sender.principal,
+                detector=sender.name,
+                counts=counts,
+                form=form,
+                admit=admit,
+                origin=Origin(key=UUID(sender.key_id)),
+            )
         except OverLimit as over:
             return limited(counts, over)
+        except Refused as refused:
+            return _problem(409, "Not taken", refused.message, counts)
         except (OperationalError, InterfaceError):
             return interrupted(counts)
         return answered(counts)

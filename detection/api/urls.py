@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from detection.api import accounts, clusters, detectors, feeds, findings, intake, telemetry
+from detection.api import accounts, clusters, detectors, feeds, findings, intake, registry, telemetry
 
 app_name = "detection-api"
 urlpatterns = [
@@ -24,6 +24,18 @@ urlpatterns = [
     path("attributes/<uuid:attribute_id>/", accounts.OneAttribute.as_view(), name="attribute"),
     path("detectors/", detectors.Detectors.as_view(), name="detectors"),
     path("detectors/<uuid:detector_id>/", detectors.OneDetector.as_view(), name="detector"),
+    path("detectors/<uuid:detector_id>/canaries/", registry.Canaries.as_view(), name="detector-canaries"),
+    path(
+        "detectors/<uuid:detector_id>/canaries/<uuid:canary_id>/",
+        registry.OneCanary.as_view(),
+        name="detector-canary",
+    ),
+    path("detectors/<uuid:detector_id>/quarantines/", registry.Quarantines.as_view(), name="detector-quarantines"),
+    path(
+        "detectors/<uuid:detector_id>/quarantines/<uuid:quarantine_id>/lift/",
+        registry.LiftQuarantine.as_view(),
+        name="lift-quarantine",
+    ),
     path("feeds/", feeds.Feeds.as_view(), name="feeds"),
     path("feeds/try/", feeds.TryFeed.as_view(), name="feed-try"),
     path("feeds/<uuid:feed_id>/", feeds.OneFeed.as_view(), name="feed"),

@@ -36,7 +36,8 @@ OF_NO_CASE = (
 )
 # A broker sees questions of any case, without content.
 OF_NO_CASE += ("term", "question", "match")
-UNSCOPED = {"<token_id>", *OF_NO_CASE, *(f"{name}_id" for name in OF_NO_CASE)}
+OF_NO_CASE += ("canary", "quarantine")
+UNSCOPED = {"<token_id>", "<canary>", "<found>", *OF_NO_CASE, *(f"{name}_id" for name in OF_NO_CASE)}
 Addresses = Iterator[tuple[str, str, str]]
 
 

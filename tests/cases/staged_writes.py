@@ -33,6 +33,7 @@ from cases.models import (
     TimelineNote,
     Upload,
 )
+from people.models import DetectorKey
 from spine import jobs, sequencer
 from spine.models import Job
 from tests.cases.deconflicting import compared, restrict
@@ -284,7 +285,14 @@ def past(story: Story) -> Body:
     return {"start": "2026-05-01T00:00:00Z", "end": "2026-05-02T00:00:00Z"}
 
 
+def set_aside(story: Story) -> Body:
+    return {"key": str(DetectorKey.objects.get(detector="outside").pk), "since": START.isoformat(), "reason": "r"}
+
+
 STAGED: dict[str, tuple[str, Prepare]] = {
+    "POST detectors/<detector_id>/quarantines/": ("administrator", set_aside),
+    "POST detectors/<detector_id>/quarantines/<quarantine_id>/lift/": ("administrator", lambda story: {"reason": "r"}),
+    "DELETE detectors/<detector_id>/canaries/<canary_id>/": ("administrator", nothing),
     "POST feeds/": ("administrator", feed_of_the_drop),
     "POST feeds/try/": ("administrator", tried_feed),
     "POST feeds/<feed_id>/pull/": ("administrator", nothing),

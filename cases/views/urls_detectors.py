@@ -1,0 +1,16 @@
+"""The addresses of detectors."""
+
+from django.urls import URLPattern, path
+
+from cases.views import detectors
+
+urlpatterns: list[URLPattern] = [
+    path("detectors/", detectors.detector_list, name="detectors"),
+    path("detectors/<uuid:pk>/", detectors.detector, name="detector"),
+    path("detectors/<uuid:pk>/describe/", detectors.describe, name="describe_detector"),
+    path("detectors/<uuid:pk>/move/", detectors.move, name="move_detector"),
+    path("detectors/<uuid:pk>/canaries/", detectors.plant, name="plant_canary"),
+    path("detectors/<uuid:pk>/canaries/<uuid:canary>/remove/", detectors.remove, name="remove_canary"),
+    path("detectors/<uuid:pk>/quarantines/", detectors.quarantine, name="quarantine_key"),
+    path("detectors/<uuid:pk>/quarantines/<uuid:found>/lift/", detectors.lift, name="lift_quarantine"),
+]

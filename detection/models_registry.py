@@ -1,0 +1,102 @@
+"""What is kept beside detectors to hold them to account: what each key sent, quarantines, and planted canaries."""
+
+from django.db import models
+from django.utils import timezone
+
+from spine.ids import new_id
+from spine.models import AppendOnly, LogEntry
+
+
+class FindingBatch(models.Model):
+    """Findings that were stored together under one log entry, and by which key or feed they came; rows are only added.
+
+    Neither key nor feed: they came from a run of a built-in detector, or by a command.
+    """
+
+    entry = models.OneToOneField(LogEntry, primary_key=True, on_delete=models.PROTECT, related_name="+")
+    detector = models.ForeignKey("detection.Detector", on_delete=models.PROTECT, related_name="+", db_index=False)
+    key_id = models.UUIDField(null=True)
+    feed = models.ForeignKey("detection.Feed", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    received_at = models.DateTimeField(default=timezone.now)
+    count = models.PositiveIntegerField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["key_id", "received_at"], name="batches_of_a_key"),
+            models.Index(fields=["detector", "received_at"], name="batches_of_a_detector"),
+        ]
+
+
+class QuarantineQuerySet(models.QuerySet["Quarantine"]):
+    """Words for questions about quarantines."""
+
+    def standing(self) -> "QuarantineQuerySet":
+        """Those that were not lifted."""
+        return self.filter(lifted=None)
+
+
+class Quarantine(AppendOnly):
+    """Everything a key sent from a moment on, until a later one or from then on, is not to be relied on."""
+
+    detector = models.ForeignKey("detection.Detector", on_delete=models.PROTECT, related_name="quarantines")
+    key_id = models.UUIDField(db_index=True)
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True, help_text="the last moment that is covered; null: everything from then on")
+    reason = models.CharField(max_length=1000)
+    at = models.DateTimeField(default=timezone.now)
+
+    objects = QuarantineQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(until=None) | models.Q(until__gte=models.F("since")), name="quarantine_in_order"
+            ),
+        ]
+
+
+class QuarantineLifted(AppendOnly):
+    """The findings count again."""
+
+    quarantine = models.OneToOneField(Quarantine, on_delete=models.PROTECT, related_name="lifted")
+    reason = models.CharField(max_length=1000)
+    at = models.DateTimeField(default=timezone.now)
+
+
+class Canary(models.Model):
+    """An account that its keeper makes behave as the detector should notice; findings about it open nothing.
+
+    `account_id` is the provider's id of that account, which is no customer.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    detector = models.ForeignKey("detection.Detector", on_delete=models.PROTECT, related_name="canaries")
+    namespace = models.CharField(max_length=60, default="default")
+    account_id = models.CharField(max_length=200)
+    every_minutes = models.PositiveIntegerField(help_text="a finding that names it comes back at least this often")
+    note = models.CharField(max_length=500, blank=True, help_text="what is planted, and where")
+    created_at = models.DateTimeField(default=timezone.now)
+    removed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["detector", "namespace", "account_id"],
+                condition=models.Q(removed_at=None),
+                name="one_canary_per_detector_and_account",
+            ),
+            models.CheckConstraint(condition=models.Q(every_minutes__gte=1), name="canary_comes_back_in_minutes"),
+        ]
+
+
+class CanaryReturn(models.Model):
+    """A finding named the canary; rows are only added."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    canary = models.ForeignKey(Canary, on_delete=models.PROTECT, related_name="returns", db_index=False)
+    finding = models.ForeignKey("detection.Finding", on_delete=models.PROTECT, related_name="canaries")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["canary", "finding"], name="a_finding_returns_a_canary_once")]
+        indexes = [models.Index(fields=["canary", "-at"], name="returns_of_a_canary")]

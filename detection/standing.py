@@ -1,0 +1,51 @@
+"""What counts: findings that are not in quarantine, accounts that are no canaries.
+
+Rows stay as they are; what stands beside them decides, and may decide otherwise tomorrow.
+"""
+
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+
+from detection.models import Canary, FindingBatch, Quarantine
+
+# For queries in SQL where f is the finding and a the account; the same as below.
+SET_ASIDE = """EXISTS (
+    SELECT FROM detection_findingbatch b
+    JOIN detection_quarantine q ON q.key_id = b.key_id AND b.received_at >= q.since
+        AND (q.until IS NULL OR b.received_at <= q.until)
+    WHERE b.entry_id = f.entry_id
+        AND NOT EXISTS (SELECT FROM detection_quarantinelifted l WHERE l.quarantine_id = q.id))"""
+CANARY = """EXISTS (
+    SELECT FROM detection_canary c WHERE c.namespace = a.namespace AND c.account_id = a.provider_id)"""
+
+
+def set_aside(quarantines: QuerySet[Quarantine] | None = None) -> Exists:
+    """Whether a finding of the outer query is in quarantine: now, or by the quarantines that are given."""
+    return Exists(FindingBatch.objects.filter(_covered(quarantines), entry=OuterRef("entry")))
+
+
+def batches_set_aside() -> QuerySet[FindingBatch]:
+    """The batches that are in quarantine now."""
+    return FindingBatch.objects.filter(_covered())
+
+
+def batches_of(found: Quarantine) -> QuerySet[FindingBatch]:
+    """The batches that a quarantine covers, lifted or not."""
+    batches = FindingBatch.objects.filter(key_id=found.key_id, received_at__gte=found.since)
+    return batches if found.until is None else batches.filter(received_at__lte=found.until)
+
+
+def findings_covered(found: Quarantine) -> int:
+    """How many findings a quarantine covers, by the counts of their batches."""
+    return batches_of(found).aggregate(total=Sum("count"))["total"] or 0
+
+
+def _covered(quarantines: QuerySet[Quarantine] | None = None) -> Exists:
+    found = Quarantine.objects.standing() if quarantines is None else quarantines
+    ends = Q(until=None) | Q(until__gte=OuterRef("received_at"))
+    return Exists(found.filter(ends, key_id=OuterRef("key_id"), since__lte=OuterRef("received_at")))
+
+
+def is_canary(account: str = "") -> Exists:
+    """Whether the account of the outer query is a canary; `account` is how it is reached, none for its own table."""
+    at = f"{account}__" if account else ""
+    return Exists(Canary.objects.filter(namespace=OuterRef(f"{at}namespace"), account_id=OuterRef(f"{at}provider_id")))

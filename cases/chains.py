@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from cases.custody_gaps import Fact, Gap, gaps
+from cases.kinds import EvidenceKind
 from cases.models import CustodyEvent, EvidenceItem
 
 
@@ -24,4 +25,4 @@ def facts_of(events: Iterable[CustodyEvent]) -> list[Fact]:
 
 def gaps_of(item: EvidenceItem, events: Iterable[CustodyEvent]) -> list[Gap]:
     """The gaps in an exhibit's chain, from its events in the order in which they were written."""
-    return gaps(facts_of(events), sha256=item.sha256)
+    return gaps(facts_of(events), sha256=item.sha256, stays=item.kind == EvidenceKind.EXCHANGE_SET)

@@ -40,11 +40,14 @@ class Gap:
     events: tuple[str, ...]
 
 
-def gaps(facts: Iterable[Fact], *, sha256: str, hole: timedelta = HOLE) -> list[Gap]:
-    """Every gap in the events of one exhibit, which come in the order in which they were written."""
+def gaps(facts: Iterable[Fact], *, sha256: str, hole: timedelta = HOLE, stays: bool = False) -> list[Gap]:
+    """Every gap in the events of one exhibit, which come in the order in which they were written.
+
+    Of an exhibit that stays at its source nobody is missing who took it from there.
+    """
     events = list(facts)
     return [
-        *_lacking(events),
+        *_lacking(events, stays),
         *_holes(events, hole),
         *_unanswered(events),
         *_early(events),
@@ -53,14 +56,14 @@ def gaps(facts: Iterable[Fact], *, sha256: str, hole: timedelta = HOLE) -> list[
     ]
 
 
-def _lacking(events: Sequence[Fact]) -> Iterator[Gap]:
+def _lacking(events: Sequence[Fact], stays: bool) -> Iterator[Gap]:
     said = {
         "acquired": "No event says who took it at the source, and when.",
         "received": "No event says who received it, and when.",
         "hashed": "No event says that its digest was taken.",
     }
     for action, text in said.items():
-        if not any(event.action == action for event in events):
+        if not (stays and action == "acquired") and not any(event.action == action for event in events):
             yield Gap(f"no_{action}", text, ())
 
 

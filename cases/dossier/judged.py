@@ -126,7 +126,7 @@ def figures(reading: Reading) -> list[Row]:
 def verdict_summary(reading: Reading) -> Row:
     """Accounts and volume by verdict, accounts without one included; the rows add up to all accounts."""
     totals = case_figures.totals(reading.case, reading.cut)
-    meanings = {**VERDICT_MEANINGS, "": "nobody has decided about it at the cut"}
+    meanings = {**VERDICT_MEANINGS, "": "not decided at the cut"}
     labels = {**dict(VerdictValue.choices), "": "no verdict"}
     names = ("accounts", "exchanges", "input_tokens", "output_tokens")
     rows = [

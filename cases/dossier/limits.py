@@ -37,7 +37,7 @@ def limits(snapshot: Row) -> Row:
             _part("Telemetry that was not read", "Every line was read.", _unread(snapshot)),
             _part("Telemetry that has no such column", "Every column was there.", _absent(snapshot)),
             _part("Exchange sets against their source", SETS_HOLD, _differing(snapshot)),
-            _part("Sampled exchanges without a proof", "Every sampled exchange has one.", _unproven(snapshot)),
+            _part("Sampled exchanges without a proof", "Every sampled exchange has its proof.", _unproven(snapshot)),
         ],
     }
 

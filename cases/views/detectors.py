@@ -34,9 +34,9 @@ def detector_list(request: HttpRequest) -> HttpResponse:
     """Every detector, where it stands, and whether it is heard of."""
     found = list(queries.detectors().order_by("name"))
     now = timezone.now()
-    missing: dict[UUID, int] = {}
+    canaries: dict[UUID, list[bool]] = {}
     for one in detector_health.canaries_of(found):
-        missing[one.canary.detector_id] = missing.get(one.canary.detector_id, 0) + one.missing
+        canaries.setdefault(one.canary.detector_id, []).append(one.missing)
     context = {
         "section": "detectors",
         "page_title": "Detectors",
@@ -45,7 +45,8 @@ def detector_list(request: HttpRequest) -> HttpResponse:
                 "detector": one,
                 "badge": BADGES[Lifecycle(one.lifecycle)],
                 "silent": detector_health.silent_since(one, now),
-                "missing": missing.get(one.pk),
+                "canaries": len(canaries.get(one.pk, [])),
+                "missing": sum(canaries.get(one.pk, [])),
             }
             for one in found
         ],

@@ -84,11 +84,11 @@ def _page(
 
 def _basis(basis: LegalBasis, writes: bool) -> dict[str, Any]:
     today = timezone.now().date()
-    permits = [
-        (RecipientKind(kind).label, ", ".join(DisclosedClass(one).label for one in basis.permits[kind]))
-        for kind in RecipientKind.values
-        if kind in basis.permits
-    ]
+    alike: dict[str, list[str]] = {}  # kinds of recipient that may get the same stand together
+    for kind in [kind for kind in RecipientKind.values if kind in basis.permits]:
+        classes = ", ".join(DisclosedClass(one).label for one in basis.permits[kind])
+        alike.setdefault(classes, []).append(str(RecipientKind(kind).label))
+    permits = [(", ".join(kinds), classes) for classes, kinds in alike.items()]
     return {
         "basis": basis,
         "permits": permits,

@@ -30,6 +30,12 @@ def test_whole_chain_has_no_gap() -> None:
     assert gaps([*WHOLE, *handed], sha256=SHA) == []
 
 
+def test_exhibit_that_stays_at_its_source_lacks_nobody_who_took_it() -> None:
+    hashed = [fact("hashed", 0), fact("received", 0.1)]
+    assert gaps(hashed, sha256=SHA, stays=True) == []
+    assert [gap.code for gap in gaps(hashed[:1], sha256=SHA, stays=True)] == ["no_received"]
+
+
 @pytest.mark.parametrize(
     ("facts", "found"),
     [

@@ -89,7 +89,7 @@ def test_list_has_the_same_number_of_queries_for_one_and_for_three(cast: Cast, d
     for name in ("two", "three"):
         make_canary(make_detector(name)[0])
     with django_assert_num_queries(QUERIES):
-        assert text_of(browser.get("/detectors/")).count("all came back") == 3
+        assert text_of(browser.get("/detectors/")).count("1, none missing") == 3
 
 
 def test_api_describes_moves_plants_and_sets_aside(made: tuple[Detector, DetectorKey], cast: Cast) -> None:

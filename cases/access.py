@@ -54,6 +54,7 @@ OPEN_ACTS = (
     "detector_key.",
     "testers.",
     "broker.",
+    "webhook.",
 )
 
 

@@ -31,6 +31,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "may_read_leads": may(person, "leads.read"),
         "may_write_cases": may(person, "cases.write"),
         "may_write_leads": may(person, "leads.write"),
+        "may_write_webhooks": may(person, "webhooks.write"),
     }
     if may(person, "cases.write") or may(person, "detectors.write"):
         context["failed_jobs"] = failed_jobs(person).count() if failed_jobs().exists() else 0

@@ -37,6 +37,7 @@ PLACES = (
     Place("registers", "Registers", "registers", "registers.read"),
     Place("retention", "Retention", "retention", "destruction.read"),
     Place("log", "Log", "log", "log.read", "l"),
+    Place("webhooks", "Webhooks", "webhooks", "webhooks.write", "w"),
     Place("people", "People", "people", "people.write", "p"),
     Place("vault", "Vault", "vault", "log.read", "v"),
 )

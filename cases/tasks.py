@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import shared_task
 
-from cases import destruction
+from cases import destruction, webhook_sending
 from cases.access import visible_cases
 from cases.actions import (
     base,
@@ -136,3 +136,20 @@ def carry_out_destruction(job: jobs.Running) -> dict[str, Any]:
     """Destroy what a granted order names (`cases.destruction`); two people answered for it, so the system acts."""
     order = DestructionOrder.objects.get(pk=job.args["order"])
     return dict(destruction.carry_out(order, confirm=job.confirm, report=job.progress))
+
+
+def send_to_webhook(job: jobs.Running) -> dict[str, Any]:
+    """Send what is due to one webhook (`cases.webhook_sending.send`)."""
+    return webhook_sending.send(job)
+
+
+@shared_task
+def send_due_webhooks() -> Any:
+    """Ask for the sending of what is due to webhooks."""
+    return webhook_sending.send_due()
+
+
+@shared_task
+def tidy_webhooks() -> Any:
+    """Tell of what expires, and forget old deliveries."""
+    return webhook_sending.tidy()

@@ -11,6 +11,7 @@ from cases.views.urls_exchange import urlpatterns as exchange_pages
 from cases.views.urls_feeds import urlpatterns as feed_pages
 from cases.views.urls_kept import urlpatterns as kept_pages
 from cases.views.urls_testers import urlpatterns as tester_pages
+from cases.views.urls_webhooks import urlpatterns as webhook_pages
 from people.views.urls import urlpatterns as people_pages
 
 urlpatterns = [
@@ -37,6 +38,7 @@ urlpatterns = [
     *kept_pages,
     *deconfliction_pages,
     *tester_pages,
+    *webhook_pages,
     path("log/", log.log, name="log"),
     path("vault/", vault.vault, name="vault"),
     path("vault/verify/", vault.verify_vault, name="verify_vault"),

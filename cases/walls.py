@@ -105,6 +105,7 @@ WALLED: dict[str, Own | Through | HiddenLeads | Apart] = {
     "cases_comparison": walls_apart.BROKERS,
     "cases_match": walls_apart.BROKERS,
     "cases_brokerreason": walls_apart.BROKERS,
+    "cases_webhookevent": walls_apart.ENTRIES,
     "spine_logentry": walls_apart.ENTRIES,
     "spine_job": walls_apart.SCOPE,
 }

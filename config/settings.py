@@ -235,7 +235,7 @@ TSA_SECONDS = integer("RETORT_TSA_SECONDS", 900)
 # Where copies of checkpoints leave to (spine/destinations.py).
 CHECKPOINT_DESTINATIONS = each("RETORT_CHECKPOINT_DESTINATIONS", destinations.parse)
 CHECKPOINT_SEND_SECONDS = integer("RETORT_CHECKPOINT_SEND_SECONDS", 900)
-# What feeds may reach outside, nothing by default (spine/allowlist.py); authorities trusted beside the system's.
+# What feeds and webhooks may reach, nothing by default (spine/allowlist.py); authorities trusted beside the system's.
 OUTGOING_ALLOWED = each("RETORT_OUTGOING_ALLOWED", allowlist.parse)
 OUTGOING_CA_FILE = readable_file("RETORT_OUTGOING_CA_FILE", needed=False, what="certificates in PEM form")
 PSEUDONYM_KEY_FILE = text("RETORT_PSEUDONYM_KEY_FILE", str(HOME.pseudonym_key))
@@ -265,10 +265,18 @@ JOB_KINDS = {
     "dossier.freeze": "cases.tasks.freeze_dossier",
     "dossier.render": "cases.tasks.render_dossier",
     "destruction.carry_out": "cases.tasks.carry_out_destruction",
+    "webhook.send": "cases.tasks.send_to_webhook",
 }
 # What `migrate` does as the owner after grants and triggers: (alias, application role, audit role).
 PROTECTION_STEPS = ["detection.belonging.apply", "cases.walls.apply", "cases.keeping.apply", "spine.erasure.apply"]
-OUTBOX_HANDLERS = {"run.finished": "cases.leads.on_run_finished"}
+OUTBOX_HANDLERS = {
+    "run.finished": "cases.leads.on_run_finished",
+    "act.recorded": "cases.following.on_act",
+    "feed.stalled": "cases.webhook_events.on_feed_stalled",
+    "job.parked": "cases.webhook_events.on_job_parked",
+}
+# Acts in the log that have a follow-up: each module names them in FOLLOWED.
+LOG_FOLLOWED = ["cases.following"]
 LOG_SENTENCES = ["spine.sentences", "people.sentences", "detection.sentences", "cases.sentences"]
 BREAK_GLASS_HOURS = integer("RETORT_BREAK_GLASS_HOURS", 4)
 JOB_LEASE_SECONDS = integer("RETORT_JOB_LEASE_SECONDS", 30)
@@ -317,6 +325,8 @@ CELERY_BEAT_SCHEDULE = {
     },
     "feeds": {"task": "detection.tasks.pull_due_feeds", "schedule": 60, "options": {"expires": 60}},
     "detectors": {"task": "detection.tasks.hear_detectors", "schedule": 60, "options": {"expires": 60}},
+    "webhooks": {"task": "cases.tasks.send_due_webhooks", "schedule": 15, "options": {"expires": 30}},
+    "webhooks_tidy": {"task": "cases.tasks.tidy_webhooks", "schedule": 3600, "options": {"expires": 3600}},
     "uploads": {"task": "cases.tasks.sweep_uploads", "schedule": 600, "options": {"expires": 1200}},
 }
 
@@ -374,6 +384,8 @@ SPECTACULAR_SETTINGS = {
         "ClockState": ["unknown", "kept", "preserved", "held", "losing", "gone"],
         "PreservationAnswerKind": "cases.models.preservation.PreservationAnswer.Kind",
         "SourceDataClass": "detection.models.DataClass",
+        "WebhookState": "cases.api.webhooks.STATES",
+        "DeliveryState": "cases.models.webhooks.DeliveryState",
     },
 }
 

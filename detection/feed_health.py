@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from detection.models_feeds import Feed
-from spine import conditions, jobs
+from spine import conditions, jobs, outbox
 from spine.models import Condition, Job, JobState
 from spine.principal import acting_as
 
@@ -81,8 +81,12 @@ def tell_stalled() -> None:
     """Make a condition of every stalled feed, and settle those that are over."""
     now = timezone.now()
     found = {f"feed:{feed.pk}": feed for feed in Feed.objects.filter(paused=False) if stalled(feed, now)}
+    known = set(Condition.objects.filter(name__in=found).values_list("name", flat=True))
     for name, feed in found.items():
-        conditions.tell(name, f"The feed {feed.name} is stalled: {_since(feed)}")
+        with transaction.atomic():
+            conditions.tell(name, f"The feed {feed.name} is stalled: {_since(feed)}")
+            if name not in known:
+                outbox.put("feed.stalled", {"feed": str(feed.pk)})
     standing = Condition.objects.filter(name__startswith="feed:").values_list("name", flat=True)
     for name in set(standing) - found.keys():
         conditions.settle(name)

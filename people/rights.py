@@ -2,7 +2,16 @@
 
 RIGHTS: dict[str, frozenset[str]] = {
     "administrator": frozenset(
-        {"detectors.read", "detectors.write", "people.write", "log.read", "log.verify", "testers.read", "testers.write"}
+        {
+            "detectors.read",
+            "detectors.write",
+            "people.write",
+            "webhooks.write",
+            "log.read",
+            "log.verify",
+            "testers.read",
+            "testers.write",
+        }
     ),
     "case_lead": frozenset(
         {
@@ -82,6 +91,7 @@ MEANINGS = {
     "testers.read": "read the list of sanctioned testers",
     "testers.write": "keep the list of sanctioned testers",
     "people.write": "read and create people, set passwords and roles",
+    "webhooks.write": "set up webhooks and see what was sent to them",
     "tokens.write": "make, list and revoke one's own API tokens",
     "findings.write": "send findings of one detector",
     "log.read": "read the log",

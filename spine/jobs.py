@@ -21,6 +21,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
+from spine import outbox
 from spine.errors import Refused
 from spine.models import Job, JobState
 from spine.principal import acting_as
@@ -167,19 +168,28 @@ def _heartbeat(job: Running) -> Iterator[None]:
 def sweep() -> int:
     """Hand back jobs of dead workers, park what killed three, send what nobody took; returns how many were sent."""
     dead = Job.objects.filter(state=JobState.RUNNING, lease_until__lt=Now())
-    dead.filter(attempts__gte=MOST_ATTEMPTS).update(
-        state=JobState.PARKED,
-        finished_at=Now(),
-        holder=None,
-        lease_until=None,
-        error=f"its worker died {MOST_ATTEMPTS} times in a row; look at the worker's log, then start it again",
-    )
+    for job_id in dead.filter(attempts__gte=MOST_ATTEMPTS).values_list("id", flat=True):
+        _park(job_id)
     dead.update(state=JobState.QUEUED, holder=None, lease_until=None, note="its worker died; waiting for another")
     waiting = Job.objects.filter(state=JobState.QUEUED).order_by("created_at")
     ids = list(waiting.values_list("id", flat=True)[:100])
     for job_id in ids:
         _nudge(job_id)
     return len(ids)
+
+
+@transaction.atomic
+def _park(job_id: uuid.UUID) -> None:
+    """Set a job aside for a person. Side effects: a message in the outbox."""
+    dead = Job.objects.filter(id=job_id, state=JobState.RUNNING, lease_until__lt=Now())
+    if dead.update(
+        state=JobState.PARKED,
+        finished_at=Now(),
+        holder=None,
+        lease_until=None,
+        error=f"its worker died {MOST_ATTEMPTS} times in a row; look at the worker's log, then start it again",
+    ):
+        outbox.put("job.parked", {"job": str(job_id)})
 
 
 @acting_as(KEEPER)

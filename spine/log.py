@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
-from spine import canonical, copying, merkle
+from spine import canonical, copying, merkle, outbox
 from spine.canonical import SALT_BYTES
 from spine.ids import new_id
 from spine.models import AppendOnly, LogEntry, Pending
@@ -32,11 +32,14 @@ def record(
 ) -> LogEntry:
     """Write one entry and the protected rows it covers, inside the caller's transaction.
 
-    `rows` are unsaved instances; they get their entry and place here, and are inserted in this order.
+    `rows` are unsaved instances; they get their entry and place here, and are inserted in this order. An act that
+    `LOG_FOLLOWED` names leaves a message in the outbox.
     Raises LookupError for an action code without a sentence, RuntimeError outside a transaction.
     """
     entry = _entry(actor, action, about, scope, data)
     _seal(entry, [_placed(row, entry, place) for place, row in enumerate(rows)])
+    if action in followed():
+        outbox.put("act.recorded", {"entry": str(entry.id)})
     for _, group in groupby(rows, key=type):
         chunk = list(group)
         type(chunk[0])._default_manager.bulk_create(chunk, batch_size=BATCH)
@@ -167,6 +170,12 @@ def sentences() -> dict[str, str]:
             if found.setdefault(code, text) != text:
                 raise LookupError(f"two sentences for the action {code!r}")
     return found
+
+
+@cache
+def followed() -> frozenset[str]:
+    """The acts that have a follow-up, from the modules named in `LOG_FOLLOWED`."""
+    return frozenset[str]().union(*(importlib.import_module(name).FOLLOWED for name in settings.LOG_FOLLOWED))
 
 
 def sentence_of(action: str) -> str:

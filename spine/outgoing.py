@@ -10,6 +10,8 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http.client import RemoteDisconnected
 from typing import Any
 
@@ -20,12 +22,24 @@ from spine import allowlist
 from spine.allowlist import Entry, NotAllowed, Place, Resolve
 from spine.web import NoAnswer
 
-__all__ = ["Answer", "NoAnswer", "NotAllowed", "Outgoing", "Response"]
+__all__ = ["Answer", "NoAnswer", "NotAllowed", "Outgoing", "Response", "asked_wait"]
 
 CONNECT_SECONDS = 10.0
 CHUNK = 64 * 1024
 ENCODINGS = {"", "identity", "gzip", "deflate", "zstd"}
 LATE = "it takes too long"
+LONGEST_WAIT = 24 * 3600
+
+
+def asked_wait(said: str) -> int:
+    """Seconds of a Retry-After header, at most a day; 0 for what cannot be read."""
+    if said.isascii() and said.isdigit():
+        return min(int(said[:9]), LONGEST_WAIT)
+    try:
+        until = parsedate_to_datetime(said)
+        return max(0, min(int((until - datetime.now(UTC)).total_seconds()), LONGEST_WAIT))
+    except (ValueError, TypeError):
+        return 0
 
 
 @dataclass(frozen=True)
@@ -149,17 +163,22 @@ class Outgoing:
         place = self.place(url)
         guard = _Guard(seconds)
         connection = self._connection(place, guard, seconds)
+        raw: Any = None
         try:
             with _told(guard):
                 sent = {"User-Agent": "Retort", "Accept-Encoding": "gzip", **(headers or {})}
                 connection.request(method, place.target or "/", body=body, headers=sent, preload_content=False)
                 raw = connection.getresponse()
+            if guard.late:  # cut among the headers, which then look as if they had ended
+                raise NoAnswer(LATE)
             found = {name.lower(): value for name, value in raw.headers.items()}
             if found.get("content-encoding", "").strip().lower() not in ENCODINGS:
                 raise NoAnswer("its content encoding is not known here")
             yield Response(raw.status, found, raw, guard)
         finally:
             guard.release()
+            if raw is not None:  # its body may not have been read to the end
+                raw.close()
             connection.close()
 
     def send(

@@ -1,4 +1,4 @@
-"""A source of findings over HTTP, as a process of its own, that misbehaves when it is told to.
+"""A source of findings and receiver of webhooks over HTTP, a process of its own that misbehaves when it is told to.
 
     python -m tests.lying_server       prints its port, then serves until it is ended
 
@@ -28,6 +28,7 @@ FRESH: dict[str, Any] = {
     "newest_first": False,
     "elsewhere": "http://127.0.0.1:1/",
     "expires_in": 3600,
+    "takes": 0,
 }
 BOMB = gzip.compress(b"\n" * 50_000_000)
 state: dict[str, Any] = dict(FRESH)
@@ -54,7 +55,19 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/token":
             token = {"access_token": "granted", "token_type": "Bearer", "expires_in": state["expires_in"]}
             return self.answer(json.dumps(token).encode())
+        if self.path.startswith("/hook"):
+            return self.take()
         return self.answer(b"{}", status=404)
+
+    def take(self) -> None:
+        """Receive a webhook, after a while if it is told to take its time."""
+        mood = state["mood"]
+        time.sleep(state["takes"])
+        if mood and state["times"]:
+            state["times"] -= 1
+            if self.misbehave(mood):
+                return None
+        return self.answer(b"thank you\x00 \xe2\x80\xae <b>")
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
@@ -78,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def misbehave(self, mood: str) -> bool:
         """Whether that was the whole answer."""
-        if mood in {"429", "500", "503", "401", "204"}:
+        if mood in {"429", "500", "503", "401", "204", "410"}:
             self.answer(b"no", status=int(mood), extra={"Retry-After": "120"} if mood == "429" else {})
         elif mood == "redirect":
             self.answer(b"", status=302, extra={"Location": state["elsewhere"]})

@@ -89,6 +89,7 @@ READ: dict[str, dict[str, str]] = {
     "Token": {"username": EVERYBODY},  # one's own
     "Told": {"value": CASES},
     "Verdict": {"value": CASES},
+    "WebhookMade": {"secret": ADMIN},  # once
     "WholeHold": {"matter": CASES},
 }
 # Every other name of a field: it tells of no person, account or secret by itself, in whatever answer it stands.
@@ -99,6 +100,8 @@ set_aside runbook description
 mapping settings schedule_minutes paused lag_seconds last_pull_at last_success_at caught_up_at reached_at next_pull_at
 last_error pages rejections more finding problems accepted
 findings_per_minute mebibytes_per_day requests_per_minute
+url types failures failing_since not_before last_success_at old_until message_id next_at tries seconds data_names
+webhook
 about account account_count accounts acknowledgement acquired_at action active actor added_at added_by address after
 agrees alarm algorithm algorithm_version alternative alternatives anchor answer answered_at answered_by answers
 approached approaches approval approver archive asked asker assessment assessment_detail assignee at attempts

@@ -31,6 +31,7 @@ from tests.cases.exchanges import make_sample
 from tests.cases.keeping import made_up_disclosure, made_up_order
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
+from tests.cases.webhooks import make_delivery
 from tests.detection.feeds.made import make_folder_feed
 from tests.detection.registered import make_canary, make_detector, make_quarantine
 from tests.factories import START, Cast, add_exhibit, make_case, make_lead, make_person, preserve_all, provider_ids
@@ -232,6 +233,17 @@ LADDER = {
     "GET brokers/": "401 200 403 403 403 403 403",
     "POST brokers/": "401 400 403 403 403 403 403",
     "POST brokers/<term_id>/end/": "401 400 403 403 403 403 403",
+    # webhooks, which administrators keep
+    "GET webhooks/": "401 200 403 403 403 403 403",
+    "POST webhooks/": "401 400 403 403 403 403 403",
+    "GET webhooks/types/": "401 200 403 403 403 403 403",
+    "GET webhooks/<webhook_id>/": "401 200 403 403 403 403 403",
+    "PATCH webhooks/<webhook_id>/": "401 400 403 403 403 403 403",
+    "POST webhooks/<webhook_id>/remove/": "401 400 403 403 403 403 403",
+    "POST webhooks/<webhook_id>/secret/": "401 400 403 403 403 403 403",
+    "POST webhooks/<webhook_id>/test/": "401 202 403 403 403 403 403",
+    "GET webhooks/<webhook_id>/deliveries/": "401 200 403 403 403 403 403",
+    "POST webhooks/<webhook_id>/deliveries/<delivery_id>/send-again/": "401 202 403 403 403 403 403",
     # sanctioned testers
     "GET sanctioned-testers/": "401 200 200 200 200 200 403",
     "POST sanctioned-testers/": "401 400 400 403 403 403 403",
@@ -334,12 +346,16 @@ def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]
     outside, outside_key = make_detector()
     version = frozen(case, cast.admin)
     policy = set_policy(actor=cast.admin, data_class="packages", days=90, basis="Records rule 7")
+    feed = make_folder_feed(settings, tmp_path)
+    delivery = make_delivery(settings, cast.admin)
     found: dict[str, Any] = {
+        "webhook_id": delivery.webhook_id,
+        "delivery_id": delivery.id,
         "test_id": list_test(cast.lead).id,
         "detector_id": outside.id,
         "canary_id": make_canary(outside).id,
         "quarantine_id": make_quarantine(outside_key).id,
-        "feed_id": make_folder_feed(settings, tmp_path).id,
+        "feed_id": feed.id,
         "term_id": designate(cast, cast.reader).id,
         "question_id": ask(case, cast.lead).id,
         "approach_id": new_id(),

@@ -29,6 +29,7 @@ from cases.api.urls_counsel import urlpatterns as counsel_addresses
 from cases.api.urls_deconfliction import urlpatterns as deconfliction_addresses
 from cases.api.urls_exchange import urlpatterns as exchange_addresses
 from cases.api.urls_testers import urlpatterns as tester_addresses
+from cases.api.urls_webhooks import urlpatterns as webhook_addresses
 
 app_name = "cases-api"
 urlpatterns = [
@@ -149,6 +150,7 @@ urlpatterns = [
     *deconfliction_addresses,
     *tester_addresses,
     *exchange_addresses,
+    *webhook_addresses,
     path("dossiers/<uuid:version_id>/", dossiers.OneDossier.as_view(), name="dossier"),
     path("dossiers/<uuid:version_id>/approve/", dossiers.ApproveDossier.as_view(), name="dossier-approve"),
     path("dossiers/<uuid:version_id>/render/", dossiers.RenderDossier.as_view(), name="dossier-render"),

@@ -44,6 +44,7 @@ from cases.models.testers import SanctionedAccount, SanctionedTest, SanctionedTe
 from cases.models.timeline import TimelineNote
 from cases.models.upload import Upload, UploadPart
 from cases.models.vaultcheck import VaultCheck
+from cases.models.webhooks import Webhook, WebhookAttempt, WebhookDelivery, WebhookEvent
 
 __all__ = [
     "AlternativeAnswer",
@@ -113,4 +114,8 @@ __all__ = [
     "UploadPart",
     "VaultCheck",
     "Verdict",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEvent",
 ]

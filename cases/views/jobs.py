@@ -34,6 +34,7 @@ TITLES = {
     "destruction.carry_out": "Destroying what two people ordered",
     "dossier.freeze": "Freezing the dossier",
     "dossier.render": "Rendering the dossier",
+    "webhook.send": "Sending to a webhook",
 }
 
 

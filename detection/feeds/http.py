@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
@@ -40,10 +39,9 @@ from detection.feeds.paging import PAGING, POSITIONS, SAME_PAGE, Came, Step, sto
 from detection.feeds.slices import slice_at
 from detection.streams import BrokenStream, Line
 from spine import strict_json
-from spine.outgoing import Answer, Outgoing
+from spine.outgoing import Answer, Outgoing, asked_wait
 
 MOST_ROWS = 100_000
-LONGEST_WAIT = 24 * 3600
 
 
 class HttpSettings(Settings):
@@ -301,7 +299,7 @@ def _basic(name: str, secret: str) -> str:
 
 
 def _refused(answer: Answer) -> Broken:
-    wait = _wait(answer.headers.get("retry-after", "")) if answer.status in {429, 503} else 0
+    wait = asked_wait(answer.headers.get("retry-after", "")) if answer.status in {429, 503} else 0
     if 300 <= answer.status < 400:
         return Broken("it answers with a redirect, which is not followed")
     if answer.status in {401, 403}:
@@ -309,17 +307,6 @@ def _refused(answer: Answer) -> Broken:
     if answer.status == 429:
         return Broken("it asks to come less often (status 429)", wait=wait)
     return Broken(f"it answers with status {answer.status}", wait=wait)
-
-
-def _wait(said: str) -> int:
-    """Seconds of a Retry-After header, at most a day; 0 for what cannot be read."""
-    if said.isascii() and said.isdigit():
-        return min(int(said[:9]), LONGEST_WAIT)
-    try:
-        until = parsedate_to_datetime(said)
-        return max(0, min(int((until - datetime.now(UTC)).total_seconds()), LONGEST_WAIT))
-    except (ValueError, TypeError):
-        return 0
 
 
 @contextmanager

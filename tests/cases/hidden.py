@@ -31,13 +31,15 @@ OF_NO_CASE = (
     "key",
     "test",
     "feed",
+    "webhook",
+    "delivery",
     "policy",
     "order",
 )
 # A broker sees questions of any case, without content.
 OF_NO_CASE += ("term", "question", "match")
 OF_NO_CASE += ("canary", "quarantine")
-UNSCOPED = {"<token_id>", "<canary>", "<found>", *OF_NO_CASE, *(f"{name}_id" for name in OF_NO_CASE)}
+UNSCOPED = {"<token_id>", "<delivery>", "<canary>", "<found>", *OF_NO_CASE, *(f"{name}_id" for name in OF_NO_CASE)}
 Addresses = Iterator[tuple[str, str, str]]
 
 

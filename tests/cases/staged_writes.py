@@ -281,6 +281,11 @@ def tried_feed(story: Story) -> dict[str, Any]:
     return {"detector": "example-drop", "kind": "folder", "settings": settings, "mapping": {"as": "native"}}
 
 
+def another_webhook(story: Story) -> Body:
+    """Another endpoint of the host that the stage allows."""
+    return {"name": "Another", "url": "https://hooks.example.com/another", "types": ["lead.raised"]}
+
+
 def past(story: Story) -> Body:
     return {"start": "2026-05-01T00:00:00Z", "end": "2026-05-02T00:00:00Z"}
 
@@ -297,6 +302,11 @@ STAGED: dict[str, tuple[str, Prepare]] = {
     "POST feeds/try/": ("administrator", tried_feed),
     "POST feeds/<feed_id>/pull/": ("administrator", nothing),
     "POST feeds/<feed_id>/backfill/": ("administrator", past),
+    "POST webhooks/": ("administrator", another_webhook),
+    "POST webhooks/<webhook_id>/test/": ("administrator", nothing),
+    "POST webhooks/<webhook_id>/deliveries/<delivery_id>/send-again/": ("administrator", nothing),
+    "POST webhooks/<webhook_id>/secret/": ("administrator", lambda story: {"revision": 1, "hours": 1}),
+    "POST webhooks/<webhook_id>/remove/": ("administrator", lambda story: {"revision": 2}),
     "PATCH cases/<ref>/uploads/<upload_id>/": ("analyst", upload),
     "POST cases/<ref>/uploads/<upload_id>/complete/": ("analyst", nothing),
     "DELETE cases/<ref>/uploads/<upload_id>/": ("analyst", another_upload),

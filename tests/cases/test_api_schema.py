@@ -54,6 +54,8 @@ WITHOUT_A_BODY = {
     "POST log/verifications/",
     "POST notices/<notice_id>/seen/",
     "POST vault/verify/",
+    "POST webhooks/<webhook_id>/test/",
+    "POST webhooks/<webhook_id>/deliveries/<delivery_id>/send-again/",
     "POST cases/<ref>/evidence/<number>/verify/",
     "POST cases/<ref>/jobs/<job_id>/stop/",
     "POST cases/<ref>/exchange-sets/<exhibit>/rerun/",

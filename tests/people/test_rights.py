@@ -20,6 +20,7 @@ EXPECTED = {
     "detectors.read": "yes yes yes yes yes no",
     "detectors.write": "yes no no no no no",
     "people.write": "yes no no no no no",
+    "webhooks.write": "yes no no no no no",
     "tokens.write": "yes yes yes yes yes no",
     "findings.write": "no no no no no yes",
     "cases.break_glass": "no yes no yes no no",

@@ -56,7 +56,7 @@ def tables(settings: Any) -> None:
     settings.SEND_TASKS = False
     kinds = {"remember": remember, "refuse": refuse, "break": break_down, "lose": lose_the_lease}
     settings.JOB_KINDS = {kind: f"tests.spine.test_jobs.{handler.__name__}" for kind, handler in kinds.items()}
-    settings.OUTBOX_HANDLERS = {"happened": "tests.spine.test_jobs.handle"}
+    settings.OUTBOX_HANDLERS = dict.fromkeys(["happened", "job.parked"], "tests.spine.test_jobs.handle")
 
 
 def enqueue(kind: str = "remember", key: str = "k") -> Job:

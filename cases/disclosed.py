@@ -24,7 +24,9 @@ def of_version(version: DossierVersion) -> QuerySet[DisclosureAsk]:
 
 
 def _whole(rows: QuerySet[DisclosureAsk]) -> QuerySet[DisclosureAsk]:
-    return rows.select_related("version__case", "asker", "release__releaser").prefetch_related("notes__author")
+    return rows.select_related("version__case", "asker", "release__releaser").prefetch_related(
+        "notes__author", "recall_drafts"
+    )
 
 
 def row(ask: DisclosureAsk) -> dict[str, Any]:
@@ -39,6 +41,7 @@ def row(ask: DisclosureAsk) -> dict[str, Any]:
         "classes": [DisclosedClass(one).label for one in ask.data_classes],
         "release": release,
         "notes": notes,
+        "drafts": sorted(ask.recall_drafts.all(), key=lambda draft: (draft.at, draft.pk)),
         "state": state_of(kinds, released=release is not None),
         "receipts": [note.number for note in notes if note.kind == DisclosureNote.Kind.RECEIPT],
         "overdue": bool(release and due and not replied and due < timezone.now().date()),

@@ -86,6 +86,20 @@ class QuarantineForm(forms.Form):
         self.fields["key"].choices = choices  # type: ignore[attr-defined]
 
 
+class RecallForm(forms.Form):
+    """Why a version is recalled, or reinstated."""
+
+    reason = forms.CharField(max_length=1000, label="Why")
+
+
+class AnswerRecallForm(forms.Form):
+    """What follows for a case from a recall."""
+
+    words = forms.CharField(
+        max_length=2000, widget=lines(3), label="What follows", help_text="Which judgements stand without it, and why."
+    )
+
+
 class LiftForm(forms.Form):
     """Why the findings count again."""
 

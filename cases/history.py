@@ -26,7 +26,15 @@ from cases.models import (
     Verdict,
 )
 from detection import standing
-from detection.models import Cluster, ClusterMember, Finding, Quarantine, QuarantineLifted
+from detection.models import (
+    Cluster,
+    ClusterMember,
+    Finding,
+    Quarantine,
+    QuarantineLifted,
+    VersionRecall,
+    VersionReinstated,
+)
 from spine.errors import Refused
 from spine.models import AppendOnly, LogEntry
 
@@ -171,10 +179,18 @@ def findings_at(case: Case, at: Cut | None = None) -> QuerySet[Finding]:
 
 
 def marked(findings: QuerySet[Finding], at: Cut | None = None) -> QuerySet[Any]:
-    """The findings with `is_set_aside`: in a quarantine that was placed before the cut, and not lifted before it."""
+    """The findings with `is_set_aside` and `is_recalled`, by what was said before the cut and not taken back before it.
+
+    Set aside is what is in quarantine, recalled what a version stated that is not to be relied on.
+    """
     lifted = before(QuarantineLifted.objects.all(), at).values("quarantine")
     placed = before(Quarantine.objects.all(), at).exclude(pk__in=lifted)
-    return findings.annotate(is_set_aside=standing.set_aside(placed))
+    taken_back = before(VersionReinstated.objects.all(), at).values("recall")
+    recalls = before(VersionRecall.objects.all(), at).exclude(pk__in=taken_back)
+    return findings.annotate(
+        is_set_aside=standing.set_aside(placed),
+        is_recalled=Exists(recalls.filter(detector_version=OuterRef("detector_version"))),
+    )
 
 
 def acts_at(case: Case, at: Cut | None = None) -> QuerySet[LogEntry]:

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 
-from cases import history, preservation
-from cases.models import AlternativeAnswer, Case, CaseAccount, EvidenceItem, Judgement
+from cases import history, preservation, recalls
+from cases.models import AlternativeAnswer, Case, CaseAccount, EvidenceItem, Judgement, RecallFlag
 from cases.models.case import CaseStatus
 from cases.vocabulary import ALTERNATIVES, REQUIRED_CLAIMS, Claim, Side, VerdictValue
 
@@ -73,10 +73,12 @@ class Missing:
 class Facts:
     """What is there already of what escalation needs: claims by letter, innocent explanations by slug.
 
-    `unpreserved` names the sources of which nothing was asked and nobody said why.
+    `unpreserved` names the sources of which nothing was asked and nobody said why, `recalled` the detector versions
+    whose recall nobody has answered.
     """
 
     unpreserved: tuple[str, ...]
+    recalled: tuple[str, ...]
     summary: bool
     assigned: bool
     exhibit: bool
@@ -93,7 +95,7 @@ def missing_for_escalation(case: Case) -> list[Missing]:
 
 
 def missing_by_case(found: Sequence[Case]) -> dict[UUID, list[Missing]]:
-    """The same for several cases by their ids; eight queries for any number of them."""
+    """The same for several cases by their ids; nine queries for any number of them."""
     facts = _facts(found)
     return {case.id: [missing for need in ESCALATION_NEEDS for missing in need(facts[case.id])] for case in found}
 
@@ -106,10 +108,11 @@ def _facts(found: Sequence[Case]) -> dict[UUID, Facts]:
     judged = _by_case(judgements.values_list("case_id", "claim"))
     cited = _by_case(citations.values_list("judgement__case_id", "judgement__claim", "side", "note"))
     answered = _by_case(answers.values_list("case_id", "alternative"))
-    held, unpreserved = _held(ids), preservation.unanswered(found)
+    held, unpreserved, flags = _held(ids), preservation.unanswered(found), recalls.unanswered(found)
     return {
         case.id: Facts(
             unpreserved=tuple(unpreserved[case.id]),
+            recalled=tuple(_versions(flags[case.id])),
             summary=bool(case.summary.strip()),
             assigned=case.assignee_id is not None,
             exhibit=held[case.id][0],
@@ -148,6 +151,15 @@ def _preservation(facts: Facts) -> list[Missing]:
         Missing(f"a request to preserve what {name} keeps, or why none is made", "preservation")
         for name in facts.unpreserved
     ]
+
+
+def _recalls(facts: Facts) -> list[Missing]:
+    return [Missing(f"an answer to the recall of {name}", "findings", "recalls") for name in facts.recalled]
+
+
+def _versions(flags: Iterable[RecallFlag]) -> Iterable[str]:
+    versions = (flag.recall.detector_version for flag in flags)
+    return (f"{version.detector.name} {version.version}" for version in versions)
 
 
 def _summary(facts: Facts) -> list[Missing]:
@@ -194,6 +206,7 @@ def _evidence(facts: Facts) -> list[Missing]:
 # What escalation needs, in the order in which the page lists it.
 ESCALATION_NEEDS: tuple[Callable[[Facts], list[Missing]], ...] = (
     _preservation,
+    _recalls,
     _summary,
     _assignee,
     _claims,

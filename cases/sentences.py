@@ -107,6 +107,9 @@ SENTENCES = {
     "dossier.sealed": "sealed version {number} of the {edition} dossier",
     "dossier.proved": "stored the proof of version {number} of the {edition} dossier",
     "dossier.downloaded": "downloaded version {number} of the {edition} dossier",
+    "recall.flagged": "flagged the case: it rests on {findings} findings of {name} {version}, which is recalled",
+    "recall.drafted": "drafted a notice to {recipient}: {dossier} leans on {name} {version}, which is recalled",
+    "recall.answered": "said what follows from the recall of {name} {version}",
 }
 # Details that are codes, each with the words people read; anything else stands as it is.
 WORDS: dict[str, Mapping[Any, Any]] = {

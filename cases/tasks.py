@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import shared_task
 
-from cases import destruction, webhook_sending
+from cases import destruction, precision, recalls, webhook_sending
 from cases.access import visible_cases
 from cases.actions import (
     base,
@@ -22,6 +22,7 @@ from cases.actions import (
 )
 from cases.dossier import build
 from cases.models import Case, DestructionOrder, DossierVersion
+from detection.models import VersionRecall
 from people.models import User
 from spine import jobs
 from spine.errors import Refused
@@ -66,6 +67,18 @@ def list_archive(job: jobs.Running) -> dict[str, Any]:
 def compare_vault(job: jobs.Running) -> dict[str, Any]:
     """Compare stored files with their digests (`cases.actions.verifying.compare`)."""
     return verifying.compare(job)
+
+
+def flag_recalled(job: jobs.Running) -> dict[str, Any]:
+    """Flag what leans on a recalled detector version (`cases.recalls.flag`)."""
+    recall = VersionRecall.objects.select_related("detector_version__detector").get(pk=job.args["recall"])
+    return recalls.flag(recall, on_progress=job.progress)
+
+
+@shared_task
+def measure_precision() -> int:
+    """Compute how often each detector version was right."""
+    return precision.measure()
 
 
 @shared_task

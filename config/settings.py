@@ -264,6 +264,7 @@ JOB_KINDS = {
     "deconfliction.compare": "cases.tasks.compare_question",
     "dossier.freeze": "cases.tasks.freeze_dossier",
     "dossier.render": "cases.tasks.render_dossier",
+    "recall.flag": "cases.tasks.flag_recalled",
     "destruction.carry_out": "cases.tasks.carry_out_destruction",
     "webhook.send": "cases.tasks.send_to_webhook",
 }
@@ -274,6 +275,7 @@ OUTBOX_HANDLERS = {
     "act.recorded": "cases.following.on_act",
     "feed.stalled": "cases.webhook_events.on_feed_stalled",
     "job.parked": "cases.webhook_events.on_job_parked",
+    "version.recalled": "cases.recalls.on_version_recalled",
 }
 # Acts in the log that have a follow-up: each module names them in FOLLOWED.
 LOG_FOLLOWED = ["cases.following"]
@@ -327,6 +329,7 @@ CELERY_BEAT_SCHEDULE = {
     "detectors": {"task": "detection.tasks.hear_detectors", "schedule": 60, "options": {"expires": 60}},
     "webhooks": {"task": "cases.tasks.send_due_webhooks", "schedule": 15, "options": {"expires": 30}},
     "webhooks_tidy": {"task": "cases.tasks.tidy_webhooks", "schedule": 3600, "options": {"expires": 3600}},
+    "precision": {"task": "cases.tasks.measure_precision", "schedule": 600, "options": {"expires": 600}},
     "uploads": {"task": "cases.tasks.sweep_uploads", "schedule": 600, "options": {"expires": 1200}},
 }
 

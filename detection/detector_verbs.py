@@ -12,10 +12,19 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from detection.models import Canary, Detector, Lifecycle, Quarantine, QuarantineLifted
+from detection.models import (
+    Canary,
+    Detector,
+    DetectorVersion,
+    Lifecycle,
+    Quarantine,
+    QuarantineLifted,
+    VersionRecall,
+    VersionReinstated,
+)
 from people.actions import revoke_detector_key
 from people.models import DetectorKey
-from spine import conditions, log
+from spine import conditions, log, outbox
 from spine.errors import Conflict, Refused
 
 MOST_MINUTES = 366 * 24 * 60
@@ -183,6 +192,38 @@ def lift_quarantine(found: Quarantine, *, actor: str, reason: str) -> Quarantine
     key = DetectorKey.objects.get(pk=found.key_id)
     data = {"name": found.detector.name, "prefix": key.prefix}
     log.record(actor=actor, action="quarantine.lifted", about=key, data=data, rows=[row])
+    return row
+
+
+@transaction.atomic
+def recall_version(version: DetectorVersion, *, actor: str, reason: str) -> VersionRecall:
+    """Declare that a version of a detector is not to be relied on.
+
+    Its findings stay, join no cluster and count for nothing from now on. Side effects: one row under one log entry, and
+    the message "version.recalled", by which cases and dossiers that lean on it are flagged.
+    """
+    why = _reason(reason)
+    Detector.objects.select_for_update().get(pk=version.detector_id)
+    if VersionRecall.objects.filter(detector_version=version, reinstated=None).exists():
+        raise Conflict("This version is recalled already.")
+    row = VersionRecall(detector_version=version, reason=why)
+    data = {"name": version.detector.name, "version": version.version, "reason": why}
+    log.record(actor=actor, action="version.recalled", about=version.detector, data=data, rows=[row])
+    outbox.put("version.recalled", {"recall": str(row.id)})
+    return row
+
+
+@transaction.atomic
+def reinstate_version(found: VersionRecall, *, actor: str, reason: str) -> VersionReinstated:
+    """Let a recalled version be relied on again. Side effects: one row under one log entry. Done twice, it is told."""
+    why = _reason(reason)
+    version = found.detector_version
+    Detector.objects.select_for_update().get(pk=version.detector_id)
+    if VersionReinstated.objects.filter(recall=found).exists():
+        raise Conflict("This version was reinstated already.")
+    row = VersionReinstated(recall=found, reason=why)
+    data = {"name": version.detector.name, "version": version.version, "reason": why}
+    log.record(actor=actor, action="version.reinstated", about=version.detector, data=data, rows=[row])
     return row
 
 

@@ -430,3 +430,5 @@ from detection.models_registry import CanaryReturn as CanaryReturn  # noqa: E402
 from detection.models_registry import FindingBatch as FindingBatch  # noqa: E402
 from detection.models_registry import Quarantine as Quarantine  # noqa: E402
 from detection.models_registry import QuarantineLifted as QuarantineLifted  # noqa: E402
+from detection.models_registry import VersionRecall as VersionRecall  # noqa: E402
+from detection.models_registry import VersionReinstated as VersionReinstated  # noqa: E402

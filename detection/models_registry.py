@@ -63,6 +63,22 @@ class QuarantineLifted(AppendOnly):
     at = models.DateTimeField(default=timezone.now)
 
 
+class VersionRecall(AppendOnly):
+    """A detector's version is declared not to be relied on: what it found counts no more, who leaned on it is told."""
+
+    detector_version = models.ForeignKey("detection.DetectorVersion", on_delete=models.PROTECT, related_name="recalls")
+    reason = models.CharField(max_length=1000)
+    at = models.DateTimeField(default=timezone.now)
+
+
+class VersionReinstated(AppendOnly):
+    """The version may be relied on again."""
+
+    recall = models.OneToOneField(VersionRecall, on_delete=models.PROTECT, related_name="reinstated")
+    reason = models.CharField(max_length=1000)
+    at = models.DateTimeField(default=timezone.now)
+
+
 class Canary(models.Model):
     """An account that its keeper makes behave as the detector should notice; findings about it open nothing.
 

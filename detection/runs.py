@@ -140,7 +140,8 @@ JOIN detection_finding f ON f.id = s.finding_id
 JOIN detection_detector d ON d.id = f.detector_id AND d.lifecycle = 'active'
 JOIN detection_account a ON a.id = s.account_id
 JOIN detection_attribute t ON t.id = s.attribute_id
-WHERE NOT {set_aside} AND NOT {canary} AND a.namespace = %s AND f.window_start < %s AND f.window_end > %s
+WHERE NOT {set_aside} AND NOT {recalled} AND NOT {canary}
+  AND a.namespace = %s AND f.window_start < %s AND f.window_end > %s
   AND NOT EXISTS (SELECT 1 FROM detection_finding n
                   WHERE n.detector_id = f.detector_id AND n.uid = f.uid AND n.version > f.version)
 GROUP BY a.provider_id, t.type, t.value
@@ -151,12 +152,13 @@ ORDER BY a.provider_id, t.type, t.value
 def _edges(namespace: str, window: Window) -> Iterator[Edge]:
     """What current findings in the window say: which account has shown which attribute.
 
-    Of active detectors, without what is in quarantine, and without canaries.
+    Of active detectors, without what is in quarantine or of a recalled version, and without canaries.
     """
     labels = _template_labels(window)
     with connection.cursor() as cursor:
         cursor.execute(
-            EDGES.format(set_aside=standing.SET_ASIDE, canary=standing.CANARY), [namespace, window.end, window.start]
+            EDGES.format(set_aside=standing.SET_ASIDE, recalled=standing.RECALLED, canary=standing.CANARY),
+            [namespace, window.end, window.start],
         )
         while rows := cursor.fetchmany(10_000):
             for account, kind, value, count, first, last, signal, weight, uids in rows:

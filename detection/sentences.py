@@ -8,6 +8,8 @@ SENTENCES = {
     "canary.removed": "removed a canary of {name}",
     "quarantine.placed": "set aside what the key {prefix} of {name} sent since {since}, until {until}",
     "quarantine.lifted": "let what the key {prefix} of {name} sent count again",
+    "version.recalled": "declared version {version} of {name} not to be relied on: {reason}",
+    "version.reinstated": "let version {version} of {name} be relied on again: {reason}",
     "telemetry.added": "added {file} to the telemetry source {source}: {rows} rows, {bad} bad lines",
     "telemetry.retention_set": "stated that {source} keeps {what} {kept}",
     "feed.created": "set up the feed {name} of {detector}",

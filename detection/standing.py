@@ -5,7 +5,7 @@ Rows stay as they are; what stands beside them decides, and may decide otherwise
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
-from detection.models import Canary, FindingBatch, Quarantine
+from detection.models import Canary, FindingBatch, Quarantine, VersionRecall
 
 # For queries in SQL where f is the finding and a the account; the same as below.
 SET_ASIDE = """EXISTS (
@@ -14,6 +14,9 @@ SET_ASIDE = """EXISTS (
         AND (q.until IS NULL OR b.received_at <= q.until)
     WHERE b.entry_id = f.entry_id
         AND NOT EXISTS (SELECT FROM detection_quarantinelifted l WHERE l.quarantine_id = q.id))"""
+RECALLED = """EXISTS (
+    SELECT FROM detection_versionrecall c WHERE c.detector_version_id = f.detector_version_id
+        AND NOT EXISTS (SELECT FROM detection_versionreinstated r WHERE r.recall_id = c.id))"""
 CANARY = """EXISTS (
     SELECT FROM detection_canary c WHERE c.namespace = a.namespace AND c.account_id = a.provider_id)"""
 
@@ -21,6 +24,11 @@ CANARY = """EXISTS (
 def set_aside(quarantines: QuerySet[Quarantine] | None = None) -> Exists:
     """Whether a finding of the outer query is in quarantine: now, or by the quarantines that are given."""
     return Exists(FindingBatch.objects.filter(_covered(quarantines), entry=OuterRef("entry")))
+
+
+def recalled() -> Exists:
+    """Whether the version of a finding of the outer query is recalled now."""
+    return Exists(VersionRecall.objects.filter(reinstated=None, detector_version=OuterRef("detector_version")))
 
 
 def batches_set_aside() -> QuerySet[FindingBatch]:

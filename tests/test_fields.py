@@ -76,6 +76,7 @@ READ: dict[str, dict[str, str]] = {
     "PreservationRequest": {"contact": CASES},
     "Proposal": {"marks": CASES},
     "Reader": {"username": CASES},
+    "RecallDraft": {"text": CASES},
     "Recipient": {"contact": EVERYBODY},
     "Registered": {"key": ADMIN},
     "Result": {"value": CASES},
@@ -94,6 +95,8 @@ READ: dict[str, dict[str, str]] = {
 }
 # Every other name of a field: it tells of no person, account or secret by itself, in whatever answer it stands.
 NEUTRAL = """
+recall_drafts cited recalled_at clusters leads cases dossiers disclosures precision recalls leaning by_verdict
+low high decided computed_at reinstated_at reinstated_reason
 findings
 lifecycle owner cadence_minutes heard_at silent_since every_minutes last_returned_at due_at lifted_at lifted_reason
 set_aside runbook description

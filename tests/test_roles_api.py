@@ -29,11 +29,12 @@ from tests.cases.api import client_of, client_of_detector
 from tests.cases.deconflicting import ask, designate
 from tests.cases.exchanges import make_sample
 from tests.cases.keeping import made_up_disclosure, made_up_order
+from tests.cases.recalling import flagged
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
 from tests.cases.webhooks import make_delivery
 from tests.detection.feeds.made import make_folder_feed
-from tests.detection.registered import make_canary, make_detector, make_quarantine
+from tests.detection.registered import make_canary, make_detector, make_quarantine, make_version
 from tests.factories import START, Cast, add_exhibit, make_case, make_lead, make_person, preserve_all, provider_ids
 
 # The doors for findings commit by themselves, so the tests do too.
@@ -91,6 +92,11 @@ LADDER = {
     "GET detectors/": "401 200 200 200 200 200 403",
     "POST detectors/": "401 400 403 403 403 403 403",
     "GET detectors/<detector_id>/": "401 200 200 200 200 200 403",
+    "GET detectors/<detector_id>/versions/<detector_version_id>/": "401 200 200 200 200 200 403",
+    "POST detectors/<detector_id>/versions/<detector_version_id>/recall/": "401 400 403 403 403 403 403",
+    "POST detectors/<detector_id>/versions/<detector_version_id>/reinstate/": "401 409 403 403 403 403 403",
+    "GET cases/<ref>/recalls/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/recalls/<flag_id>/answer/": "401 404 400 400 400 403 404",
     "PATCH detectors/<detector_id>/": "401 400 403 403 403 403 403",
     "GET detectors/<detector_id>/canaries/": "401 200 200 200 200 200 403",
     "POST detectors/<detector_id>/canaries/": "401 400 403 403 403 403 403",
@@ -354,6 +360,8 @@ def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]
         "test_id": list_test(cast.lead).id,
         "detector_id": outside.id,
         "canary_id": make_canary(outside).id,
+        "detector_version_id": make_version(outside).id,
+        "flag_id": flagged(case).id,
         "quarantine_id": make_quarantine(outside_key).id,
         "feed_id": feed.id,
         "term_id": designate(cast, cast.reader).id,

@@ -27,11 +27,12 @@ from tests.cases.deconflicting import ask, designate
 from tests.cases.exchanges import make_sample
 from tests.cases.keeping import made_up_disclosure, made_up_order
 from tests.cases.pages import client_of
+from tests.cases.recalling import flagged
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
 from tests.cases.webhooks import make_delivery
 from tests.detection.feeds.made import make_folder_feed
-from tests.detection.registered import make_canary, make_detector, make_quarantine
+from tests.detection.registered import make_canary, make_detector, make_quarantine, make_version
 from tests.factories import START, Cast, make_case, make_lead, make_person, provider_ids
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
@@ -218,6 +219,14 @@ LADDER = {
     # detectors: administrators hold them to account; everybody may see how they stand
     "GET detectors/": "302 200 200 200 200 200",
     "POST detectors/": "302 405 405 405 405 405",
+    "GET detectors/<pk>/versions/<version>/": "302 200 200 200 200 200",
+    "POST detectors/<pk>/versions/<version>/": "302 405 405 405 405 405",
+    **{f"GET detectors/<pk>/versions/<version>/{verb}/": "302 302 302 302 302 302" for verb in ("recall", "reinstate")},
+    **{
+        f"POST detectors/<pk>/versions/<version>/{verb}/": "302 422 403 403 403 403" for verb in ("recall", "reinstate")
+    },
+    "GET cases/<ref>/recalls/<pk>/answer/": "302 404 302 302 302 302",  # to the tab
+    "POST cases/<ref>/recalls/<pk>/answer/": "302 404 302 302 302 403",
     "GET detectors/<pk>/": "302 200 200 200 200 200",
     "POST detectors/<pk>/": "302 405 405 405 405 405",
     **{f"GET detectors/<pk>/{verb}/": "302 302 302 302 302 302" for verb in DETECTOR_VERBS},  # to the detector
@@ -409,6 +418,7 @@ KINDS = {
     "custodians/": "custodian",
     "sources/": "source",
     "detectors/": "detector",
+    "cases/<ref>/recalls/": "flag",
     "feeds/": "feed",
     "webhooks/": "webhook",
 }
@@ -506,6 +516,8 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
         "detector": outside.pk,
         "<canary>": make_canary(outside).pk,
         "<found>": make_quarantine(outside_key).pk,
+        "<version>": make_version(outside).pk,
+        "flag": flagged(case).pk,
         "feed": feed.pk,
         "source": TelemetrySource.objects.get(name="api-logs").pk,
         "<ref>": case.ref,

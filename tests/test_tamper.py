@@ -16,11 +16,12 @@ from psycopg.types.json import Jsonb
 
 from cases import actions, erasing
 from cases.actions import counsel, deconfliction, destruction, disclosures, dossiers, redactions, testers, verifying
+from cases.actions.recalls import answer_recall
 from cases.destruction import carry_out
-from cases.models import Case, Citation, DossierVersion
+from cases.models import Case, Citation, DossierVersion, RecallFlag
 from cases.redaction import Mark
 from config.embedded import postgres
-from detection.detector_verbs import lift_quarantine
+from detection.detector_verbs import lift_quarantine, reinstate_version
 from detection.models import TelemetrySource
 from detection.retention import set_retention
 from spine import checkpoint, keyring, keys, protection, sequencer, timestamps, verification
@@ -31,6 +32,7 @@ from tests.authority import Authority
 from tests.cases.deconflicting import ask, compared, make_broker, restrict
 from tests.cases.exchanges import make_sample
 from tests.cases.keeping import everything_to, register
+from tests.cases.recalling import recall, version_under
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
 from tests.detection.registered import make_detector, make_quarantine
@@ -139,6 +141,10 @@ def disclose_and_erase(version: DossierVersion, cast: Cast) -> None:
     ask = disclosures.ask_disclosure(version, actor=cast.analyst, channel="by hand", purpose="Inquiry")
     disclosures.release_disclosure(ask, actor=cast.lead, note="Agreed")
     disclosures.note_disclosure(ask, actor=cast.analyst, kind="receipt", number="C-1", happened_at=START, text="Given")
+    recalled = recall(version_under(version.case))
+    flag = RecallFlag.objects.get(case=version.case)
+    answer_recall(flag, actor=cast.analyst, words="It stands without it")
+    reinstate_version(recalled, actor="user:admin", reason="It was right")
     destruction.set_policy(actor=cast.admin, data_class="packages", days=90, basis="Records rule 7")
     cited = Citation.objects.order_by("pk").first()
     assert cited is not None

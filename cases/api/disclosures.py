@@ -14,7 +14,7 @@ from cases import access, disclosed
 from cases.actions import disclosures as verbs
 from cases.actions import registers
 from cases.api.shared import ApprovalDoor, CaseDoor, Moment, Username, Words, person
-from cases.models import DisclosureAsk, DisclosureNote, DisclosureRelease, LegalBasis, Recipient
+from cases.models import DisclosureAsk, DisclosureNote, DisclosureRelease, LegalBasis, RecallDraft, Recipient
 from cases.models.disclosure import DisclosedClass, RecipientKind
 from cases.vocabulary import Marking
 from people.authentication import needs
@@ -102,6 +102,15 @@ class DisclosureReleaseSerializer(serializers.ModelSerializer[DisclosureRelease]
         read_only_fields = fields
 
 
+class RecallDraftSerializer(serializers.ModelSerializer[RecallDraft]):
+    """The draft of a notice to the recipient: the dossier leans on a recalled detector version."""
+
+    class Meta:
+        model = RecallDraft
+        fields = ["id", "text", "at"]
+        read_only_fields = fields
+
+
 class DisclosureSerializer(serializers.ModelSerializer[DisclosureAsk]):
     """A disclosure with a copy of what it rests on, its release, and what came of it."""
 
@@ -112,13 +121,14 @@ class DisclosureSerializer(serializers.ModelSerializer[DisclosureAsk]):
     state = serializers.SerializerMethodField()
     release = serializers.SerializerMethodField()
     notes = DisclosureNoteSerializer(many=True)
+    recall_drafts = RecallDraftSerializer(many=True)
 
     class Meta:
         model = DisclosureAsk
         fields = [
             *("id", "case", "dossier", "name", "state", "recipient_name", "recipient_kind", "basis_code", "basis_law"),
             *("data_classes", "marking", "package_sha256", "channel", "purpose", "reply_due", "asker", "at"),
-            *("release", "notes"),
+            *("release", "notes", "recall_drafts"),
         ]
         read_only_fields = fields
 

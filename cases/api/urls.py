@@ -28,11 +28,13 @@ from cases.api import (
 from cases.api.urls_counsel import urlpatterns as counsel_addresses
 from cases.api.urls_deconfliction import urlpatterns as deconfliction_addresses
 from cases.api.urls_exchange import urlpatterns as exchange_addresses
+from cases.api.urls_recalls import urlpatterns as recall_addresses
 from cases.api.urls_testers import urlpatterns as tester_addresses
 from cases.api.urls_webhooks import urlpatterns as webhook_addresses
 
 app_name = "cases-api"
 urlpatterns = [
+    *recall_addresses,
     path("leads/", leads.Leads.as_view(), name="leads"),
     path("leads/<uuid:lead_id>/", leads.OneLead.as_view(), name="lead"),
     path("leads/<uuid:lead_id>/open/", leads.OpenCase.as_view(), name="lead-open"),

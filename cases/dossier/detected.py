@@ -190,8 +190,9 @@ def findings(reading: Reading) -> Row:
     queryset = history.findings_at(reading.case, reading.cut)
     found = list(queryset)
     later = _superseding(reading, found)
-    aside = set(history.marked(queryset, reading.cut).filter(is_set_aside=True).values_list("pk", flat=True))
-    rows = [_finding(finding, later) | {"set_aside": finding.pk in aside} for finding in found]
+    marked = history.marked(queryset, reading.cut).values_list("pk", "is_set_aside", "is_recalled")
+    marks = {pk: {"set_aside": aside, "recalled": recalled} for pk, aside, recalled in marked}
+    rows = [_finding(finding, later) | marks[finding.pk] for finding in found]
     rows.sort(key=lambda row: (-row["score"], -row["accounts"], row["window"]["start"], row["item"]))
     numbered = [{"number": number, **row} for number, row in enumerate(rows, start=1)]
     return section(numbered, queryset, "the findings that the clusters of the case rest on")

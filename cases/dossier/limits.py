@@ -33,6 +33,7 @@ def limits(snapshot: Row) -> Row:
             _part("Error rates that are not known", "Every finding states a measured rate.", _unmeasured(snapshot)),
             _part("Findings that were corrected", "No finding was superseded before the cut.", _corrected(snapshot)),
             _part("Findings that are set aside", "No finding was in quarantine at the cut.", _set_aside(snapshot)),
+            _part("Detector versions that were recalled", "No finding's version was recalled.", _recalled(snapshot)),
             _part("Values set aside as too common", "No value was set aside.", _hubs(snapshot)),
             _part("Telemetry that was not read", "Every line was read.", _unread(snapshot)),
             _part("Telemetry that has no such column", "Every column was there.", _absent(snapshot)),
@@ -91,6 +92,13 @@ def _set_aside(snapshot: Row) -> Iterable[Row]:
         if row["set_aside"]:
             text = f"F{row['number']} of {row['detector']} is set aside: its sender's key was not to be relied on then."
             yield {"text": text, "item": row["item"]}
+
+
+def _recalled(snapshot: Row) -> Iterable[Row]:
+    for row in snapshot["findings"]["rows"]:
+        if row["recalled"]:
+            version = f"{row['detector']} {row['detector_version']}"
+            yield {"text": f"F{row['number']}: {version} is declared not to be relied on.", "item": row["item"]}
 
 
 def _corrected(snapshot: Row) -> Iterable[Row]:

@@ -59,7 +59,7 @@ SCHEDULES: dict[str, tuple[str, Columns]] = {
         "findings",
         {
             **_same("number", "detector", "detector_version", "config_sha256", "uid", "version", "superseded_by"),
-            **_same("set_aside"),
+            **_same("set_aside", "recalled"),
             **_same("signal", "title", "summary", "score", "confidence", "accounts", "false_positive_rate"),
             **_same("measured_on"),
             "window_start": lambda row: row["window"]["start"],

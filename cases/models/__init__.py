@@ -39,6 +39,7 @@ from cases.models.holds import (
 )
 from cases.models.lead import Lead, LeadDecision, LeadSighting
 from cases.models.preservation import PreservationAbsence, PreservationAnswer, PreservationRequest
+from cases.models.recalls import RecallAnswer, RecallDraft, RecallFlag, VersionPrecision
 from cases.models.redaction import Redacted, RedactionDecision, RedactionProposal
 from cases.models.testers import SanctionedAccount, SanctionedTest, SanctionedTestEnd
 from cases.models.timeline import TimelineNote
@@ -97,6 +98,9 @@ __all__ = [
     "PreservationRequest",
     "Question",
     "QuestionAbout",
+    "RecallAnswer",
+    "RecallDraft",
+    "RecallFlag",
     "Recipient",
     "Redacted",
     "RedactionDecision",
@@ -114,6 +118,7 @@ __all__ = [
     "UploadPart",
     "VaultCheck",
     "Verdict",
+    "VersionPrecision",
     "Webhook",
     "WebhookAttempt",
     "WebhookDelivery",

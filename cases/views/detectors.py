@@ -14,10 +14,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from cases import precision
 from cases.forms_detectors import CanaryForm, DescribeForm, LiftForm, MoveForm, QuarantineForm
 from cases.views import case_frame, shared
 from detection import detector_health, detector_verbs, queries, standing
-from detection.models import Canary, Detector, FindingBatch, Lifecycle, Quarantine
+from detection.models import Canary, Detector, FindingBatch, Lifecycle, Quarantine, VersionRecall
 from people.models import DetectorKey
 from people.policy import requires
 from people.rights import may
@@ -185,6 +186,7 @@ def _page(
         "canaries": detector_health.canaries_of([found]),
         "identify": writes or may(request.user, "accounts.identify"),
         "week": FindingBatch.objects.filter(detector=found, received_at__gte=timezone.now() - DAYS),
+        "versions": _versions(found),
         "feeds": list(found.feeds.order_by("name")),
         "keys": [key for key in keys.values() if key.revoked_at is None] if writes else [],
         "quarantines": [_quarantine(one, keys, bound) for one in _quarantines(found)],
@@ -194,6 +196,21 @@ def _page(
     }
     context["week"] = sum(context["week"].values_list("count", flat=True))
     return render(request, "detectors/detector.html", context, status=shared.status_of(refusal) if refusal else status)
+
+
+def _versions(found: Detector) -> list[dict[str, Any]]:
+    """The versions, newest first, with what verdicts say of each and whether it is recalled."""
+    measured = precision.of_versions(found)
+    recalled = set(
+        VersionRecall.objects.filter(detector_version__detector=found, reinstated=None).values_list(
+            "detector_version", flat=True
+        )
+    )
+    rows = sorted(found.versions.all(), key=lambda one: one.first_seen_at, reverse=True)
+    return [
+        {"version": one, "precision": precision.in_words(measured.get(one.pk)), "recalled": one.pk in recalled}
+        for one in rows
+    ]
 
 
 def _quarantines(found: Detector) -> QuerySet[Quarantine]:

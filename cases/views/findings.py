@@ -12,7 +12,7 @@ from cases import history, queries
 from cases.access import case_for
 from cases.dossier.names import Names
 from cases.models import Case
-from cases.views import case_frame, shared
+from cases.views import case_frame, recalls, shared
 from cases.views.masking import masked
 from detection.models import Finding
 from detection.queries import versions_of
@@ -53,6 +53,7 @@ def findings(request: HttpRequest, ref: str) -> HttpResponse:
         "findings": [Row(one, clean(one.title), case_frame.opened(request, one.pk)) for one in page.rows],
         "pages": shared.pages(request, page, "findings", total=total),
         "drawer": _drawer(request, case),
+        "recalls": recalls.flags_of(request, case),
         "writable": case_frame.writable(request, case),
     }
     return render(request, "cases/case_findings.html", context)

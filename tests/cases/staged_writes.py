@@ -77,7 +77,9 @@ def glass(story: Story) -> Body:
 
 def seen(story: Story) -> Body:
     """The notice of the glass that was broken, to the one who is a member."""
-    story.named["notice_id"] = str(Notice.objects.get(recipient=story.cast.analyst).pk)
+    story.named["notice_id"] = str(
+        Notice.objects.exclude(key__startswith="recall:").get(recipient=story.cast.analyst).pk
+    )
     return None
 
 
@@ -297,6 +299,15 @@ def set_aside(story: Story) -> Body:
 STAGED: dict[str, tuple[str, Prepare]] = {
     "POST detectors/<detector_id>/quarantines/": ("administrator", set_aside),
     "POST detectors/<detector_id>/quarantines/<quarantine_id>/lift/": ("administrator", lambda story: {"reason": "r"}),
+    "POST detectors/<detector_id>/versions/<detector_version_id>/recall/": (
+        "administrator",
+        lambda story: {"reason": "r"},
+    ),
+    "POST detectors/<detector_id>/versions/<detector_version_id>/reinstate/": (
+        "administrator",
+        lambda story: {"reason": "r"},
+    ),
+    "POST cases/<ref>/recalls/<flag_id>/answer/": ("analyst", lambda story: {"words": "w"}),
     "DELETE detectors/<detector_id>/canaries/<canary_id>/": ("administrator", nothing),
     "POST feeds/": ("administrator", feed_of_the_drop),
     "POST feeds/try/": ("administrator", tried_feed),

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from detection import detector_verbs, registry
-from detection.models import Canary, Detector, Quarantine
+from detection.models import Canary, Detector, DetectorVersion, Quarantine
 from people.models import DetectorKey
 
 ADMIN = "user:admin"
@@ -27,3 +27,8 @@ def make_canary(detector: Detector, **changes: Any) -> Canary:
 def make_quarantine(key: DetectorKey, **changes: Any) -> Quarantine:
     given = {"since": timezone.now() - timedelta(days=1), "reason": "The key leaked", "revoke": False} | changes
     return detector_verbs.quarantine(key, actor=ADMIN, **given)
+
+
+def make_version(detector: Detector, version: str = "1.0") -> DetectorVersion:
+    """A version of the detector that has spoken."""
+    return registry.version_of(detector.name, version)

@@ -36,6 +36,7 @@ OURS: dict[str, str] = {
     **dict.fromkeys(("action", "about", "kind", "topic", "key", "args", "result", "closing_reason"), "our own keys"),
     **dict.fromkeys(("algorithm", "algorithm_version", "parameters", "counts", "release", "status"), "of the program"),
     "outbox.payload": "keys of rows",
+    "versionprecision.by_verdict": "numbers by our own words",
     "checkpoint.note": "a signed note that we write",
     "dossierproof.checkpoint": "the same",
     "dossierproof.proof": "JSON that we write from digests",

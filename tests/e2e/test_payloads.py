@@ -70,10 +70,10 @@ NOT_SHOWN: dict[str, str] = {
     **dict.fromkeys(
         (
             "account.namespace",
+            "canary.namespace",
             "account.provider_id",
             "answer.reason",
             "badline.reason",
-            "detector.title",
             "sampledexchange.canonical",
             "sanctionedaccount.namespace",
             "sanctionedaccount.provider_id",

@@ -17,6 +17,9 @@ __all__ = ["read"]
 _AS_RFC_8785 = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _SPACED_KEY = re.compile(rb'"\s+:')
 _AFTER_QUOTE = (b'" ', b'"\n', b'"\t', b'"\r')
+# An exponent, or something in a text that looks like one.
+_EXPONENT = re.compile(rb"e[-+\d]")
+_WHOLE_DOUBLE = (b".0,", b".0]", b".0}")
 # Whatever is written as a double; texts may hold the same, then a number is looked at that is none.
 _DOUBLE = re.compile(rb"[:\[,](-?\d+\.\d+(?:e[-+]?\d+)?|-?\d+e[-+]?\d+)")
 _OUTSIDE_BMP = re.compile(rb"[\xf0-\xf4]")
@@ -40,15 +43,30 @@ def _quickly(raw: bytes) -> tuple[Any, bytes] | None:
         canonical = orjson.dumps(value, option=_AS_RFC_8785)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return None
-    if not canonical.startswith((b"{", b"[")) or _keys(raw) != _keys(canonical) or b"\\u0000" in canonical:
-        return None  # a bare value, a key that stands twice, or NUL
+    if canonical[:1] not in (b"{", b"[") or _names_a_key_twice(raw, value, canonical):
+        return None
+    if b"\\" in canonical and b"\\u0000" in canonical:
+        return None
     if not canonical.isascii() and _OUTSIDE_BMP.search(canonical):
         return None  # orjson may order such keys otherwise than by UTF-16 units
-    if not all(map(_is_plain, _DOUBLE.findall(canonical))):
+    if _may_hold_an_odd_double(canonical) and not all(map(_is_plain, _DOUBLE.findall(canonical))):
         return None
     if raw.count(b"[") + raw.count(b"{") > DEEPEST and _deeper_than(value, DEEPEST):
         return None
     return value, canonical
+
+
+def _names_a_key_twice(raw: bytes, value: Any, canonical: bytes) -> bool:
+    """Whether a key stands twice in an object, or may. What is written again as it was read has lost none."""
+    return orjson.dumps(value) != raw and _keys(raw) != _keys(canonical)
+
+
+def _may_hold_an_odd_double(canonical: bytes) -> bool:
+    """Whether a double may stand there that is whole, or large or small enough for orjson to write its exponent."""
+    one, two, three = _WHOLE_DOUBLE
+    if one in canonical or two in canonical or three in canonical:
+        return True
+    return _EXPONENT.search(canonical) is not None
 
 
 def _keys(document: bytes) -> int:

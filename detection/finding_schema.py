@@ -61,7 +61,7 @@ MOST_PROBLEMS = 100
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", flags=re.ASCII
 )
-_OWN_WORD = re.compile(r"x-[a-z0-9][a-z0-9._-]*", flags=re.ASCII)
+OWN_WORD = re.compile(r"x-[a-z0-9][a-z0-9._-]*", flags=re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -101,7 +101,7 @@ def _printable(value: str) -> str:
 
 
 def _word_of(accepted: Mapping[str, None], value: str) -> str:
-    if value not in accepted and not _OWN_WORD.fullmatch(value):
+    if value not in accepted and not OWN_WORD.fullmatch(value):
         raise PydanticCustomError("word", f"accepted are {', '.join(accepted)}, and your own beginning with x-")
     return value
 

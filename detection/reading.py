@@ -2,10 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from detection import ocsf
-from detection.finding_schema import NativeFinding, Problem, check
+from msgspec import Struct
+
+from detection import ocsf, quick_schema
+from detection.finding_schema import Problem, check
+from detection.stated import Stated, stated
 from detection.streams import Line, Unreadable
 from spine import received, strict_json
 
@@ -13,13 +16,13 @@ from spine import received, strict_json
 Form = Literal["native", "ocsf", "either"]
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A finding that was read and found acceptable, with its received bytes and the digest of its content."""
+class Read(Struct, gc=False, frozen=True):
+    """A finding that was read and found acceptable, with its received bytes, their digest and that of its content."""
 
     line: int
     raw: bytes
-    finding: NativeFinding
+    finding: Stated
+    payload_sha256: str
     content_sha256: str
     uid_at: str = "/uid"
 
@@ -41,8 +44,17 @@ def read(line: int, document: Line, *, detector: str, form: Form) -> Read | Unac
     except strict_json.NotAccepted as refused:
         return Unacceptable(line, [Problem(refused.pointer, refused.reason)])
     foreign = form == "ocsf" or (form == "either" and ocsf.is_detection_finding(value))
-    finding = (ocsf.check_ocsf if foreign else check)(value, detector=detector)
+    finding = _checked(value, foreign, detector)
     if isinstance(finding, list):
         return Unacceptable(line, finding)
-    content = hashlib.sha256(canonical).hexdigest()
-    return Read(line, document, finding, content, ocsf.UID_AT if foreign else "/uid")
+    payload, content = hashlib.sha256(document).hexdigest(), hashlib.sha256(canonical).hexdigest()
+    return Read(line, document, finding, payload, content, ocsf.UID_AT if foreign else "/uid")
+
+
+def _checked(value: Any, foreign: bool, detector: str) -> Stated | list[Problem]:
+    """What the document states; the exact schema is asked where the quick one does not accept it."""
+    quickly = None if foreign else quick_schema.check(value, detector=detector)
+    if quickly is not None:
+        return stated(quickly, quick_schema.moment)
+    exactly = (ocsf.check_ocsf if foreign else check)(value, detector=detector)
+    return exactly if isinstance(exactly, list) else stated(exactly, lambda time: time)

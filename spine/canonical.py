@@ -2,12 +2,15 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from json.encoder import encode_basestring  # RFC 8785's escapes are exactly its own
 from typing import Any
 from uuid import UUID
 
+import orjson
 import rfc8785
 
 VERSION = 1
@@ -52,25 +55,60 @@ def row_bytes_from_commitment(*, table: str, row_id: UUID, fields: Mapping[str, 
 def row_form(table: str, columns: Sequence[str], personal: Collection[str]) -> Callable[[UUID, Any, Any], bytes]:
     """`row_bytes` for many rows of one table: a function of a row's id, its salt or None, and the values of `columns`.
 
-    What is the same in each row is made once: the order of members and their names.
+    The order of members is made once. Rows of plain values are written by orjson, whose answer is then the same; the
+    others, and those it refuses, are written value by value.
     """
     ordered = sorted(range(len(columns)), key=lambda i: _utf16(columns[i]))
-    names = [(i, f"{encode_basestring(columns[i])}:") for i in ordered]
-    shown = [(i, name) for i, name in names if columns[i] not in personal]
-    hidden = [(i, name) for i, name in names if columns[i] in personal]
+    shown = [(i, columns[i]) for i in ordered if columns[i] not in personal]
+    hidden = [(i, columns[i]) for i in ordered if columns[i] in personal]
 
-    def members(values: Sequence[object], chosen: Sequence[tuple[int, str]]) -> str:
-        return "{" + ",".join([name + _fragment(values[i]) for i, name in chosen if values[i] is not None]) + "}"
-
-    end = f',"table":{encode_basestring(table)},"v":{VERSION}}}'
+    def quickly(row_id: UUID, salt: bytes | None, values: Sequence[object]) -> bytes:
+        fields = {name: values[i] for i, name in shown if values[i] is not None}
+        if salt is None:
+            return _orjson({"fields": fields, "id": row_id, "table": table, "v": VERSION})
+        members = {name: values[i] for i, name in hidden if values[i] is not None}
+        commitment = _commit(salt, _orjson(members)).hex()
+        return _orjson({"fields": fields, "id": row_id, "personal": commitment, "table": table, "v": VERSION})
 
     def form(row_id: UUID, salt: bytes | None, values: Sequence[object]) -> bytes:
         if (salt is None) == bool(hidden):
             raise ValueError(f"{table}: personal columns and their salt come together")
-        kept = f',"personal":"{_commit(salt, members(values, hidden).encode()).hex()}"' if salt is not None else ""
-        return f'{{"fields":{members(values, shown)},"id":"{row_id}"{kept}{end}'.encode()
+        plain = _plain(values)
+        if plain is not None:
+            with suppress(orjson.JSONEncodeError):
+                return quickly(row_id, salt, plain)
+        members = {name: values[i] for i, name in hidden}
+        commitment = b"" if salt is None else personal_commitment(salt, members)
+        return _row_bytes(table, row_id, {name: values[i] for i, name in shown}, commitment)
 
     return form
+
+
+# Types of values that orjson writes as the canonical form has them, or hands to `_text_of`.
+_PLAIN = frozenset({type(None), str, bool, int, float, UUID, datetime, bytes, memoryview})
+# Strings of other classes, dates and integers beyond ±(2^53 − 1) it shall refuse.
+_STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_STRICT_INTEGER
+
+
+def _plain(values: Sequence[object]) -> Sequence[object] | None:
+    """Values that orjson writes in their canonical form, None where that is not certain."""
+    kinds = set(map(type, values))
+    if float in kinds:
+        values = [orjson.Fragment(_float(value)) if type(value) is float else value for value in values]
+    return values if kinds <= _PLAIN else None
+
+
+def _orjson(members: Mapping[str, object]) -> bytes:
+    return orjson.dumps(members, default=_text_of, option=_STRICT)
+
+
+def _text_of(value: object) -> str:
+    """The form of what orjson does not write itself; an error in here is a refusal to it."""
+    if isinstance(value, bytes | memoryview):
+        return value.hex()
+    if isinstance(value, datetime):
+        return _known_timestamp(value)
+    raise TypeError
 
 
 def _row_bytes(table: str, row_id: UUID, fields: Mapping[str, object], personal: bytes) -> bytes:
@@ -172,6 +210,10 @@ def timestamp(moment: datetime) -> str:
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
     return moment.isoformat(timespec="microseconds")[:26] + "Z"
+
+
+# The same few moments stand in all rows of a batch.
+_known_timestamp = lru_cache(1024)(timestamp)
 
 
 def _json_text(value: object) -> str:

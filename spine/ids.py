@@ -2,9 +2,15 @@
 
 import uuid
 
+import uuid_utils
 from uuid_utils.compat import uuid7
 
 
 def new_id() -> uuid.UUID:
     """A fresh time-ordered identifier."""
     return uuid7()
+
+
+def new_ids(number: int) -> list[bytes]:
+    """So many, as the 16 bytes of each: a fifth of the time where no object is needed."""
+    return [uuid_utils.uuid7().bytes for _ in range(number)]

@@ -66,7 +66,8 @@ def record_values(
     _seal(entry, [leaf(form(*row)) for row in zip(ids, salts, values, strict=True)])
     heads = zip(ids, repeat(entry.id), count(), salts)
     names = ("id", "entry_id", "place", "salt", *(column for _, column in columns(model)))
-    copying.copy(model, names, ((*head, *row) for head, row in zip(heads, values, strict=True)))
+    sent = copying.sent
+    copying.copy(model, names, (sent((*head, *row)) for head, row in zip(heads, values, strict=True)))
     return entry, ids
 
 

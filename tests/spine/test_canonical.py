@@ -298,3 +298,32 @@ def test_row_and_entry_bytes_are_what_the_library_writes_of_them(one, other, num
         **({"scope": str(ID)} if number % 2 else {}),
     }
     assert entry == canonical.canonical_json(expected)
+
+
+NAMES = st.text(max_size=3) | st.sampled_from(["a", "b", "title", "\uffff", "\U00010000", "\ud800"])
+ODD = st.sampled_from([Colour.CALM, memoryview(b"ab"), bytearray(b"c"), "\ud800", -0.0, 1e16, 1.0, 2**53, 10**30])
+AWRY = st.datetimes() | st.datetimes(timezones=st.timezones()) | st.just(object())
+
+
+def outcome(make):
+    try:
+        return make()
+    except (ValueError, TypeError) as refused:
+        return type(refused)
+
+
+@given(st.dictionaries(NAMES, st.tuples(st.none() | columns | ODD | AWRY, st.booleans()), max_size=6), st.booleans())
+def test_form_of_many_rows_writes_each_as_it_is_written_alone(row, salted):
+    values = [value for value, _ in row.values()]
+    fields = {name: value for name, (value, hidden) in row.items() if not hidden}
+    personal = {name: value for name, (value, hidden) in row.items() if hidden}
+    salt = SALT if salted else None
+    form = canonical.row_form("t", list(row), personal.keys())
+    alone = outcome(
+        lambda: canonical.row_bytes(
+            table="t", row_id=ID, fields=fields, personal=personal if personal or salted else None, salt=salt
+        )
+    )
+    if salted and not personal:  # such a table has no salts
+        alone = ValueError
+    assert outcome(lambda: form(ID, salt, values)) == alone

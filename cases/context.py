@@ -28,6 +28,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "notices": list(notices.unseen(person)[:5]) if may(person, "cases.read") else [],
         "sample_data": TelemetrySource.objects.filter(name=SOURCE).exists(),
         "may_read_cases": may(person, "cases.read"),
+        "may_read_system": may(person, "system.read"),
         "may_read_leads": may(person, "leads.read"),
         "may_write_cases": may(person, "cases.write"),
         "may_write_leads": may(person, "leads.write"),

@@ -39,6 +39,7 @@ PLACES = (
     Place("log", "Log", "log", "log.read", "l"),
     Place("webhooks", "Webhooks", "webhooks", "webhooks.write", "w"),
     Place("people", "People", "people", "people.write", "p"),
+    Place("system", "System", "system", "system.read", "y"),
     Place("vault", "Vault", "vault", "log.read", "v"),
 )
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from cases.views import access, case_list, chain, detector_keys, frame, jobs, lead, log, queue, vault
+from cases.views import access, case_list, chain, detector_keys, frame, jobs, lead, log, queue, system, vault
 from cases.views.urls_case import urlpatterns as case_pages
 from cases.views.urls_counsel import urlpatterns as counsel_pages
 from cases.views.urls_deconfliction import urlpatterns as deconfliction_pages
@@ -40,6 +40,7 @@ urlpatterns = [
     *tester_pages,
     *webhook_pages,
     path("log/", log.log, name="log"),
+    path("system/", system.system, name="system"),
     path("vault/", vault.vault, name="vault"),
     path("vault/verify/", vault.verify_vault, name="verify_vault"),
     path("log/checkpoint/", log.download_checkpoint, name="download_checkpoint"),

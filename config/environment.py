@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -148,6 +149,24 @@ def secret(name: str, default_file: Path | None = None) -> str:
     if not value:
         raise ImproperlyConfigured(f"{name}: {path} is empty")
     return value
+
+
+def secret_or_none(name: str, *, least: int) -> str:
+    """A secret of at least so many characters from the variable or the file that NAME_FILE names; empty when unset."""
+    if not os.environ.get(name) and not os.environ.get(f"{name}_FILE"):
+        return ""
+    value = secret(name)
+    if len(value) < least or not value.isascii() or not value.isprintable() or " " in value:
+        raise ImproperlyConfigured(f"{name}: at least {least} printable ASCII characters without spaces are accepted")
+    return value
+
+
+def network(text: str) -> str:
+    """A network or a single address. Raises ValueError."""
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise ValueError("a network such as 10.1.0.0/16, or an address, is accepted") from None
 
 
 def database(name: str, fallback: str = "") -> dict[str, Any]:

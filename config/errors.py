@@ -31,7 +31,7 @@ ROOM = Lacking("There is no room left to store this", str(NoRoom.retry_seconds))
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400."""
     if _is_api(request):
-        return _problem(400, "The request is not well formed.")
+        return _problem(400, "The request is not well formed.", request)
     return _page(request, "400.html", 400)
 
 
@@ -46,14 +46,15 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return _unavailable(request, STORE)
     if _is_api(request):
         named = getattr(request, "request_id", "")
-        return _problem(500, f"This is a mistake in Retort, not in the request; it is logged under {named}.")
+        sentence = f"This is a mistake in Retort, not in the request; it is logged under {named}."
+        return _problem(500, sentence, request)
     return _page(request, "500.html", 500)
 
 
 def _unavailable(request: HttpRequest, lacking: Lacking) -> HttpResponse:
-    logger.error("%s, request %s", lacking.heading, getattr(request, "request_id", ""))
+    logger.error(lacking.heading)
     if _is_api(request):
-        answer = _problem(503, f"{lacking.heading}; nothing was kept. Try again.")
+        answer = _problem(503, f"{lacking.heading}; nothing was kept. Try again.", request)
     else:
         answer = _page(request, "503.html", 503, heading=lacking.heading)
     answer["Retry-After"] = lacking.retry
@@ -70,7 +71,9 @@ def _is_api(request: HttpRequest) -> bool:
     return request.path.startswith("/api/")
 
 
-def _problem(status: int, detail: str) -> HttpResponse:
+def _problem(status: int, detail: str, request: HttpRequest) -> HttpResponse:
     title = http.HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    if status >= 500:
+        body["request_id"] = getattr(request, "request_id", "")
     return JsonResponse(body, status=status, content_type=PROBLEM)

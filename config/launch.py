@@ -21,16 +21,16 @@ def command(program: str, *, port: int = 8000) -> list[str]:
     commands = {
         "web": [
             *("gunicorn", "config.wsgi:application", "--bind", f"127.0.0.1:{port}", "--no-control-socket"),
-            *("--logger-class", "config.logs_web.Lines"),
+            *("--config", "python:config.web", "--logger-class", "config.logs_web.Lines", "--access-logfile", "-"),
             *("--worker-class", "gthread", "--workers", "2", "--threads", "8"),
             *("--timeout", "300", "--graceful-timeout", "8", "--keep-alive", "5"),
         ],
         "worker": [
-            *("celery", "--app", "config.celery", "worker", "--hostname", "worker@%h", "--loglevel", "INFO"),
+            *("celery", "--quiet", "--app", "config.celery", "worker", "--hostname", "worker@%h", "--loglevel", "INFO"),
             *("--concurrency", "2", "--prefetch-multiplier", "1", "--without-gossip", "--without-mingle"),
         ],
         "beat": [
-            *("celery", "--app", "config.celery", "beat", "--loglevel", "INFO"),
+            *("celery", "--quiet", "--app", "config.celery", "beat", "--loglevel", "INFO"),
             *("--schedule", str(run / "beat-schedule"), "--pidfile="),
         ],
         "signer": ["config.signing"],

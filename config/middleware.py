@@ -3,27 +3,46 @@ not do with it.
 """
 
 import re
+import time
 from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from config import logs, measures
+from spine import tracing
 from spine.ids import new_id
 
-ACCEPTED = re.compile(r"^[A-Za-z0-9_-]{8,64}$")
+ACCEPTED = re.compile(r"[A-Za-z0-9_-]{8,64}", flags=re.ASCII)
 
 
 class RequestId:
-    """Keeps a well-formed `X-Request-Id` that came with the request, or makes one."""
+    """Keeps a well-formed `X-Request-Id` that came with the request, or makes one; all that is done inside has it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-Id", "")
-        request.request_id = given if ACCEPTED.match(given) else str(new_id())  # type: ignore[attr-defined]
+        named = given if ACCEPTED.fullmatch(given) else str(new_id())
+        request.request_id = named  # type: ignore[attr-defined]
+        with tracing.within(request=named):
+            response = self.get_response(request)
+        response["X-Request-Id"] = named
+        request.META[tracing.REQUEST_ID], request.META[tracing.ROUTE] = named, logs.route_of(request)
+        return response
+
+
+class Measured:
+    """Counts the answer, and how long it took until its first byte could leave, by the pattern of its address."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        started = time.monotonic()
         response = self.get_response(request)
-        response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
+        measures.count(request, response.status_code, time.monotonic() - started)
         return response
 
 

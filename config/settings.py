@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import django.forms
 from celery.schedules import crontab
 
-from config import evidence, oidc
+from config import evidence, logs, oidc
 from config import home as homes
 from config.environment import (
     address,
@@ -19,8 +19,10 @@ from config.environment import (
     line,
     listed,
     mail_server,
+    network,
     readable_file,
     secret,
+    secret_or_none,
     text,
     web_address,
     words,
@@ -68,6 +70,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.middleware.RequestId",
+    "config.middleware.Measured",
     "config.middleware.Headers",
     "config.middleware.ApiOverHttps",
     "django.middleware.security.SecurityMiddleware",
@@ -184,7 +187,10 @@ CSRF_COOKIE_NAME = "__Host-csrf" if SECURE else "retort_csrf"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 3600 * integer("RETORT_SESSION_HOURS", 12)
 SECURE_SSL_REDIRECT = SECURE
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked from this machine, without the proxy
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]  # asked from this machine, without the proxy
+# Who may read /metrics: with this token, or from these networks; nobody when neither is set.
+METRICS_TOKEN = secret_or_none("RETORT_METRICS_TOKEN", least=20)
+METRICS_FROM = each("RETORT_METRICS_FROM", network)
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
 BEHIND_PROXY = boolean("RETORT_BEHIND_PROXY", False)
@@ -268,6 +274,8 @@ JOB_KINDS = {
     "destruction.carry_out": "cases.tasks.carry_out_destruction",
     "webhook.send": "cases.tasks.send_to_webhook",
 }
+# What /metrics asks: each gives families of metrics, with a fixed number of queries.
+METRICS = ["spine.metrics.families", "detection.metrics.families"]
 # What `migrate` does as the owner after grants and triggers: (alias, application role, audit role).
 PROTECTION_STEPS = ["detection.belonging.apply", "cases.walls.apply", "cases.keeping.apply", "spine.erasure.apply"]
 OUTBOX_HANDLERS = {
@@ -283,6 +291,7 @@ LOG_SENTENCES = ["spine.sentences", "people.sentences", "detection.sentences", "
 BREAK_GLASS_HOURS = integer("RETORT_BREAK_GLASS_HOURS", 4)
 JOB_LEASE_SECONDS = integer("RETORT_JOB_LEASE_SECONDS", 30)
 SWEEP_SECONDS = integer("RETORT_SWEEP_SECONDS", 15)
+WORKER_SILENT_SECONDS = integer("RETORT_WORKER_SILENT_SECONDS", 60, least=5)
 SEQUENCE_SECONDS = integer("RETORT_SEQUENCE_SECONDS", 5)
 VERIFY_HOUR = integer("RETORT_VERIFY_HOUR", 2, least=0, most=23)
 SEND_TASKS = boolean("RETORT_SEND_TASKS", True)
@@ -392,11 +401,6 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "config.logs.OneLine", "format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": text("RETORT_LOG_LEVEL", "INFO")},
-    "loggers": {"django.security.DisallowedHost": {"level": "CRITICAL"}},
-}
+LOGGING = logs.configuration(
+    choice("RETORT_LOG_FORMAT", "line", logs.FORMATS), choice("RETORT_LOG_LEVEL", "INFO", logs.LEVELS)
+)

@@ -12,7 +12,7 @@ import rfc8785
 from django.db import transaction
 from django.utils import timezone
 
-from detection import detector_health, queries, registry, writing
+from detection import detector_health, queries, registry, tally, writing
 from detection.finding_schema import Problem
 from detection.index import ensure_accounts
 from detection.models import Detector
@@ -152,19 +152,23 @@ def _store_batch(lines: Lines, actor: str, detector: str, namespace: str, origin
             acceptable.append(item)
         else:
             counts.reject(item.line, item.problems)
-    if acceptable:
+    if lines:
         with transaction.atomic():
             registry.hold(detector)  # others that send for this detector wait: what is known cannot change under us
-            owner = registry.taken_from(detector, actor=actor)
-            fresh = _classify(owner, acceptable, counts)
-            now = timezone.now()
-            ids = writing.write(owner, fresh, actor=actor, namespace=namespace, origin=origin, now=now) if fresh else []
-            named = [
-                (pk, [account.id for account in item.finding.accounts]) for pk, item in zip(ids, fresh, strict=True)
-            ]
-            detector_health.heard(owner, named, namespace=namespace, now=now)
+            if acceptable:
+                owner = registry.taken_from(detector, actor=actor)
+                _keep(owner, _classify(owner, acceptable, counts), actor, namespace, origin)
+            tally.add(detector, counts)
     counts.errors.sort(key=lambda rejection: rejection.line)
     return counts
+
+
+def _keep(owner: Detector, fresh: Sequence[Read], actor: str, namespace: str, origin: Origin) -> None:
+    """Write what is new, and let the detector's keeper know that it was heard, and of which accounts."""
+    now = timezone.now()
+    ids = writing.write(owner, fresh, actor=actor, namespace=namespace, origin=origin, now=now) if fresh else []
+    named = [(pk, [account.id for account in item.finding.accounts]) for pk, item in zip(ids, fresh, strict=True)]
+    detector_health.heard(owner, named, namespace=namespace, now=now)
 
 
 def _classify(owner: Detector, lines: Sequence[Read], counts: Counts) -> list[Read]:

@@ -432,3 +432,5 @@ from detection.models_registry import Quarantine as Quarantine  # noqa: E402
 from detection.models_registry import QuarantineLifted as QuarantineLifted  # noqa: E402
 from detection.models_registry import VersionRecall as VersionRecall  # noqa: E402
 from detection.models_registry import VersionReinstated as VersionReinstated  # noqa: E402
+from detection.models_tally import Received as Received  # noqa: E402
+from detection.models_tally import ReceivedHour as ReceivedHour  # noqa: E402

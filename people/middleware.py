@@ -12,8 +12,9 @@ from django.urls import reverse
 
 from people import second_factors, sessions
 from people.models import User
-from spine.principal import NOBODY, acting_as
+from spine.principal import NOBODY, acting_as, kind
 from spine.problems import PROBLEM
+from spine.tracing import PRINCIPAL_KIND
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
@@ -41,7 +42,9 @@ class PrincipalMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with acting_as(getattr(request.user, "principal", NOBODY)):
-            return self.get_response(request)
+            response = self.get_response(request)
+            request.META[PRINCIPAL_KIND] = kind()
+            return response
 
 
 class UnfinishedMiddleware:

@@ -11,6 +11,7 @@ RIGHTS: dict[str, frozenset[str]] = {
             "log.verify",
             "testers.read",
             "testers.write",
+            "system.read",
         }
     ),
     "case_lead": frozenset(
@@ -96,6 +97,7 @@ MEANINGS = {
     "findings.write": "send findings of one detector",
     "log.read": "read the log",
     "log.verify": "have the whole log verified",
+    "system.read": "see how workers, queues and feeds stand",
     "cases.break_glass": "break the glass of a restricted case",
 }
 

@@ -36,6 +36,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
     errors = PlaceSerializer(many=True, required=False)  # type: ignore[assignment]
     missing = serializers.ListField(child=serializers.CharField(), required=False)
+    request_id = serializers.CharField(required=False, help_text="of a 5xx: the server's log has it under this id")
 
 
 def answers(status: int | tuple[int, str], body: Any, *refusals: int) -> dict[Any, Any]:

@@ -4,6 +4,7 @@ import logging
 
 from django.utils import timezone
 
+from spine import presence
 from spine.models import Condition
 
 logger = logging.getLogger(__name__)
@@ -14,7 +15,7 @@ def tell(name: str, text: str) -> None:
     now = timezone.now()
     row = Condition(name=name, text=text[:1000], since=now, seen=now)
     Condition.objects.bulk_create([row], update_conflicts=True, unique_fields=["name"], update_fields=["text", "seen"])
-    logger.warning("%s: %s", name, text)
+    logger.warning("%s lasts; the page System says what it is", name)  # the text may quote what a source answered
 
 
 def settle(name: str) -> None:
@@ -24,5 +25,5 @@ def settle(name: str) -> None:
 
 
 def standing() -> list[Condition]:
-    """Everything that is wrong now, oldest first."""
-    return list(Condition.objects.order_by("since", "name"))
+    """Everything that is wrong now, oldest first; also what no process is left to tell. Two queries."""
+    return sorted([*Condition.objects.all(), *presence.silences()], key=lambda one: (one.since, one.name))

@@ -6,8 +6,9 @@ job to another. The last write of a job is fenced by the lease, so an attempt th
 All times of jobs are the database's: programs on machines whose clocks differ agree on whose lease has run out.
 """
 
+import logging
 import threading
-import traceback
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,11 +22,12 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
-from spine import outbox
+from spine import counting, outbox, tracing
 from spine.errors import Refused
 from spine.models import Job, JobState
 from spine.principal import acting_as
 
+logger = logging.getLogger(__name__)
 MOST_ATTEMPTS = 3
 KEEPER = "system:jobs"  # who keeps the books of jobs, whoever they are done for
 
@@ -46,6 +48,7 @@ class Running:
     scope: uuid.UUID | None
     attempt: int
     holder: uuid.UUID
+    request_id: str = ""
 
     def progress(self, done: int, total: int, note: str = "") -> None:
         """Say how far the work is; raises LeaseLost when another attempt took over."""
@@ -66,10 +69,14 @@ class Running:
 def enqueue(
     kind: str, *, actor: str, key: str, args: dict[str, Any] | None = None, scope: uuid.UUID | None = None
 ) -> Job:
-    """Put work in the caller's transaction. While the same key waits or runs, that job is returned instead."""
+    """Put work in the caller's transaction. While the same key waits or runs, that job is returned instead.
+
+    It keeps the id of the request, or of the request behind the job or message, in which it is asked for.
+    """
     if kind not in settings.JOB_KINDS:
         raise LookupError(f"no handler for the job kind {kind!r} in JOB_KINDS")
-    fresh = Job(kind=kind, key=key, args=args or {}, actor=actor, scope=scope, created_at=Now())
+    asked_in = tracing.current().request
+    fresh = Job(kind=kind, key=key, args=args or {}, actor=actor, scope=scope, request_id=asked_in, created_at=Now())
     Job.objects.bulk_create([fresh], ignore_conflicts=True)
     job = Job.objects.filter(kind=kind, key=key, state__in=[JobState.QUEUED, JobState.RUNNING]).first()
     if job is None:  # it was there a moment ago and has just finished: this is new work
@@ -85,49 +92,61 @@ def _nudge(job_id: uuid.UUID) -> None:
     nudge(run_job, str(job_id))
 
 
-def run(job_id: uuid.UUID) -> bool:
-    """Take the job if it is free and do it; False when there was nothing to take."""
-    job = _take(job_id)
+def run(job_id: uuid.UUID, worker: str = "") -> bool:
+    """Take the job if it is free and do it; False when there was nothing to take. `worker` is who does it."""
+    job = _take(job_id, worker)
     if job is None:
         return False
+    with tracing.within(request=job.request_id, job=str(job.id)):
+        started = time.monotonic()
+        logger.info("job %s begins, attempt %s", job.kind, job.attempt)
+        outcome = _work(job)
+        logger.info(
+            "job %s: %s after %.1f s", job.kind, outcome or "lost to another attempt", time.monotonic() - started
+        )
+    return bool(outcome)
+
+
+def _work(job: Running) -> str:
+    """Call the handler and write down how it ended; empty when another attempt holds the job now."""
     handler = import_string(settings.JOB_KINDS[job.kind])
     try:
         with acting_as(job.actor), _heartbeat(job):
             result = handler(job)
-        _finish(job, JobState.DONE, result=result or {})
+        return _finish(job, JobState.DONE, result=result or {})
     except LeaseLost:
-        return False
+        return ""
     except Refused as refused:
         reasons = "; ".join([refused.message, *refused.missing])
-        _finish(job, JobState.FAILED, error=reasons)
-    except Exception as error:  # noqa: BLE001 - told on the job, in the page and in the log file
-        traceback.print_exc()
-        _finish(job, JobState.FAILED, error=f"{type(error).__name__}: {error}"[:2000])
-    return True
+        return _finish(job, JobState.FAILED, error=reasons)
+    except Exception as error:
+        logger.exception("job %s failed", job.kind)  # on the job, and in the page, with the error's own words
+        return _finish(job, JobState.FAILED, error=f"{type(error).__name__}: {error}"[:2000])
 
 
 @acting_as(KEEPER)
-def _take(job_id: uuid.UUID) -> Running | None:
+@transaction.atomic
+def _take(job_id: uuid.UUID, worker: str = "") -> Running | None:
+    """Take a job that waits, or one whose lease ran out before the sweeper came by."""
     holder = uuid.uuid4()
-    free = Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING, lease_until__lt=Now())
-    taken = Job.objects.filter(free, id=job_id, attempts__lt=MOST_ATTEMPTS).update(
-        state=JobState.RUNNING,
-        holder=holder,
-        lease_until=Now() + timedelta(seconds=settings.JOB_LEASE_SECONDS),
-        attempts=F("attempts") + 1,
-        started_at=Now(),
-        done=0,
-        note="",
-        error="",
-    )
-    if not taken:
-        return None
-    row = Job.objects.get(id=job_id)
-    return Running(row.id, row.kind, row.key, row.args, row.actor, row.scope, row.attempts, holder)
+    leased = {"holder": holder, "lease_until": Now() + timedelta(seconds=settings.JOB_LEASE_SECONDS), "worker": worker}
+    fresh = {"started_at": Now(), "done": 0, "note": "", "error": ""}
+    free = Job.objects.filter(id=job_id, attempts__lt=MOST_ATTEMPTS)
+    for still, ran_out in ((Q(state=JobState.QUEUED), 0), (Q(state=JobState.RUNNING, lease_until__lt=Now()), 1)):
+        if free.filter(still).update(state=JobState.RUNNING, attempts=F("attempts") + 1, **leased, **fresh):
+            row = Job.objects.get(id=job_id)
+            if ran_out:
+                counting.add(counting.EXPIRED, row.kind)
+            return Running(
+                row.id, row.kind, row.key, row.args, row.actor, row.scope, row.attempts, holder, row.request_id
+            )
+    return None
 
 
 @acting_as(KEEPER)
-def _finish(job: Running, state: JobState, *, result: dict[str, Any] | None = None, error: str = "") -> None:
+@transaction.atomic
+def _finish(job: Running, state: JobState, *, result: dict[str, Any] | None = None, error: str = "") -> str:
+    """Write down how it ended and count it; gives the state, empty when another attempt holds the job."""
     changed: dict[str, Any] = {
         "state": state,
         "result": result,
@@ -137,7 +156,14 @@ def _finish(job: Running, state: JobState, *, result: dict[str, Any] | None = No
     }
     if state == JobState.DONE:
         changed["done"] = F("total")
-    Job.objects.filter(id=job.id, holder=job.holder, state=JobState.RUNNING).update(**changed)
+    if not Job.objects.filter(id=job.id, holder=job.holder, state=JobState.RUNNING).update(**changed):
+        return ""
+    _count(job.kind, state)
+    return str(state)
+
+
+def _count(kind: str, state: JobState) -> None:
+    counting.add(counting.FINISHED, f"{kind} {state}")
 
 
 @contextmanager
@@ -167,10 +193,7 @@ def _heartbeat(job: Running) -> Iterator[None]:
 @acting_as(KEEPER)
 def sweep() -> int:
     """Hand back jobs of dead workers, park what killed three, send what nobody took; returns how many were sent."""
-    dead = Job.objects.filter(state=JobState.RUNNING, lease_until__lt=Now())
-    for job_id in dead.filter(attempts__gte=MOST_ATTEMPTS).values_list("id", flat=True):
-        _park(job_id)
-    dead.update(state=JobState.QUEUED, holder=None, lease_until=None, note="its worker died; waiting for another")
+    _hand_back()
     waiting = Job.objects.filter(state=JobState.QUEUED).order_by("created_at")
     ids = list(waiting.values_list("id", flat=True)[:100])
     for job_id in ids:
@@ -179,27 +202,41 @@ def sweep() -> int:
 
 
 @transaction.atomic
-def _park(job_id: uuid.UUID) -> None:
-    """Set a job aside for a person. Side effects: a message in the outbox."""
-    dead = Job.objects.filter(id=job_id, state=JobState.RUNNING, lease_until__lt=Now())
-    if dead.update(
-        state=JobState.PARKED,
-        finished_at=Now(),
-        holder=None,
-        lease_until=None,
-        error=f"its worker died {MOST_ATTEMPTS} times in a row; look at the worker's log, then start it again",
-    ):
-        outbox.put("job.parked", {"job": str(job_id)})
+def _hand_back() -> None:
+    """End every lease that ran out, and count it; a message for each job that is set aside.
+
+    One that a transaction holds this moment is met the next time.
+    """
+    dead = Job.objects.select_for_update(skip_locked=True).filter(state=JobState.RUNNING, lease_until__lt=Now())
+    for job in dead.only("id", "kind", "attempts", "request_id"):
+        row = Job.objects.filter(id=job.id)
+        freed: dict[str, Any] = {"holder": None, "lease_until": None}
+        counting.add(counting.EXPIRED, job.kind)
+        if job.attempts >= MOST_ATTEMPTS:
+            row.update(state=JobState.PARKED, finished_at=Now(), error=PARKED, **freed)
+            _count(job.kind, JobState.PARKED)
+            outbox.put("job.parked", {"job": str(job.id)})
+        else:
+            row.update(state=JobState.QUEUED, note="its worker died; waiting for another", **freed)
+        with tracing.within(request=job.request_id, job=str(job.id)):
+            logger.warning("job %s: its worker died, attempt %s", job.kind, job.attempts)
+
+
+PARKED = f"its worker died {MOST_ATTEMPTS} times in a row; look at the worker's log, then start it again"
 
 
 @acting_as(KEEPER)
+@transaction.atomic
 def stop(job: Job, *, why: str) -> bool:
     """End a job that waits or runs; False when it had ended. What an attempt has not written yet, it writes no more.
 
     The attempt that runs notices at its next progress, or when it would write.
     """
     going = Job.objects.filter(id=job.id, state__in=[JobState.QUEUED, JobState.RUNNING])
-    return bool(going.update(state=JobState.FAILED, holder=None, lease_until=None, finished_at=Now(), error=why[:2000]))
+    ended = going.update(state=JobState.FAILED, holder=None, lease_until=None, finished_at=Now(), error=why[:2000])
+    if ended:
+        _count(job.kind, JobState.FAILED)
+    return bool(ended)
 
 
 def start_again(job: Job, *, actor: str) -> Job:

@@ -159,6 +159,24 @@ class Condition(models.Model):
     seen = models.DateTimeField()
 
 
+class Seen(models.Model):
+    """A worker, or a piece of scheduled work, that has shown itself: since when, and when last (spine.presence)."""
+
+    name = models.CharField(max_length=200, primary_key=True)
+    since = models.DateTimeField()
+    seen = models.DateTimeField()
+    facts = models.JSONField(default=dict, help_text="of a worker: how many jobs at once, which release")
+
+
+class Counted(models.Model):
+    """A total that only grows (spine.counting)."""
+
+    pk = models.CompositePrimaryKey("name", "label")
+    name = models.CharField(max_length=60)
+    label = models.CharField(max_length=120)
+    value = models.BigIntegerField()
+
+
 class JobState(models.TextChoices):
     """Where a job is. Parked: it killed its worker three times and waits for a person."""
 
@@ -181,6 +199,8 @@ class Job(models.Model):
     state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.QUEUED)
     attempts = models.PositiveSmallIntegerField(default=0)
     holder = models.UUIDField(null=True, help_text="the attempt that holds the lease")
+    worker = models.CharField(max_length=200, blank=True, help_text="the worker that took it last")
+    request_id = models.CharField(max_length=64, blank=True, help_text="the request that asked for it")
     lease_until = models.DateTimeField(null=True)
     done = models.BigIntegerField(default=0)
     total = models.BigIntegerField(default=0)
@@ -203,6 +223,8 @@ class Job(models.Model):
         indexes = [
             models.Index(fields=["created_at"], condition=models.Q(state__in=["queued", "running"]), name="unfinished"),
             models.Index(fields=["scope", "-created_at"], name="jobs_of_one_case"),
+            models.Index(fields=["kind", "key", "created_at"], name="jobs_of_one_key"),
+            models.Index(fields=["kind"], condition=models.Q(state__in=["failed", "parked"]), name="jobs_that_failed"),
         ]
 
     @property
@@ -222,6 +244,7 @@ class Outbox(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     topic = models.CharField(max_length=60)
     payload = models.JSONField(default=dict)
+    request_id = models.CharField(max_length=64, blank=True, help_text="the request that it follows from")
     created_at = models.DateTimeField(default=timezone.now)
     handled_at = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)

@@ -1,5 +1,6 @@
 """Follow-ups that must happen once after a commit: written with the act, handled in a transaction of their own."""
 
+import logging
 from typing import Any
 
 from django.conf import settings
@@ -8,15 +9,18 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from spine import tracing
 from spine.models import Outbox
 from spine.principal import acting_as
+
+logger = logging.getLogger(__name__)
 
 
 def put(topic: str, payload: dict[str, Any]) -> Outbox:
     """Leave a message in the caller's transaction; it is handled soon after the commit, once."""
     if topic not in settings.OUTBOX_HANDLERS:
         raise LookupError(f"no handler for the topic {topic!r} in OUTBOX_HANDLERS")
-    message = Outbox.objects.create(topic=topic, payload=payload)
+    message = Outbox.objects.create(topic=topic, payload=payload, request_id=tracing.current().request)
     transaction.on_commit(_nudge)
     return message
 
@@ -48,13 +52,17 @@ def _relay_one(tried: list[Any]) -> int | None:
                 message = waiting.select_for_update(skip_locked=True).first()
                 if message is None:
                     return None
-                handler = import_string(settings.OUTBOX_HANDLERS[message.topic])
-                handler(message.payload)
+                with tracing.within(request=message.request_id):
+                    import_string(settings.OUTBOX_HANDLERS[message.topic])(message.payload)
                 Outbox.objects.filter(id=message.id).update(handled_at=timezone.now(), error="")
-                return 1
+            with tracing.within(request=message.request_id):
+                logger.info("follow-up %s: done", message.topic)
+            return 1
         except Exception as error:
             if message is None:  # no message was met: the database itself did not answer
                 raise
+            with tracing.within(request=message.request_id):
+                logger.exception("follow-up %s failed and is tried again", message.topic)
             tried.append(message.id)
             Outbox.objects.filter(id=message.id).update(
                 attempts=F("attempts") + 1, error=f"{type(error).__name__}: {error}"[:2000]

@@ -15,6 +15,11 @@ def current() -> str:
     return _current.get()
 
 
+def kind() -> str:
+    """What kind of principal acts: `user`, `detector`, `system`; empty when nobody is known. Fit for a log file."""
+    return _current.get().partition(":")[0]
+
+
 @contextmanager
 def acting_as(principal: str) -> Iterator[None]:
     """Act as this principal inside the block, in transactions that are open already too."""

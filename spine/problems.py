@@ -10,7 +10,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from spine import strict_json
+from spine import strict_json, tracing
 from spine.api import BadDocument
 from spine.errors import Conflict, NoRoom, Refused, Unreachable, is_no_room
 
@@ -33,7 +33,7 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
         logger.error("no room to store what was sent")
         return _later(NoRoom.message, NoRoom.retry_seconds)
     if isinstance(error, Unreachable):
-        logger.error("%s", error)
+        logger.error("the evidence store is not reached")
         return _later("The evidence store cannot be reached just now; nothing was kept. Try again.", 30)
     if not isinstance(error, exceptions.APIException):
         return None
@@ -82,6 +82,8 @@ def _answer(status_code: int, detail: str, errors: list[dict[str, str]]) -> Resp
     }
     if errors:
         body["errors"] = errors
+    if status_code >= 500:
+        body["request_id"] = tracing.current().request
     return Response(body, status=status_code, content_type=PROBLEM)
 
 

@@ -23,10 +23,10 @@ def nudge(task: "Task[..., Any]", *args: str) -> None:
         logger.warning("broker not reached, the sweeper will send %s: %s", task.name, type(error).__name__)
 
 
-@shared_task
-def run_job(job_id: str) -> None:
+@shared_task(bind=True)
+def run_job(self: "Task[..., Any]", job_id: str) -> None:
     """Do one job."""
-    jobs.run(uuid.UUID(job_id))
+    jobs.run(uuid.UUID(job_id), worker=str(self.request.hostname or ""))
 
 
 @shared_task

@@ -102,7 +102,7 @@ def test_only_addresses_with_a_reason_are_open_without_sign_in() -> None:
         "sign-in/company/",
         "sign-in/company/callback/",
     }
-    assert opened == {"healthz", "readyz", *sign_in}
+    assert opened == {"healthz", "readyz", "metrics", *sign_in}
 
 
 def test_templates_have_no_inline_script_style_handler_or_unescaped_text() -> None:

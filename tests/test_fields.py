@@ -74,6 +74,7 @@ READ: dict[str, dict[str, str]] = {
     "OneTime": {"person": ADMIN, "one_time_password": ADMIN},
     "Person": {"username": ADMIN, "display_name": ADMIN},
     "PreservationRequest": {"contact": CASES},
+    "Problem": {"request_id": EVERYBODY + "D"},  # of a 5xx, of one's own request
     "Proposal": {"marks": CASES},
     "Reader": {"username": CASES},
     "RecallDraft": {"text": CASES},
@@ -100,6 +101,9 @@ low high decided computed_at reinstated_at reinstated_reason
 findings
 lifecycle owner cadence_minutes heard_at silent_since every_minutes last_returned_at due_at lifted_at lifted_reason
 set_aside runbook description
+alive attempt checkpoint_seconds conditions created departed_seconds doing entries failing feeds findings follow_ups
+head_seconds last_at last_day last_hour log needs_attention oldest_seconds parked queued queues running schedule seconds
+silent_seconds slots task this_hour unnumbered unnumbered_seconds workers
 mapping settings schedule_minutes paused lag_seconds last_pull_at last_success_at caught_up_at reached_at next_pull_at
 last_error pages rejections more finding problems accepted
 findings_per_minute mebibytes_per_day requests_per_minute

@@ -160,6 +160,7 @@ LADDER = {
     "GET cases/<ref>/evidence/<number>/redactions/": "401 404 200 200 200 200 404",
     "POST cases/<ref>/evidence/<number>/redactions/": "401 404 400 400 400 403 404",
     "POST cases/<ref>/redactions/<proposal_id>/decide/": "401 404 400 400 400 403 404",
+    "GET system/": "401 200 403 403 403 403 403",
     "GET vault/": "401 200 200 200 200 200 403",
     "POST vault/verify/": "401 202 202 202 202 403 403",
     "GET cases/<ref>/uploads/": "401 404 200 200 200 200 404",

@@ -57,6 +57,8 @@ LADDER = {
     "POST healthz": "405 405 405 405 405 405",
     "GET readyz": "200 200 200 200 200 200",
     "POST readyz": "405 405 405 405 405 405",
+    "GET metrics": "404 404 404 404 404 404",  # no token and no address is set
+    "POST metrics": "404 404 404 404 404 404",
     "GET api/v1/docs/": "302 200 200 200 200 200",
     "POST api/v1/docs/": "302 405 405 405 405 405",
     # the frame; who is signed in already is led on
@@ -367,6 +369,8 @@ LADDER = {
     # the log, of which an administrator reads what tells of no case; this job is a case's
     "GET log/": "302 200 200 200 200 200",
     "POST log/": "302 405 405 405 405 405",
+    "GET system/": "302 200 403 403 403 403",
+    "POST system/": "302 405 403 403 403 403",
     "GET vault/": "302 200 200 200 200 200",
     "POST vault/": "302 405 405 405 405 405",
     "GET vault/verify/": "302 302 302 302 302 302",

@@ -18,6 +18,7 @@ MADE_HERE = {
         "count",
         "compact",
         "percent",
+        "lasting",
         "points",
         "floatformat",
         "date",

@@ -21,6 +21,7 @@ from cases.api import (
     log,
     preservation,
     redactions,
+    system,
     timeline,
     uploads,
     verdicts,
@@ -166,4 +167,5 @@ urlpatterns = [
     path("log/entries/<uuid:entry_id>/proof/", chain.InclusionProof.as_view(), name="log-inclusion"),
     path("log/verifications/", chain.Verifications.as_view(), name="log-verifications"),
     path("log/", log.Log.as_view(), name="log"),
+    path("system/", system.System.as_view(), name="system"),
 ]

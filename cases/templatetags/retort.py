@@ -31,6 +31,17 @@ def compact(value: int | Literal[""] | None) -> str:
 
 
 @register.filter
+def lasting(seconds: float | Literal[""] | None) -> str:
+    """A span of time in its largest unit: `40 s`, `12 min`, `3 h`, `5 d`."""
+    if seconds is None or seconds == "":
+        return NOTHING
+    for size, unit in ((172_800, "d"), (7200, "h"), (120, "min")):
+        if seconds >= size:
+            return f"{int(seconds // {'d': 86_400, 'h': 3600, 'min': 60}[unit]):,} {unit}"
+    return f"{int(seconds)} s"
+
+
+@register.filter
 def percent(share: float | Literal[""] | None) -> str:
     """A share 0–1 as whole percent, never rounded up to 100 or down to 0."""
     if share is None or share == "":

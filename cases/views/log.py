@@ -141,11 +141,13 @@ def failures(request: HttpRequest) -> list[dict[str, Any]]:
             "error": job.error,
             "attempts": job.attempts,
             "job": job if may_start_again(request, job) else None,
+            "follow_up": False,
         }
         for job in failed_jobs(request.user)[:50]
     ]
     for message in Outbox.objects.filter(handled_at=None, attempts__gt=0).order_by("created_at")[:50]:
         entry = {"at": message.created_at, "error": message.error, "attempts": message.attempts, "job": None}
+        entry["follow_up"] = True
         found.append({"title": f"follow-up of {message.topic}", **entry})
     return found
 

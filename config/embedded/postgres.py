@@ -47,8 +47,11 @@ timezone = 'UTC'
 log_timezone = 'UTC'
 lc_messages = 'C'
 log_line_prefix = '%m [%p] %q%u '
-log_min_duration_statement = 2000
+log_min_error_statement = panic
+log_error_verbosity = terse
+log_min_duration_statement = -1
 """
+# The last three: statements carry their values, and an error's details quote them; neither may stand in a log file.
 
 
 def start(home: Home) -> None:

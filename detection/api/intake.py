@@ -1,5 +1,6 @@
 """The doors through which detectors send findings: one, an array, or lines in bulk."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
@@ -13,17 +14,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import ingest, streams
+from detection import ingest, streams, tally
 from detection.api import bodies
 from detection.finding_schema import NativeFinding, Problem
 from detection.ingest import Counts, Form, Origin
 from detection.streams import BrokenStream, Line
 from people.authentication import DetectorPrincipal, needs
 from people.quotas import OverLimit, charge
+from spine import tracing
 from spine.answers import answers
 from spine.errors import Refused
 from spine.problems import PROBLEM
 
+logger = logging.getLogger(__name__)
 MOST_IN_ARRAY = 1000
 MOST_ARRAY_BYTES = 32 * 1024 * 1024
 JSON = "application/json"
@@ -149,7 +152,16 @@ class Sender(APIView):
             return _problem(409, "Not taken", refused.message, counts)
         except (OperationalError, InterfaceError):
             return interrupted(counts)
+        finally:
+            say(sender.name, counts)
         return answered(counts)
+
+
+def say(detector: str, counts: Counts) -> None:
+    """One line in the log file for what was sent: counts, nothing of it."""
+    figures = {name: getattr(counts, name) for name in ("received", *tally.OUTCOMES)}
+    words = ", ".join(f"{count:,} {name}" for name, count in figures.items())
+    logger.info("findings of %s: %s", detector, words, extra={"facts": {"detector": detector, **figures}})
 
 
 def answered(counts: Counts) -> Response:
@@ -183,6 +195,8 @@ def limited(counts: Counts, over: OverLimit) -> Response:
 
 def _problem(status: int, title: str, detail: str, counts: Counts) -> Response:
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **as_json(counts)}
+    if status >= 500:
+        body["request_id"] = tracing.current().request
     return Response(body, status=status, content_type=PROBLEM)
 
 

@@ -133,6 +133,7 @@ def back_from_provider(request: HttpRequest, provider_id: str) -> HttpResponse:
 
 
 def _failed(request: HttpRequest, trouble: Exception) -> HttpResponse:
-    """What happened is for the log of the process; an outsider learns that it failed."""
-    logger.warning("identity provider: %s: %s", type(trouble).__name__, trouble)
+    """What kind of trouble is for the log of the process, not what the provider answered: that may hold a token."""
+    logger.warning("identity provider: %s", type(trouble).__name__)
+    logger.debug("identity provider: %s", trouble)
     return refused(request, PROVIDER_FAILED)

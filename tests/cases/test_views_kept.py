@@ -113,7 +113,7 @@ def test_holds_page_takes_one_number_of_queries(cast: Cast, rows: int, django_as
         )
     client = client_of(cast.lead)
     client.get("/holds/")
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(16):
         client.get("/holds/")
 
 

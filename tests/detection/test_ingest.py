@@ -154,9 +154,9 @@ def test_failure_in_the_middle_keeps_committed_batches_alone(monkeypatch: pytest
 
 def test_store_asks_a_fixed_number_of_queries_a_batch(django_assert_num_queries: Any) -> None:
     store(line("first"))
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         store(line("one"))
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         store(*[line(f"f{number}") for number in range(300)])
 
 

@@ -45,6 +45,9 @@ OURS: dict[str, str] = {
     "webhookevent.type": "from a table of ours",
     "webhookevent.data": "our own ids and references",
     "keyuse.limit": "from a table of ours",
+    "counted.name": "from a table of ours",
+    "counted.label": "a kind and a state of a job",
+    "receivedhour.detector": "on no page; received.detector is the same",
     "telemetryfile.columns_present": "names of our own columns",
     "telemetryfile.columns_absent": "names of our own columns",
     "evidenceitem.media_type": "from a table of ours, by the first bytes",
@@ -118,6 +121,8 @@ SHAPES: dict[str, Callable[[Any, str], Any]] = {
     "versionprecision.by_verdict": lambda _, text: {text: 1},
     "feedpull.rejections": lambda _, text: [{"place": text, "line": 1, "pointer": text, "detail": text}],
     "telemetryfile.unknown_columns": lambda _, text: {text: 3},
+    "seen.name": lambda _, text: f"worker:{text}",
+    "seen.facts": lambda _, text: {"slots": 2, "version": text},
     "logentry.actor": lambda value, text: value if value.startswith("user:") else f"detector:{text}",
     "job.actor": lambda value, text: value if value.startswith("user:") else f"detector:{text}",
 }

@@ -30,6 +30,7 @@ EXPECTED = {
     "registers.write": "yes no no yes no no",
     "destruction.read": "yes yes no yes no no",
     "destruction.write": "yes no no yes no no",
+    "system.read": "yes no no no no no",
     "log.verify": "yes yes yes yes no no",
 }
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from spine import jobs, outbox
+from spine import counting, jobs, outbox, tracing
 from spine.errors import Refused
 from spine.models import Job, JobState, Outbox
 
@@ -43,8 +43,19 @@ def lose_the_lease(job: jobs.Running) -> dict[str, Any]:
     return {}
 
 
+def follow(job: jobs.Running) -> dict[str, Any]:
+    """A handler that begins more work, in both ways."""
+    with transaction.atomic():
+        outbox.put("happened", {"trace": True})
+        jobs.enqueue("remember", actor=job.actor, key="more")
+    return {}
+
+
 def handle(payload: dict[str, Any]) -> None:
     """An outbox handler."""
+    if payload.get("trace"):
+        CALLS.append(f"handled for {tracing.current().request}")
+        return
     if payload.get("fail"):
         raise ValueError("the handler cannot")
     CALLS.append(payload["n"])
@@ -54,7 +65,7 @@ def handle(payload: dict[str, Any]) -> None:
 def tables(settings: Any) -> None:
     CALLS.clear()
     settings.SEND_TASKS = False
-    kinds = {"remember": remember, "refuse": refuse, "break": break_down, "lose": lose_the_lease}
+    kinds = {"remember": remember, "refuse": refuse, "break": break_down, "lose": lose_the_lease, "follow": follow}
     settings.JOB_KINDS = {kind: f"tests.spine.test_jobs.{handler.__name__}" for kind, handler in kinds.items()}
     settings.OUTBOX_HANDLERS = dict.fromkeys(["happened", "job.parked"], "tests.spine.test_jobs.handle")
 
@@ -111,13 +122,13 @@ def test_refused_job_fails_with_the_sentence() -> None:
     assert (job.state, job.error) == (JobState.FAILED, "Not now.; a verdict")
 
 
-def test_mistake_in_a_handler_fails_the_job_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistake_in_a_handler_fails_the_job_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     job = enqueue("break")
     jobs.run(job.id)
 
     job.refresh_from_db()
     assert (job.state, job.error) == (JobState.FAILED, "ZeroDivisionError: a mistake")
-    assert "a mistake" in capsys.readouterr().err
+    assert "a mistake" in caplog.text
 
 
 def test_failed_job_started_again_is_a_job_of_its_own() -> None:
@@ -150,6 +161,36 @@ def test_job_of_a_dead_worker_is_handed_back_and_after_three_set_aside() -> None
         job.refresh_from_db()
         assert (job.attempts, job.state) == (attempt, JobState.PARKED if attempt == 3 else JobState.QUEUED)
     assert "died 3 times" in job.error
+
+
+def test_leases_that_ran_out_and_jobs_that_ended_are_counted() -> None:
+    job = enqueue()
+    for _ in range(2):
+        jobs._take(job.id)
+        Job.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        jobs.sweep()
+    jobs._take(job.id)
+    Job.objects.update(lease_until=timezone.now() - timedelta(seconds=1), attempts=1)
+    assert jobs.run(job.id) is True  # taken from the dead one before the sweeper came
+    jobs.run(enqueue("refuse").id)
+
+    found = counting.totals()
+    assert found[counting.EXPIRED] == {"remember": 3}
+    assert found[counting.FINISHED] == {"refuse failed": 1, "remember done": 1}
+
+
+def test_job_keeps_the_request_it_was_asked_for_in_and_what_it_begins_keeps_it_too() -> None:
+    with tracing.within(request="request-1"):
+        job = enqueue("follow")
+    assert jobs.run(job.id, worker="worker@here") is True
+
+    job.refresh_from_db()
+    assert (job.request_id, job.worker) == ("request-1", "worker@here")
+    assert list(Outbox.objects.values_list("request_id", flat=True)) == ["request-1"]
+    assert list(Job.objects.exclude(id=job.id).values_list("kind", "request_id")) == [("remember", "request-1")]
+    outbox.relay_all()
+    assert CALLS == ["handled for request-1"]
+    assert enqueue(key="other").request_id == ""
 
 
 def test_heartbeat_renews_the_lease_while_the_handler_works(settings: Any) -> None:

@@ -106,7 +106,18 @@ def _of_gunicorn(record: logging.LogRecord) -> None:
         record.msg, record.args = "A request could not be read", ()
 
 
-CHANGES = {"django": _of_django, "celery": _of_celery, "gunicorn": _of_gunicorn}
+def _of_connections(record: logging.LogRecord) -> None:
+    """What libraries say of connections outside names addresses with their queries: their first words remain."""
+    record.msg, record.args = re.split(r"[(%:]", str(record.msg))[0].strip(), ()
+
+
+CHANGES = {
+    "django": _of_django,
+    "celery": _of_celery,
+    "gunicorn": _of_gunicorn,
+    "urllib3": _of_connections,
+    "botocore": _of_connections,
+}
 
 
 def method_of(request: Any) -> str:

@@ -21,7 +21,7 @@ SCHEDULED = {
     "detection.tasks.pull_due_feeds": "Ask for pulls of feeds that are due",
     "detection.tasks.hear_detectors": "Notice detectors that are silent and canaries that are missing",
     "cases.tasks.send_due_webhooks": "Send what is due to webhooks",
-    "cases.tasks.tidy_webhooks": "Clear the log of webhooks",
+    "cases.tasks.tidy_webhooks": "Tell of webhook secrets that end, and forget old deliveries",
     "cases.tasks.measure_precision": "Measure the precision of detectors from verdicts",
     "cases.tasks.sweep_uploads": "End uploads nobody went on with",
 }
@@ -43,6 +43,7 @@ def system(request: HttpRequest) -> HttpResponse:
         "queues": [
             {"queue": one, "title": TITLES.get(one.kind, one.kind)} for one in now.work.queues if not one.is_idle
         ],
+        "follow_ups": [one for one in now.work.follow_ups if one.waiting],
         "schedule": [{"title": SCHEDULED.get(one.task, one.task), "seconds": one.seconds} for one in now.work.schedule],
         "feeds": [{"stands": one, "badge": BADGES[one.health.state]} for one in now.feeds],
         "failed": (failed := failures(request)),

@@ -250,6 +250,8 @@ def test_lines_of_libraries_name_no_path_and_quote_nothing() -> None:
     )
     assert discreet("gunicorn.error", "Error handling request %s", "/?q=acct_canary") == "Error handling request"
     assert discreet("gunicorn.error", "Invalid request from ip=1.1.1.1: acct_canary") == "A request could not be read"
+    retried = ("Retrying (%r) after connection broken by '%r': %s", 1, OSError("acct_canary"), "/?key=acct_canary")
+    assert discreet("urllib3.connectionpool", *retried) == "Retrying"
     context = {"name": "spine.tasks.sweep", "id": "1", "exc": "ValueError('acct_canary')"}
     trouble = discreet(
         "celery.app.trace", "Task %(name)s[%(id)s] raised: %(exc)s", context, exc_info=caught(of_a_value)

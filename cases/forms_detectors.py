@@ -1,11 +1,14 @@
 """Forms of a detector's page: they check shape, the verbs check the rules."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django import forms
 
 from cases.forms import lines
 from detection.detector_verbs import LONGEST_DESCRIPTION, MEANINGS, MOST_MINUTES, MOVES
+from detection.finding_schema import ATTRIBUTE_TYPES
+from detection.grouping import Grouping, grouping_of
 from detection.models import Detector, Lifecycle
 from people.models import DetectorKey
 
@@ -54,6 +57,45 @@ class MoveForm(forms.Form):
         ways = MOVES[detector.lifecycle]
         choices = [(to, f"{Lifecycle(to).label} – {MEANINGS[to][0].lower()}{MEANINGS[to][1:]}") for to in ways]
         self.fields["to"].choices = choices  # type: ignore[attr-defined]
+
+
+class GroupingForm(forms.Form):
+    """How pushed findings are joined into leads."""
+
+    revision = forms.IntegerField(widget=forms.HiddenInput)
+    by = forms.MultipleChoiceField(
+        required=False,
+        label="Accounts that show the same",
+        choices=[(kind, kind.replace("_", " ")) for kind in ATTRIBUTE_TYPES],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="None: its findings are kept and not joined.",
+    )
+    window_hours = forms.IntegerField(min_value=1, label="Within hours")
+    least_findings = forms.IntegerField(min_value=1, label="In findings at least")
+    least_accounts = forms.IntegerField(min_value=2, label="Accounts at least")
+    least_score = forms.FloatField(min_value=0, max_value=1, label="Score at least")
+    most_accounts = forms.IntegerField(
+        min_value=2, label="Accounts at most", help_text="A value that more accounts show joins nobody."
+    )
+
+    def __init__(self, detector: Detector, data: Any = None) -> None:
+        stands = asdict(grouping_of(detector) or Grouping(by=()))
+        super().__init__(
+            data, initial={**stands, "by": list(stands["by"]), "revision": detector.revision}, auto_id="grouping_%s"
+        )
+
+    def given(self) -> dict[str, Any] | None:
+        """What the verb takes: None when no kind is chosen."""
+        found = {name: value for name, value in self.cleaned_data.items() if name != "revision"}
+        return found if found["by"] else None
+
+
+class ExcludeForm(forms.Form):
+    """A value that is to join no accounts."""
+
+    kind = forms.ChoiceField(choices=[(kind, kind.replace("_", " ")) for kind in ATTRIBUTE_TYPES], label="Kind")
+    value = forms.CharField(max_length=500)
+    reason = forms.CharField(max_length=1000, label="Why")
 
 
 class CanaryForm(forms.Form):

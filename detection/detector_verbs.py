@@ -4,6 +4,8 @@ Each verb writes one log entry. Nothing a detector has sent is ever changed or r
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,10 +14,13 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from detection.finding_schema import ATTRIBUTE_TYPES
+from detection.grouping import understood
 from detection.models import (
     Canary,
     Detector,
     DetectorVersion,
+    ExcludedValue,
     Lifecycle,
     Quarantine,
     QuarantineLifted,
@@ -106,6 +111,51 @@ def move_detector(detector: Detector, *, actor: str, revision: int, to: str, rea
     data = {"name": held.name, "old": held.lifecycle, "new": to, "reason": why}
     log.record(actor=actor, action="detector.moved", about=held, data=data)
     return Detector.objects.get(pk=held.pk)
+
+
+@transaction.atomic
+def set_grouping(detector: Detector, *, actor: str, revision: int, grouping: Mapping[str, Any] | None) -> Detector:
+    """Say how the detector's findings are joined into leads; None: they are not. Side effects: one log entry.
+
+    What arrives from now on is grouped; what came before only where it shares something with that. Refused for a
+    built-in detector, whose findings are clustered by runs.
+    """
+    held = _held(detector, revision)
+    if held.built_in:
+        raise Refused("Findings of a built-in detector are clustered by runs.", field="grouping")
+    new = None if grouping is None else asdict(understood(grouping))
+    new = new and {**new, "by": list(new["by"])}
+    if new == held.grouping:
+        return held
+    Detector.objects.filter(pk=held.pk).update(grouping=new, revision=held.revision + 1)
+    data = {"name": held.name, "old": held.grouping, "new": new}
+    log.record(actor=actor, action="detector.grouped", about=held, data=data)
+    return Detector.objects.get(pk=held.pk)
+
+
+@transaction.atomic
+def exclude_value(*, actor: str, kind: str, value: str, reason: str) -> ExcludedValue:
+    """Let a value join no accounts from now on, in runs and groups. Side effects: one log entry, without the value."""
+    why, text = _reason(reason), _text(value, "value", 500)
+    if kind not in ATTRIBUTE_TYPES and not kind.startswith("x-"):
+        raise Refused(f"Accepted are {', '.join(ATTRIBUTE_TYPES)}, and your own beginning with x-.", field="type")
+    if not text:
+        raise Refused("Name the value.", field="value")
+    made = ExcludedValue(type=kind, value=text, reason=why)
+    try:
+        with transaction.atomic():
+            made.save(force_insert=True)
+    except IntegrityError:
+        raise Refused("This value joins nobody already.", field="value") from None
+    log.record(actor=actor, action="value.excluded", about=made, data={"type": kind, "reason": why})
+    return made
+
+
+@transaction.atomic
+def readmit_value(found: ExcludedValue, *, actor: str) -> None:
+    """Let a value join accounts again. Side effects: one log entry, unless it did already."""
+    if ExcludedValue.objects.filter(pk=found.pk, removed_at=None).update(removed_at=timezone.now()):
+        log.record(actor=actor, action="value.readmitted", about=found, data={"type": found.type})
 
 
 @transaction.atomic

@@ -38,6 +38,7 @@ class Detector(models.Model):
         null=True, help_text="a finding at least this often; null: no promise"
     )
     heard_at = models.DateTimeField(null=True, help_text="when findings of it were last taken, new ones or repeated")
+    grouping = models.JSONField(null=True, help_text="how its findings are joined into leads; null: they are not")
     revision = models.PositiveIntegerField(default=1)
 
     class Meta:
@@ -427,7 +428,9 @@ from detection.models_feeds import FeedKind as FeedKind  # noqa: E402
 from detection.models_feeds import FeedPull as FeedPull  # noqa: E402
 from detection.models_registry import Canary as Canary  # noqa: E402
 from detection.models_registry import CanaryReturn as CanaryReturn  # noqa: E402
+from detection.models_registry import ExcludedValue as ExcludedValue  # noqa: E402
 from detection.models_registry import FindingBatch as FindingBatch  # noqa: E402
+from detection.models_registry import GroupingDue as GroupingDue  # noqa: E402
 from detection.models_registry import Quarantine as Quarantine  # noqa: E402
 from detection.models_registry import QuarantineLifted as QuarantineLifted  # noqa: E402
 from detection.models_registry import VersionRecall as VersionRecall  # noqa: E402

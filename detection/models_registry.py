@@ -27,6 +27,31 @@ class FindingBatch(models.Model):
         ]
 
 
+class GroupingDue(models.Model):
+    """A batch that waits to be grouped; gone when it was."""
+
+    batch = models.OneToOneField(FindingBatch, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    detector = models.ForeignKey("detection.Detector", on_delete=models.CASCADE, related_name="+")
+
+
+class ExcludedValue(models.Model):
+    """A value that joins no accounts: too common or known to be innocent, as somebody has said."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    type = models.CharField(max_length=40)
+    value = models.CharField(max_length=500)
+    reason = models.CharField(max_length=1000)
+    at = models.DateTimeField(default=timezone.now)
+    removed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["type", "value"], condition=models.Q(removed_at=None), name="a_value_is_excluded_once"
+            ),
+        ]
+
+
 class QuarantineQuerySet(models.QuerySet["Quarantine"]):
     """Words for questions about quarantines."""
 

@@ -140,7 +140,7 @@ JOIN detection_finding f ON f.id = s.finding_id
 JOIN detection_detector d ON d.id = f.detector_id AND d.lifecycle = 'active'
 JOIN detection_account a ON a.id = s.account_id
 JOIN detection_attribute t ON t.id = s.attribute_id
-WHERE NOT {set_aside} AND NOT {recalled} AND NOT {canary}
+WHERE NOT {set_aside} AND NOT {recalled} AND NOT {canary} AND NOT {excluded}
   AND a.namespace = %s AND f.window_start < %s AND f.window_end > %s
   AND NOT EXISTS (SELECT 1 FROM detection_finding n
                   WHERE n.detector_id = f.detector_id AND n.uid = f.uid AND n.version > f.version)
@@ -157,7 +157,12 @@ def _edges(namespace: str, window: Window) -> Iterator[Edge]:
     labels = _template_labels(window)
     with connection.cursor() as cursor:
         cursor.execute(
-            EDGES.format(set_aside=standing.SET_ASIDE, recalled=standing.RECALLED, canary=standing.CANARY),
+            EDGES.format(
+                set_aside=standing.SET_ASIDE,
+                recalled=standing.RECALLED,
+                canary=standing.CANARY,
+                excluded=standing.EXCLUDED,
+            ),
             [namespace, window.end, window.start],
         )
         while rows := cursor.fetchmany(10_000):

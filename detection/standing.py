@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from detection.models import Canary, FindingBatch, Quarantine, VersionRecall
 
-# For queries in SQL where f is the finding and a the account; the same as below.
+# For queries in SQL where f is the finding, a the account and t the attribute; the same as below.
 SET_ASIDE = """EXISTS (
     SELECT FROM detection_findingbatch b
     JOIN detection_quarantine q ON q.key_id = b.key_id AND b.received_at >= q.since
@@ -17,6 +17,8 @@ SET_ASIDE = """EXISTS (
 RECALLED = """EXISTS (
     SELECT FROM detection_versionrecall c WHERE c.detector_version_id = f.detector_version_id
         AND NOT EXISTS (SELECT FROM detection_versionreinstated r WHERE r.recall_id = c.id))"""
+EXCLUDED = """EXISTS (
+    SELECT FROM detection_excludedvalue x WHERE x.type = t.type AND x.value = t.value AND x.removed_at IS NULL)"""
 CANARY = """EXISTS (
     SELECT FROM detection_canary c WHERE c.namespace = a.namespace AND c.account_id = a.provider_id)"""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import shared_task
 
-from detection import detector_health, feed_health, pulling, runs, sources
+from detection import detector_health, feed_health, grouping, pulling, runs, sources
 from detection.models import TelemetrySource
 from spine.jobs import Running
 
@@ -37,6 +37,17 @@ def run_detectors(job: Running) -> dict[str, Any]:
 def pull_feed(job: Running) -> dict[str, Any]:
     """Jobs `feed.pull` and `feed.backfill`: what a feed's source has, from its cursor on or in a past window."""
     return pulling.pull(job)
+
+
+def group_findings(job: Running) -> dict[str, Any]:
+    """Job `findings.group`: what waits of a detector's findings, joined into clusters."""
+    return grouping.group(job)
+
+
+@shared_task
+def sweep_groups() -> int:
+    """Ask for the grouping of findings that wait while no job does."""
+    return grouping.sweep()
 
 
 @shared_task

@@ -7,7 +7,7 @@ from functools import cache
 from operator import itemgetter
 from uuid import UUID
 
-from detection import index
+from detection import grouping, index
 from detection.models import Detector, DetectorVersion, Finding, FindingAccount, FindingBatch, Sighting
 from detection.reading import Read
 from detection.registry import version_of
@@ -39,7 +39,7 @@ def write(
     entry, ids = log.record_values(
         actor=actor, action="findings.received", about=owner, data=data, model=Finding, values=values
     )
-    FindingBatch.objects.create(
+    batch = FindingBatch.objects.create(
         entry=entry, detector=owner, key_id=origin.key, feed_id=origin.feed, received_at=now, count=len(fresh)
     )
     stated = [(pk.bytes, account) for pk, item in zip(ids, fresh, strict=True) for account in item.finding.accounts]
@@ -59,6 +59,7 @@ def write(
             for seen in one.attributes
         ),
     )
+    grouping.due(owner, batch)
     return ids
 
 

@@ -44,6 +44,7 @@ READ: dict[str, dict[str, str]] = {
     "AccountDetail": {"provider_id": CASES},
     "Attribute": {"value": CASES},
     "CaseFinding": {"payload_sha256": CASES},
+    "Excluded": {"value": CASES},
     "Canary": {"provider_id": "ALNC"},
     "Certificate": {"key": "ALC"},
     "ClusterDetail": {"key": CASES},
@@ -96,6 +97,7 @@ READ: dict[str, dict[str, str]] = {
 }
 # Every other name of a field: it tells of no person, account or secret by itself, in whatever answer it stands.
 NEUTRAL = """
+grouping window_hours least_findings least_accounts least_score most_accounts
 recall_drafts cited recalled_at clusters leads cases dossiers disclosures precision recalls leaning by_verdict
 low high decided computed_at reinstated_at reinstated_reason
 findings

@@ -197,6 +197,7 @@ WRITES: dict[str, tuple[str, dict[str, Any]]] = {
     "PATCH people/<person_id>/": ("administrator", {"display_name": "Spare"}),
     "POST detectors/": ("administrator", {"name": "another"}),
     "PATCH detectors/<detector_id>/": ("administrator", {"revision": 1, "owner": "o", "cadence_minutes": 5}),
+    "POST attributes/excluded/": ("analyst", {"type": "ip", "value": "203.0.113.9", "reason": "r"}),
     "POST detectors/<detector_id>/canaries/": ("administrator", {"provider_id": "acct-8888", "every_minutes": 60}),
     "PATCH detector-keys/<key_id>/": ("administrator", {"requests_per_minute": 1000}),
     "POST brokers/": ("administrator", {"person": "counsel", "reason": "r"}),

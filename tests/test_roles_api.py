@@ -34,7 +34,7 @@ from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
 from tests.cases.webhooks import make_delivery
 from tests.detection.feeds.made import make_folder_feed
-from tests.detection.registered import make_canary, make_detector, make_quarantine, make_version
+from tests.detection.registered import make_canary, make_detector, make_excluded, make_quarantine, make_version
 from tests.factories import START, Cast, add_exhibit, make_case, make_lead, make_person, preserve_all, provider_ids
 
 # The doors for findings commit by themselves, so the tests do too.
@@ -97,6 +97,9 @@ LADDER = {
     "POST detectors/<detector_id>/versions/<detector_version_id>/reinstate/": "401 409 403 403 403 403 403",
     "GET cases/<ref>/recalls/": "401 404 200 200 200 200 404",
     "POST cases/<ref>/recalls/<flag_id>/answer/": "401 404 400 400 400 403 404",
+    "GET attributes/excluded/": "401 403 200 200 200 200 403",
+    "POST attributes/excluded/": "401 403 400 400 403 403 403",
+    "DELETE attributes/excluded/<excluded_id>/": "401 403 204 204 403 403 403",
     "PATCH detectors/<detector_id>/": "401 400 403 403 403 403 403",
     "GET detectors/<detector_id>/canaries/": "401 200 200 200 200 200 403",
     "POST detectors/<detector_id>/canaries/": "401 400 403 403 403 403 403",
@@ -363,6 +366,7 @@ def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]
         "canary_id": make_canary(outside).id,
         "detector_version_id": make_version(outside).id,
         "flag_id": flagged(case).id,
+        "excluded_id": make_excluded().id,
         "quarantine_id": make_quarantine(outside_key).id,
         "feed_id": feed.id,
         "term_id": designate(cast, cast.reader).id,

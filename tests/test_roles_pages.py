@@ -32,7 +32,7 @@ from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
 from tests.cases.webhooks import make_delivery
 from tests.detection.feeds.made import make_folder_feed
-from tests.detection.registered import make_canary, make_detector, make_quarantine, make_version
+from tests.detection.registered import make_canary, make_detector, make_excluded, make_quarantine, make_version
 from tests.factories import START, Cast, make_case, make_lead, make_person, provider_ids
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
@@ -48,7 +48,7 @@ HOLD_VERBS = ("custodians", "ask-release", "release")
 CUSTODIAN_VERBS = ("acknowledge", "acknowledge-for", "remind")
 SET = "cases/<ref>/sets/<exhibit>/"
 DETECTOR_VERBS = (
-    *("describe", "move", "canaries", "quarantines", "quarantines/<found>/lift"),
+    *("describe", "move", "grouping", "canaries", "quarantines", "quarantines/<found>/lift"),
     "canaries/<canary>/remove",
 )
 LADDER = {
@@ -221,6 +221,10 @@ LADDER = {
     # detectors: administrators hold them to account; everybody may see how they stand
     "GET detectors/": "302 200 200 200 200 200",
     "POST detectors/": "302 405 405 405 405 405",
+    "GET detectors/excluded/": "302 403 200 200 200 200",
+    "POST detectors/excluded/": "302 403 422 422 403 403",
+    "GET detectors/excluded/<pk>/readmit/": "302 403 302 302 302 302",  # to the list
+    "POST detectors/excluded/<pk>/readmit/": "302 403 302 302 403 403",
     "GET detectors/<pk>/versions/<version>/": "302 200 200 200 200 200",
     "POST detectors/<pk>/versions/<version>/": "302 405 405 405 405 405",
     **{f"GET detectors/<pk>/versions/<version>/{verb}/": "302 302 302 302 302 302" for verb in ("recall", "reinstate")},
@@ -422,6 +426,7 @@ KINDS = {
     "custodians/": "custodian",
     "sources/": "source",
     "detectors/": "detector",
+    "detectors/excluded/": "excluded",
     "cases/<ref>/recalls/": "flag",
     "feeds/": "feed",
     "webhooks/": "webhook",
@@ -438,7 +443,7 @@ TRACES = (
 # What an administrator does here, to somebody made for that.
 TRACES += ("person.disabled", "person.enabled", "person.one_time_password", "person.second_factor_reset")
 TRACES += ("token.revoked", "detector_key.revoked")
-TRACES += ("exchange_set.proved", "canary.removed")
+TRACES += ("exchange_set.proved", "canary.removed", "value.readmitted")
 TRACES += ("deconfliction.read",)
 TRACES += ("webhook.tested", "webhook.sent_again")
 # Addresses under api/v1/ answer keys as well as browsers: tests/test_roles_api.py has their ladder.
@@ -522,6 +527,7 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
         "<found>": make_quarantine(outside_key).pk,
         "<version>": make_version(outside).pk,
         "flag": flagged(case).pk,
+        "excluded": make_excluded().pk,
         "feed": feed.pk,
         "source": TelemetrySource.objects.get(name="api-logs").pk,
         "<ref>": case.ref,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,10 +16,19 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from cases import precision
-from cases.forms_detectors import CanaryForm, DescribeForm, LiftForm, MoveForm, QuarantineForm
+from cases.forms_detectors import (
+    CanaryForm,
+    DescribeForm,
+    ExcludeForm,
+    GroupingForm,
+    LiftForm,
+    MoveForm,
+    QuarantineForm,
+)
 from cases.views import case_frame, shared
 from detection import detector_health, detector_verbs, queries, standing
-from detection.models import Canary, Detector, FindingBatch, Lifecycle, Quarantine, VersionRecall
+from detection.grouping import grouping_of
+from detection.models import Canary, Detector, ExcludedValue, FindingBatch, Lifecycle, Quarantine, VersionRecall
 from people.models import DetectorKey
 from people.policy import requires
 from people.rights import may
@@ -26,6 +36,7 @@ from spine.errors import Refused
 
 BADGES = {Lifecycle.DRAFT: "queued", Lifecycle.MONITOR: "running", Lifecycle.ACTIVE: "done", Lifecycle.RETIRED: ""}
 DAYS = timedelta(days=7)
+SHOWN = 500
 Bound = dict[str, forms.Form]
 
 
@@ -88,6 +99,56 @@ def move(request: HttpRequest, pk: UUID) -> HttpResponse:
         lambda found, form, actor: detector_verbs.move_detector(found, actor=actor, **form.cleaned_data),
         "The detector is moved.",
     )
+
+
+@requires("detectors.read", "detectors.write")
+def group(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Say how its findings are joined into leads."""
+    return _posted(
+        request,
+        pk,
+        "grouping_form",
+        GroupingForm,
+        lambda found, form, actor: detector_verbs.set_grouping(
+            found, actor=actor, revision=form.cleaned_data["revision"], grouping=form.given()
+        ),
+        "The grouping is saved.",
+    )
+
+
+@requires("leads.read")
+def excluded(request: HttpRequest) -> HttpResponse:
+    """The values that join no accounts, and a form for another."""
+    writes = may(request.user, "leads.write")
+    if request.method == "POST" and not writes:
+        raise PermissionDenied
+    form = ExcludeForm(request.POST if request.method == "POST" else None, auto_id="exclude_%s")
+    if form.is_bound and form.is_valid():
+        try:
+            detector_verbs.exclude_value(actor=shared.person(request).principal, **form.cleaned_data)
+        except Refused as refusal:
+            case_frame.refuse(form, refusal)
+        else:
+            messages.success(request, "The value joins no accounts any more.")
+            return redirect("excluded")
+    context = {
+        "section": "detectors",
+        "page_title": "Values that join nobody",
+        "crumbs": [("Detectors", reverse("detectors")), ("Values that join nobody", "")],
+        "values": ExcludedValue.objects.filter(removed_at=None).order_by("type", "value")[:SHOWN],
+        "form": form if writes else None,
+    }
+    return render(request, "detectors/excluded.html", context, status=422 if form.is_bound else 200)
+
+
+@requires("leads.read", "leads.write")
+def readmit(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Let a value join accounts again."""
+    if request.method == "POST":
+        found = get_object_or_404(ExcludedValue, pk=pk)
+        detector_verbs.readmit_value(found, actor=shared.person(request).principal)
+        messages.success(request, "The value joins accounts again.")
+    return redirect("excluded")
 
 
 @requires("detectors.read", "detectors.write")
@@ -187,6 +248,7 @@ def _page(
         "identify": writes or may(request.user, "accounts.identify"),
         "week": FindingBatch.objects.filter(detector=found, received_at__gte=timezone.now() - DAYS),
         "versions": _versions(found),
+        "grouping": grouping_of(found),
         "feeds": list(found.feeds.order_by("name")),
         "keys": [key for key in keys.values() if key.revoked_at is None] if writes else [],
         "quarantines": [_quarantine(one, keys, bound) for one in _quarantines(found)],
@@ -234,6 +296,7 @@ def _forms(found: Detector, keys: dict[UUID, DetectorKey], bound: Bound) -> dict
     made: dict[str, Any] = {
         "describe_form": DescribeForm(found),
         "move_form": MoveForm(found),
+        "grouping_form": None if found.built_in else GroupingForm(found),
         "canary_form": None if found.built_in and not found.versions.all() else CanaryForm(auto_id="canary_%s"),
         "quarantine_form": QuarantineForm(found) if keys else None,
     }

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from detection import detector_health, queries, registry
-from detection.api.registry import ChangeDetectorSerializer, change
+from detection.api.registry import ChangeDetectorSerializer, GroupingSerializer, change
 from detection.models import Detector, DetectorVersion
 from people.actions.keys import KEY_DAYS
 from people.api.keys import LimitsSerializer
@@ -39,13 +39,14 @@ class DetectorSerializer(serializers.ModelSerializer[Detector]):
     """A detector and its versions."""
 
     versions = DetectorVersionSerializer(many=True, read_only=True)
+    grouping = GroupingSerializer(allow_null=True, read_only=True)
     silent_since = serializers.SerializerMethodField(help_text="since when less came than its cadence promises")
 
     class Meta:
         model = Detector
         fields: tuple[str, ...] = (
             *("id", "name", "title", "built_in", "created_at", "lifecycle", "owner", "description", "runbook"),
-            *("cadence_minutes", "heard_at", "silent_since", "revision", "versions"),
+            *("cadence_minutes", "heard_at", "silent_since", "grouping", "revision", "versions"),
         )
         read_only_fields = fields
 

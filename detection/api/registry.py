@@ -13,13 +13,24 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from detection import detector_health, detector_verbs, standing
-from detection.models import Canary, Detector, Lifecycle, Quarantine
+from detection.models import Canary, Detector, ExcludedValue, Lifecycle, Quarantine
 from people.authentication import needs
 from people.rights import may
 from spine import principal
 from spine.answers import answers, checked
 
 TAGS = ["detectors"]
+
+
+class GroupingSerializer(serializers.Serializer[Any]):
+    """How pushed findings are joined into leads: accounts that show the same value of one of these kinds."""
+
+    by = serializers.ListField(child=serializers.CharField(max_length=40), help_text="kinds of value that join")
+    window_hours = serializers.IntegerField(required=False, help_text="24 unless stated")
+    least_findings = serializers.IntegerField(required=False, help_text="2 unless stated")
+    least_accounts = serializers.IntegerField(required=False, help_text="2 unless stated")
+    least_score = serializers.FloatField(required=False, help_text="0 unless stated")
+    most_accounts = serializers.IntegerField(required=False, help_text="more make a hub, which joins nobody; 1,000")
 
 
 class ChangeDetectorSerializer(serializers.Serializer[Any]):
@@ -33,6 +44,7 @@ class ChangeDetectorSerializer(serializers.Serializer[Any]):
     cadence_minutes = serializers.IntegerField(
         required=False, allow_null=True, help_text="a finding at least this often, or an alarm; null takes it off"
     )
+    grouping = GroupingSerializer(required=False, allow_null=True, help_text="null: its findings are not grouped")
     lifecycle = serializers.ChoiceField(Lifecycle.choices, required=False)
     reason = serializers.CharField(
         required=False, default="", allow_blank=True, max_length=1000, help_text="why the lifecycle changes"
@@ -102,6 +114,7 @@ def change(detector: Detector, given: dict[str, Any]) -> Detector:
     """Describe a detector, move it on, or both, in one transaction."""
     actor, revision = principal.current(), given.pop("revision")
     to, reason = given.pop("lifecycle", None), given.pop("reason")
+    grouped, grouping = "grouping" in given, given.pop("grouping", None)
     promises_nothing = "cadence_minutes" in given and given["cadence_minutes"] is None
     with transaction.atomic():
         if given:
@@ -109,9 +122,80 @@ def change(detector: Detector, given: dict[str, Any]) -> Detector:
                 detector, actor=actor, revision=revision, promises_nothing=promises_nothing, **given
             )
             revision = detector.revision
+        if grouped:
+            detector = detector_verbs.set_grouping(detector, actor=actor, revision=revision, grouping=grouping)
+            revision = detector.revision
         if to is not None and to != detector.lifecycle:
             detector = detector_verbs.move_detector(detector, actor=actor, revision=revision, to=to, reason=reason)
     return detector
+
+
+class ExcludedSerializer(serializers.ModelSerializer[ExcludedValue]):
+    """A value that joins no accounts."""
+
+    class Meta:
+        model = ExcludedValue
+        fields = ("id", "type", "value", "reason", "at")
+        read_only_fields = fields
+
+
+class NewExcludedSerializer(serializers.Serializer[Any]):
+    """A value that is to join no accounts."""
+
+    type = serializers.CharField(max_length=40, help_text="such as ip")
+    value = serializers.CharField(max_length=500)
+    reason = serializers.CharField(max_length=1000)
+
+
+class ExcludedValues(generics.ListAPIView[ExcludedValue]):
+    """The values that join no accounts."""
+
+    permission_classes = [needs("leads.read", "leads.write")]
+    serializer_class = ExcludedSerializer
+    queryset = ExcludedValue.objects.filter(removed_at=None)
+
+    @extend_schema(
+        summary="List the values that join no accounts",
+        tags=["attributes"],
+        responses=answers(200, ExcludedSerializer(many=True)),
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.list(request, *args, **kwargs)
+
+    @extend_schema(
+        summary="Let a value join no accounts",
+        description="In runs and in groups of pushed findings, from now on.",
+        tags=["attributes"],
+        request=NewExcludedSerializer,
+        responses=answers(201, ExcludedSerializer, 400),
+        examples=[
+            OpenApiExample(
+                "a university's gateway",
+                value={"type": "ip", "value": "203.0.113.7", "reason": "The gateway of a whole university."},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        given = checked(NewExcludedSerializer, request.data)
+        made = detector_verbs.exclude_value(
+            actor=principal.current(), kind=given["type"], value=given["value"], reason=given["reason"]
+        )
+        return Response(ExcludedSerializer(made).data, status=201)
+
+
+class OneExcludedValue(APIView):
+    """One of them."""
+
+    permission_classes = [needs(write="leads.write")]
+
+    @extend_schema(
+        summary="Let a value join accounts again", tags=["attributes"], request=None, responses=answers(204, None, 404)
+    )
+    def delete(self, request: Request, excluded_id: UUID) -> Response:
+        found = get_object_or_404(ExcludedValue, pk=excluded_id)
+        detector_verbs.readmit_value(found, actor=principal.current())
+        return Response(status=204)
 
 
 class Canaries(APIView):

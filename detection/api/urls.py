@@ -24,6 +24,8 @@ urlpatterns = [
     path("attributes/<uuid:attribute_id>/", accounts.OneAttribute.as_view(), name="attribute"),
     path("detectors/", detectors.Detectors.as_view(), name="detectors"),
     path("detectors/<uuid:detector_id>/", detectors.OneDetector.as_view(), name="detector"),
+    path("attributes/excluded/", registry.ExcludedValues.as_view(), name="excluded-values"),
+    path("attributes/excluded/<uuid:excluded_id>/", registry.OneExcludedValue.as_view(), name="excluded-value"),
     path("detectors/<uuid:detector_id>/canaries/", registry.Canaries.as_view(), name="detector-canaries"),
     path(
         "detectors/<uuid:detector_id>/canaries/<uuid:canary_id>/",

@@ -308,6 +308,7 @@ STAGED: dict[str, tuple[str, Prepare]] = {
         lambda story: {"reason": "r"},
     ),
     "POST cases/<ref>/recalls/<flag_id>/answer/": ("analyst", lambda story: {"words": "w"}),
+    "DELETE attributes/excluded/<excluded_id>/": ("analyst", nothing),
     "DELETE detectors/<detector_id>/canaries/<canary_id>/": ("administrator", nothing),
     "POST feeds/": ("administrator", feed_of_the_drop),
     "POST feeds/try/": ("administrator", tried_feed),

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from detection import detector_verbs, registry
-from detection.models import Canary, Detector, DetectorVersion, Quarantine
+from detection.models import Canary, Detector, DetectorVersion, ExcludedValue, Quarantine
 from people.models import DetectorKey
 
 ADMIN = "user:admin"
@@ -32,3 +32,8 @@ def make_quarantine(key: DetectorKey, **changes: Any) -> Quarantine:
 def make_version(detector: Detector, version: str = "1.0") -> DetectorVersion:
     """A version of the detector that has spoken."""
     return registry.version_of(detector.name, version)
+
+
+def make_excluded(kind: str = "ip", value: str = "203.0.113.77") -> ExcludedValue:
+    """A value that joins nobody."""
+    return detector_verbs.exclude_value(actor="user:analyst", kind=kind, value=value, reason="A university's gateway")

@@ -49,6 +49,31 @@ class RejectForm(SeenForm):
     )
 
 
+class SnoozeForm(SeenForm):
+    """Out of the queue until a day, or until it has grown."""
+
+    days = forms.TypedChoiceField(
+        coerce=int,
+        choices=[(1, "a day"), (7, "a week"), (30, "30 days"), (90, "90 days"), (365, "a year")],
+        initial=7,
+        label="For",
+    )
+    factor = forms.TypedChoiceField(
+        coerce=float,
+        empty_value=None,
+        required=False,
+        choices=[
+            ("", "no matter how it grows"),
+            (1.5, "half as many again"),
+            (2, "twice as many"),
+            (5, "five times as many"),
+        ],
+        initial=2,
+        label="Or until it has this many accounts",
+    )
+    note = forms.CharField(required=False, max_length=2000, label="Why", widget=forms.Textarea(attrs={"rows": 2}))
+
+
 class ReopenForm(forms.Form):
     """Put a rejected lead back."""
 

@@ -5,12 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from cases.models import Lead, LeadDecision, LeadSighting
 from cases.models.lead import LeadState
 from detection.models import Cluster, Run
 from spine import log
+from spine.principal import acting_as
 
 ACTOR = "system:leads"
 LOCK = 0x6C656164  # "lead": runs raise their leads one after the other
@@ -133,10 +135,46 @@ def _data(cluster: Cluster) -> dict[str, Any]:
     }
 
 
+def _follow(lead: Lead, cluster: Cluster, *, woken: bool) -> None:
+    """A snoozed lead stands for the newer version all the same, and comes back when it has grown enough."""
+    if cluster.run.finished_at <= lead.cluster.run.finished_at:
+        return
+    lead.cluster = cluster
+    lead.save(update_fields=["cluster"])
+    if woken:
+        _wake(lead, f"it has grown to {cluster.account_count:,} accounts, {lead.wakes_at:,} were waited for")
+
+
+def _wake(lead: Lead, why: str) -> None:
+    """Back in the queue, with the reason, under one log entry."""
+    lead.state, lead.changed_at, lead.why_now = LeadState.WAITING, timezone.now(), f"snoozed until now: {why}"[:300]
+    lead.snoozed_until, lead.wakes_at = None, None
+    lead.save(update_fields=["state", "changed_at", "why_now", "snoozed_until", "wakes_at"])
+    log.record(actor=ACTOR, action="lead.woken", about=lead, data={"title": lead.cluster.title, "why": why})
+
+
+@acting_as(ACTOR)
+def wake_due() -> int:
+    """Bring back the leads whose time has come; gives how many. Safe from several processes at once."""
+    woken = 0
+    due = Lead.objects.filter(state=LeadState.SNOOZED, snoozed_until__lte=Now()).values_list("pk", flat=True)
+    for pk in list(due[:500]):
+        with transaction.atomic():
+            locked = Lead.objects.select_for_update(no_key=True, of=("self",)).select_related("cluster")
+            lead = locked.filter(pk=pk, state=LeadState.SNOOZED, snoozed_until__lte=Now()).first()
+            if lead is not None:
+                _wake(lead, "the day has come")
+                woken += 1
+    return woken
+
+
 def _see_again(lead: Lead, cluster: Cluster, overlap: float) -> None:
     """Note the sighting; a waiting lead moves on to the newer version, whatever was decided stays as decided."""
     before = lead.cluster.account_count
-    if lead.state == LeadState.WAITING and cluster.run.finished_at > lead.cluster.run.finished_at:
+    woken = lead.state == LeadState.SNOOZED and lead.wakes_at is not None and cluster.account_count >= lead.wakes_at
+    if lead.state == LeadState.SNOOZED:
+        _follow(lead, cluster, woken=woken)
+    elif lead.state == LeadState.WAITING and cluster.run.finished_at > lead.cluster.run.finished_at:
         lead.cluster, lead.changed_at = cluster, timezone.now()
         lead.why_now = (
             f"seen again in the run of {cluster.run.finished_at:%d %b %Y}: {cluster.account_count:,} accounts, "

@@ -13,6 +13,8 @@ SENTENCES = {
     "lead.raised": "raised a lead: {title}",
     "lead.raised_anew": "raised a lead that outgrew a rejected one ({before} accounts then, {accounts} now): {title}",
     "lead.seen_again": "saw a lead again in a newer run: {title}",
+    "lead.snoozed": "snoozed a lead until {until}, or {accounts} accounts",
+    "lead.woken": "brought a snoozed lead back: {why}",
     "lead.rejected": "rejected a lead: {reason}",
     "lead.reopened": "put a rejected lead back in the queue",
     "lead.assigned": "assigned a lead from {old} to {new}",

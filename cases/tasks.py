@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import shared_task
 
-from cases import destruction, precision, recalls, webhook_sending
+from cases import destruction, leads, precision, recalls, webhook_sending
 from cases.access import visible_cases
 from cases.actions import (
     base,
@@ -73,6 +73,12 @@ def flag_recalled(job: jobs.Running) -> dict[str, Any]:
     """Flag what leans on a recalled detector version (`cases.recalls.flag`)."""
     recall = VersionRecall.objects.select_related("detector_version__detector").get(pk=job.args["recall"])
     return recalls.flag(recall, on_progress=job.progress)
+
+
+@shared_task
+def wake_leads() -> int:
+    """Bring back snoozed leads whose time has come."""
+    return leads.wake_due()
 
 
 @shared_task

@@ -25,6 +25,7 @@ urlpatterns = [
     path("leads/<uuid:pk>/open/", lead.open_case, name="open_case"),
     path("leads/<uuid:pk>/join/", lead.join_case, name="join_case"),
     path("leads/<uuid:pk>/reject/", lead.reject_lead, name="reject_lead"),
+    path("leads/<uuid:pk>/snooze/", lead.snooze_lead, name="snooze_lead"),
     path("leads/<uuid:pk>/reopen/", lead.reopen_lead, name="reopen_lead"),
     path("leads/<uuid:pk>/assign/", lead.assign_lead, name="assign_lead"),
     path("cases/", case_list.cases, name="cases"),

@@ -95,6 +95,7 @@ WALLED: dict[str, Own | Through | HiddenLeads | Apart] = {
     "cases_recalldraft": Through("ask_id", "cases_disclosureask"),
     "cases_lead": HiddenLeads(),
     "cases_leadsighting": Through("lead_id", "cases_lead"),
+    "cases_leadsnooze": Through("lead_id", "cases_lead"),
     "cases_leaddecision": Through("lead_id", "cases_lead"),
     "cases_counseltrack": walls_apart.TRACK,
     "cases_counselmember": Through("track_id", "cases_counseltrack"),

@@ -340,6 +340,7 @@ CELERY_BEAT_SCHEDULE = {
     "detectors": {"task": "detection.tasks.hear_detectors", "schedule": 60, "options": {"expires": 60}},
     "webhooks": {"task": "cases.tasks.send_due_webhooks", "schedule": 15, "options": {"expires": 30}},
     "webhooks_tidy": {"task": "cases.tasks.tidy_webhooks", "schedule": 3600, "options": {"expires": 3600}},
+    "wake": {"task": "cases.tasks.wake_leads", "schedule": 60, "options": {"expires": 60}},
     "precision": {"task": "cases.tasks.measure_precision", "schedule": 600, "options": {"expires": 600}},
     "uploads": {"task": "cases.tasks.sweep_uploads", "schedule": 600, "options": {"expires": 1200}},
 }

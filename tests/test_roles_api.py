@@ -68,6 +68,7 @@ LADDER = {
     "GET leads/<lead_id>/": "401 403 200 200 200 200 403",
     "POST leads/<lead_id>/open/": "401 403 400 400 403 403 403",
     "POST leads/<lead_id>/join/": "401 403 400 400 403 403 403",
+    "POST leads/<lead_id>/snooze/": "401 403 400 400 403 403 403",
     "POST leads/<lead_id>/reject/": "401 403 400 400 403 403 403",
     "POST leads/<lead_id>/reopen/": "401 403 400 400 403 403 403",
     "POST leads/<lead_id>/assign/": "401 403 400 400 403 403 403",

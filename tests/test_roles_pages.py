@@ -37,7 +37,7 @@ from tests.factories import START, Cast, make_case, make_lead, make_person, prov
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
 ROLES = ("anonymous", "administrator", "case_lead", "analyst", "counsel", "reader")
-LEAD_VERBS = ("open", "join", "reject", "reopen", "assign")
+LEAD_VERBS = ("open", "join", "snooze", "reject", "reopen", "assign")
 CASE_VERBS = (
     *("edit", "assign", "move", "claims/<letter>", "alternatives/<slug>", "accounts/undo/<pk>"),
     *("access/restrict", "access/open-up", "access/add", "access/remove/<username>"),
@@ -138,6 +138,7 @@ LADDER = {
     **{f"GET leads/<pk>/{verb}/": "302 403 302 302 302 302" for verb in LEAD_VERBS},  # to the lead
     "POST leads/<pk>/open/": "302 403 422 422 403 403",
     "POST leads/<pk>/join/": "302 403 422 422 403 403",
+    "POST leads/<pk>/snooze/": "302 403 422 422 403 403",
     "POST leads/<pk>/reject/": "302 403 422 422 403 403",
     "POST leads/<pk>/reopen/": "302 403 409 409 403 403",  # it waits already
     "POST leads/<pk>/assign/": "302 403 422 422 403 403",

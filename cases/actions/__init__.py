@@ -16,7 +16,7 @@ from cases.actions.holds import (
     release_hold,
     remind,
 )
-from cases.actions.leads import assign_lead, join_case, open_case, reject_lead, reopen_lead
+from cases.actions.leads import assign_lead, join_case, open_case, reject_lead, reopen_lead, snooze_lead
 from cases.actions.preservation import answer_preservation, explain_absence, request_preservation
 from cases.actions.timeline import add_timeline_note, withdraw_timeline_note
 from cases.actions.verdicts import set_verdict, set_verdicts_picked
@@ -58,6 +58,7 @@ __all__ = [
     "set_verdict",
     "set_verdicts_matching",
     "set_verdicts_picked",
+    "snooze_lead",
     "undo_verdicts",
     "withdraw_timeline_note",
 ]

@@ -1,6 +1,8 @@
 """Verbs on leads: open a case from one, join it to a case, reject it, put it back, assign it."""
 
+import math
 import secrets
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
@@ -8,7 +10,7 @@ from django.utils import timezone
 
 from cases import language
 from cases.actions import base
-from cases.models import Case, CaseAccount, CaseCluster, Lead, LeadDecision
+from cases.models import Case, CaseAccount, CaseCluster, Lead, LeadDecision, LeadSnooze
 from cases.models.lead import LeadState
 from cases.vocabulary import RejectReason
 from detection.models import Cluster, ClusterMember
@@ -20,6 +22,8 @@ from spine.ids import new_id
 from spine.models import LogEntry
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+MOST_SNOOZE = timedelta(days=365)
+LEAST_FACTOR, MOST_FACTOR = 1.1, 100.0
 DECIDED = ("case.opened", "case.joined", "lead.rejected", "lead.reopened")
 
 
@@ -102,16 +106,48 @@ def reject_lead(lead: Lead, *, actor: User, reason: str, note: str = "", cluster
 
 
 @transaction.atomic
+def snooze_lead(
+    lead: Lead,
+    *,
+    actor: User,
+    until: datetime,
+    factor: float | None = None,
+    note: str = "",
+    cluster: UUID | None = None,
+) -> Lead:
+    """Take a waiting lead out of the queue until a moment, or until it has `factor` times the accounts it has now.
+
+    Side effects: one row; the lead is snoozed; one log entry. It comes back by itself, with the reason.
+    """
+    base.require(actor, "leads.write")
+    note = base.clean(note, field="note", label="The note", limit=2000, required=False)
+    now = timezone.now()
+    if not now < until <= now + MOST_SNOOZE:
+        raise Refused(f"A lead is snoozed until a moment within {MOST_SNOOZE.days} days from now.", field="until")
+    if factor is not None and not LEAST_FACTOR <= factor <= MOST_FACTOR:
+        raise Refused(f"It comes back at {LEAST_FACTOR:g} to {MOST_FACTOR:g} times its accounts.", field="factor")
+    row = _waiting(lead, cluster)
+    row.snoozed_until = until
+    row.wakes_at = None if factor is None else math.ceil(row.cluster.account_count * factor)
+    row.save(update_fields=["snoozed_until", "wakes_at"])
+    _move_lead(row, LeadState.SNOOZED)
+    snooze = LeadSnooze(lead=row, cluster=row.cluster, until=until, factor=factor, note=note, by=actor)
+    data = {"title": row.cluster.title, "until": until.isoformat(), "accounts": row.wakes_at or "–", "note": note}
+    log.record(actor=actor.principal, action="lead.snoozed", about=row, data=data, rows=[snooze])
+    return row
+
+
+@transaction.atomic
 def reopen_lead(lead: Lead, *, actor: User, note: str = "") -> Lead:
-    """Put a rejected lead back in the queue, as the newest run sees it.
+    """Put a rejected or snoozed lead back in the queue, as the newest run sees it.
 
     Side effects: the decision; the lead waits and stands for its newest sighting; one log entry. Raises Conflict when
-    it is not rejected any more, Refused when a later lead already stands in for it.
+    it is neither any more, Refused when a later lead already stands in for it.
     """
     base.require(actor, "leads.write")
     note = base.clean(note, field="note", label="The note", limit=2000, required=False)
     row = base.locked_lead(lead)
-    if row.state != LeadState.REJECTED:
+    if row.state not in (LeadState.REJECTED, LeadState.SNOOZED):
         raise base.lost(f"This lead is {row.get_state_display()}", _decided(row))
     if row.later.exists():
         raise Refused("A later lead of more accounts stands in for this one: decide about that one.")

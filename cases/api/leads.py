@@ -125,6 +125,17 @@ class RejectLeadSerializer(serializers.Serializer[Any]):
     cluster = serializers.UUIDField(required=False, allow_null=True, default=None, help_text=SEEN)
 
 
+class SnoozeLeadSerializer(serializers.Serializer[Any]):
+    """Until when, and how much growth ends it before."""
+
+    until = serializers.DateTimeField()
+    factor = serializers.FloatField(
+        required=False, allow_null=True, default=None, help_text="2: until it has twice the accounts it has now"
+    )
+    note = Words(required=False, allow_blank=True, default="")
+    cluster = serializers.UUIDField(required=False, allow_null=True, default=None, help_text=SEEN)
+
+
 class LeadNoteSerializer(serializers.Serializer[Any]):
     """A note for the log."""
 
@@ -247,12 +258,27 @@ class RejectLead(LeadVerb):
         return Response(_whole(self.lead(lead_id)))
 
 
+class SnoozeLead(LeadVerb):
+    """Waiting → snoozed."""
+
+    @extend_schema(
+        summary="Snooze a waiting lead until a moment, or until it has grown",
+        description="It comes back by itself, with the reason.",
+        tags=TAGS,
+        request=SnoozeLeadSerializer,
+        responses=answers(200, WholeLeadSerializer, 400, 404, 409),
+    )
+    def post(self, request: Request, lead_id: UUID) -> Response:
+        verbs.snooze_lead(self.lead(lead_id), actor=person(request), **checked(SnoozeLeadSerializer, request.data))
+        return Response(_whole(self.lead(lead_id)))
+
+
 class ReopenLead(LeadVerb):
     """Rejected → waiting."""
 
     @extend_schema(
-        summary="Put a rejected lead back in the queue",
-        description="It stands for what the newest run saw. 409 when it is not rejected any more.",
+        summary="Put a rejected or snoozed lead back in the queue",
+        description="It stands for what the newest run saw. 409 when it is neither any more.",
         tags=TAGS,
         request=LeadNoteSerializer,
         responses=answers(200, WholeLeadSerializer, 400, 404, 409),

@@ -41,6 +41,7 @@ urlpatterns = [
     path("leads/<uuid:lead_id>/open/", leads.OpenCase.as_view(), name="lead-open"),
     path("leads/<uuid:lead_id>/join/", leads.JoinCase.as_view(), name="lead-join"),
     path("leads/<uuid:lead_id>/reject/", leads.RejectLead.as_view(), name="lead-reject"),
+    path("leads/<uuid:lead_id>/snooze/", leads.SnoozeLead.as_view(), name="lead-snooze"),
     path("leads/<uuid:lead_id>/reopen/", leads.ReopenLead.as_view(), name="lead-reopen"),
     path("leads/<uuid:lead_id>/assign/", leads.AssignLead.as_view(), name="lead-assign"),
     path("cases/", cases.Cases.as_view(), name="cases"),

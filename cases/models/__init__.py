@@ -37,7 +37,7 @@ from cases.models.holds import (
     HoldReminder,
     HoldScope,
 )
-from cases.models.lead import Lead, LeadDecision, LeadSighting
+from cases.models.lead import Lead, LeadDecision, LeadSighting, LeadSnooze
 from cases.models.preservation import PreservationAbsence, PreservationAnswer, PreservationRequest
 from cases.models.recalls import RecallAnswer, RecallDraft, RecallFlag, VersionPrecision
 from cases.models.redaction import Redacted, RedactionDecision, RedactionProposal
@@ -89,6 +89,7 @@ __all__ = [
     "Lead",
     "LeadDecision",
     "LeadSighting",
+    "LeadSnooze",
     "LegalBasis",
     "Match",
     "MembershipChange",

@@ -1,5 +1,7 @@
 """Leads: clusters that wait for a person, what was decided about them, and when they were seen again."""
 
+from typing import ClassVar
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -16,6 +18,7 @@ class LeadState(models.TextChoices):
     WAITING = "waiting", "waiting"
     IN_CASE = "in_case", "in a case"
     REJECTED = "rejected", "rejected"
+    SNOOZED = "snoozed", "snoozed"
 
 
 class Lead(models.Model):
@@ -30,13 +33,19 @@ class Lead(models.Model):
     earlier = models.ForeignKey(
         "self", null=True, on_delete=models.PROTECT, related_name="later", help_text="a rejected lead this one outgrew"
     )
+    snoozed_until = models.DateTimeField(null=True)
+    wakes_at = models.PositiveIntegerField(null=True, help_text="accounts at which a snoozed lead comes back before")
     why_now = models.CharField(max_length=300)
     raised_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(state__in=LeadState.values), name="lead_state_is_known")
+            models.CheckConstraint(condition=models.Q(state__in=LeadState.values), name="lead_state_is_known"),
+            models.CheckConstraint(
+                condition=models.Q(state="snoozed", snoozed_until__isnull=False) | ~models.Q(state="snoozed"),
+                name="a_snoozed_lead_comes_back",
+            ),
         ]
         indexes = [models.Index(fields=["state", "-raised_at", "-id"], name="leads_newest_first")]
 
@@ -50,6 +59,20 @@ class LeadSighting(AppendOnly):
     lead = models.ForeignKey(Lead, on_delete=models.PROTECT, related_name="sightings")
     cluster = models.OneToOneField(Cluster, on_delete=models.PROTECT, related_name="sighting")
     overlap = models.FloatField(help_text="shared accounts over all accounts of both versions, 0–1")
+    at = models.DateTimeField(default=timezone.now)
+
+
+class LeadSnooze(AppendOnly):
+    """A lead is out of the queue until a day, or until it has grown so much."""
+
+    PERSONAL: ClassVar[tuple[str, ...]] = ("note",)
+
+    lead = models.ForeignKey(Lead, on_delete=models.PROTECT, related_name="snoozes")
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="+")
+    until = models.DateTimeField()
+    factor = models.FloatField(null=True, help_text="times its accounts at which it comes back before")
+    note = models.TextField(blank=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField(default=timezone.now)
 
 

@@ -1,6 +1,7 @@
 """A lead: why these accounts, what they could be instead, and the decision about it."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -9,11 +10,12 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from cases import actions, charts, queries, testers
 from cases.access import case_for, lead_for
-from cases.forms_lead import AssignLeadForm, JoinForm, OpenForm, RejectForm, ReopenForm
+from cases.forms_lead import AssignLeadForm, JoinForm, OpenForm, RejectForm, ReopenForm, SnoozeForm
 from cases.models import Lead
 from cases.models.case import CaseStatus
 from cases.models.lead import LeadState
@@ -107,6 +109,25 @@ def reject_lead(request: HttpRequest, pk: UUID) -> HttpResponse:
 @requires("leads.read", "leads.write")
 @posted
 @shared.chart_page
+def snooze_lead(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Take the lead out of the queue for some time, or until it has grown."""
+    found = lead_for(request.user, pk, write=True)
+    form = SnoozeForm(request.POST, auto_id="snooze_%s")
+    if not form.is_valid():
+        return _page(request, found, {"snooze_form": form}, status=422)
+    given = dict(form.cleaned_data)
+    until = timezone.now() + timedelta(days=given.pop("days"))
+    try:
+        actions.snooze_lead(found, actor=shared.person(request), until=until, **given)
+    except Refused as refusal:
+        return _refused(request, found, "snooze_form", form, refusal)
+    messages.success(request, f"Snoozed until {until:%d %B %Y}. It comes back by itself.")
+    return redirect("lead", found.pk)
+
+
+@requires("leads.read", "leads.write")
+@posted
+@shared.chart_page
 def reopen_lead(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Put a rejected lead back in the queue."""
     found = lead_for(request.user, pk, write=True)
@@ -182,6 +203,7 @@ def _page(
         "chart": charts.cluster_chart(cluster),
         "sanctioned": testers.members(cluster).count(),
         "hubs": cluster.run.hubs,
+        "snooze": found.snoozes.select_related("by").order_by("-at", "-pk").first(),
         "decisions": found.decisions.select_related("decided_by", "case").order_by("-at", "-pk"),
         "refusal": refusal,
         **(_offered(request, found) if may(request.user, "leads.write") else {}),
@@ -199,10 +221,11 @@ def _offered(request: HttpRequest, found: Lead) -> dict[str, Any]:
             "open_form": OpenForm(initial={**seen, "title": found.cluster.title}, auto_id="open_%s"),
             "join_form": _join_form(request, None, seen),
             "reject_form": RejectForm(initial=seen, auto_id="reject_%s"),
+            "snooze_form": SnoozeForm(initial={**seen, "days": 7, "factor": 2}, auto_id="snooze_%s"),
             "assign_form": AssignLeadForm(initial=holder, auto_id="assign_%s"),
             "taken_by_me": found.assignee_id == request.user.pk,
         }
-    if found.state == LeadState.REJECTED and not found.later.exists():
+    if found.state in (LeadState.REJECTED, LeadState.SNOOZED) and not found.later.exists():
         return {"reopen_form": ReopenForm(auto_id="reopen_%s")}
     return {}
 

@@ -39,6 +39,7 @@ TEXTS: dict[str, dict[str, Any]] = {
     "leads/<lead_id>/open/": {"title": "words", "summary": "words"},
     "leads/<lead_id>/join/": {"case": "words"},
     "leads/<lead_id>/assign/": {"to": "words", "expected": None},
+    "leads/<lead_id>/snooze/": {"until": "2027-01-01T00:00:00Z", "note": "words"},
     "leads/<lead_id>/reject/": {"reason": "other", "note": "words"},
     "leads/<lead_id>/reopen/": {"note": "words"},
     "cases/<ref>/": {"title": "words", "summary": "words"},

@@ -112,6 +112,8 @@ SENTENCES = {
     "recall.flagged": "flagged the case: it rests on {findings} findings of {name} {version}, which is recalled",
     "recall.drafted": "drafted a notice to {recipient}: {dossier} leans on {name} {version}, which is recalled",
     "recall.answered": "said what follows from the recall of {name} {version}",
+    "accounts.exported": "downloaded {count} accounts of {ref} by the provider's ids: {which}",
+    "accounts.listed": "downloaded what is known of {count} ids, {known} of them known",
 }
 # Details that are codes, each with the words people read; anything else stands as it is.
 WORDS: dict[str, Mapping[Any, Any]] = {

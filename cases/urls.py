@@ -2,7 +2,20 @@
 
 from django.urls import path
 
-from cases.views import access, case_list, chain, detector_keys, frame, jobs, lead, log, queue, system, vault
+from cases.views import (
+    access,
+    account_lists,
+    case_list,
+    chain,
+    detector_keys,
+    frame,
+    jobs,
+    lead,
+    log,
+    queue,
+    system,
+    vault,
+)
 from cases.views.urls_case import urlpatterns as case_pages
 from cases.views.urls_counsel import urlpatterns as counsel_pages
 from cases.views.urls_deconfliction import urlpatterns as deconfliction_pages
@@ -28,6 +41,7 @@ urlpatterns = [
     path("leads/<uuid:pk>/snooze/", lead.snooze_lead, name="snooze_lead"),
     path("leads/<uuid:pk>/reopen/", lead.reopen_lead, name="reopen_lead"),
     path("leads/<uuid:pk>/assign/", lead.assign_lead, name="assign_lead"),
+    path("accounts/", account_lists.account_lookup, name="account_lookup"),
     path("cases/", case_list.cases, name="cases"),
     path("break-glass/", access.break_glass, name="break_glass"),
     path("notices/<uuid:pk>/seen/", access.see_notice, name="see_notice"),

@@ -65,6 +65,7 @@ READ: dict[str, dict[str, str]] = {
     "HoldCustodian": {"person": CASES, "contact": CASES},
     "Inclusion": {"canonical": EVERYBODY, "key": EVERYBODY, "row": EVERYBODY},
     "Introduction": {"person": CASES},
+    "Known": {"provider_id": CASES},  # what one sent oneself
     "Link": {"value": CASES},
     "Made": {"token": EVERYBODY, "value": EVERYBODY},  # to who makes it, once
     "Me": {"username": EVERYBODY, "display_name": EVERYBODY},

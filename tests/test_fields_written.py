@@ -192,6 +192,7 @@ WRITES: dict[str, tuple[str, dict[str, Any]]] = {
     "POST telemetry/<source_id>/retention/": ("administrator", {"data_class": "flagged", "days": 400}),
     "PATCH feeds/<feed_id>/": ("administrator", {"revision": 1, "schedule_minutes": 30}),
     "PATCH webhooks/<webhook_id>/": ("administrator", {"revision": 1, "types": ["case.opened"]}),
+    "POST accounts/known/": ("reader", {"ids": ["acct-9999"]}),
     "POST tokens/": ("reader", {"name": "t", "scopes": ["cases.read"]}),
     "POST people/": ("administrator", {"username": "fresh", "role": "reader"}),
     "PATCH people/<person_id>/": ("administrator", {"display_name": "Spare"}),

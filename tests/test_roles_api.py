@@ -86,6 +86,8 @@ LADDER = {
     "GET findings/<finding_id>/received/": "401 403 200 200 200 403 403",
     "GET accounts/": "401 403 200 200 200 200 403",
     "POST accounts/lookup/": "401 403 400 400 400 400 403",
+    "POST accounts/known/": "401 403 400 400 400 400 403",
+    "GET cases/<ref>/accounts/download/": "401 404 200 200 200 403 404",
     "GET accounts/<account_id>/": "401 403 200 200 200 200 403",
     "GET attributes/": "401 403 200 200 200 200 403",
     "GET attributes/<attribute_id>/": "401 403 200 200 200 200 403",

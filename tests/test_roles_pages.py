@@ -133,6 +133,10 @@ LADDER = {
     # the queue leads an administrator to the log
     "GET ": "302 302 200 200 200 200",
     "POST ": "302 302 405 405 405 405",
+    "GET accounts/": "302 403 200 200 200 200",
+    "POST accounts/": "302 403 400 400 400 400",
+    "GET cases/<ref>/accounts/download/": "302 404 302 302 302 302",  # to the tab
+    "POST cases/<ref>/accounts/download/": "302 404 200 200 200 403",
     "GET leads/<pk>/": "302 403 200 200 200 200",
     "POST leads/<pk>/": "302 403 405 405 405 405",
     **{f"GET leads/<pk>/{verb}/": "302 403 302 302 302 302" for verb in LEAD_VERBS},  # to the lead
@@ -445,6 +449,7 @@ TRACES = (
 TRACES += ("person.disabled", "person.enabled", "person.one_time_password", "person.second_factor_reset")
 TRACES += ("token.revoked", "detector_key.revoked")
 TRACES += ("exchange_set.proved", "canary.removed", "value.readmitted")
+TRACES += ("accounts.exported",)
 TRACES += ("deconfliction.read",)
 TRACES += ("webhook.tested", "webhook.sent_again")
 # Addresses under api/v1/ answer keys as well as browsers: tests/test_roles_api.py has their ladder.

@@ -4,6 +4,7 @@ from django.urls import path
 
 from cases.api import (
     access,
+    account_lists,
     accounts,
     cases,
     chain,
@@ -35,6 +36,8 @@ from cases.api.urls_webhooks import urlpatterns as webhook_addresses
 
 app_name = "cases-api"
 urlpatterns = [
+    path("accounts/known/", account_lists.KnownAccounts.as_view(), name="known-accounts"),
+    path("cases/<str:ref>/accounts/download/", account_lists.DownloadAccounts.as_view(), name="case-accounts-download"),
     *recall_addresses,
     path("leads/", leads.Leads.as_view(), name="leads"),
     path("leads/<uuid:lead_id>/", leads.OneLead.as_view(), name="lead"),

@@ -23,6 +23,7 @@ from cases.views.masking import masked
 from cases.vocabulary import VerdictValue
 from detection.models import Account
 from people.policy import requires
+from people.rights import may
 from spine.errors import Refused
 from spine.models import Job, JobState
 
@@ -176,6 +177,9 @@ def _page(
         "pages": shared.pages(request, page, "accounts", total=match.total),
         "verdict_form": form if case_frame.writable(request, case) else None,
         "match": match,
+        "download": list(wanted.as_args().items()) or [("text", "")]
+        if may(request.user, "accounts.identify")
+        else None,
         "sanctioned": testers.among(matching(case, wanted)).count(),
         "filter_text": wanted.in_words(),
         "decisions": _decisions(case),

@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from cases.views import (
     access,
+    account_lists,
     accounts,
     case,
     case_log,
@@ -26,6 +27,7 @@ urlpatterns: list[URLPattern] = [
     path("cases/<str:ref>/claims/", claims.claims, name="case_claims"),
     path("cases/<str:ref>/claims/<str:letter>/", claims.judge, name="judge"),
     path("cases/<str:ref>/alternatives/<slug:slug>/", claims.answer_alternative, name="answer_alternative"),
+    path("cases/<str:ref>/accounts/download/", account_lists.download_accounts, name="download_accounts"),
     path("cases/<str:ref>/accounts/", accounts.accounts, name="case_accounts"),
     path("cases/<str:ref>/accounts/undo/<uuid:pk>/", accounts.undo_verdicts, name="undo_verdicts"),
     path("cases/<str:ref>/findings/", findings.findings, name="case_findings"),

@@ -1,0 +1,157 @@
+"""Lists of accounts: what is known of ids that somebody brings, and the accounts of a case for enforcement.
+
+Files are CSV by RFC 4180 in UTF-8. A text that a spreadsheet would take for a formula has an apostrophe before it
+(`cases.dossier.schedules.unguarded` takes exactly these away again).
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
+from uuid import UUID
+
+from django.db.models import Count, QuerySet
+
+from cases.access import Person, visible_cases, visible_leads
+from cases.dossier.schedules import cell
+from cases.models import CaseAccount, Lead
+from cases.models.lead import LeadState
+from detection.models import Account, ClusterMember, FindingAccount
+
+MOST_IDS = 10_000
+LONGEST_ID = 200
+CHUNK = 2000
+IN_MEMORY = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of one id: nothing, or an account with its findings, leads that wait, and cases with verdicts."""
+
+    provider_id: str
+    account: Account | None
+    findings: int
+    leads: int
+    cases: tuple[tuple[str, str], ...]
+
+    @property
+    def in_words(self) -> str:
+        """The cases with their verdicts, as a cell."""
+        return "; ".join(f"{ref}: {verdict}" for ref, verdict in self.cases)
+
+
+def ids_in(text: str) -> list[str]:
+    """The ids of a pasted or uploaded list, each once, in order: one a line, the first cell of each.
+
+    A first line that says `account`, `account_id`, `id` or `provider_id` is a heading.
+    """
+    lines = text.lstrip("\ufeff").splitlines()
+    cells = (next(iter(next(csv.reader([line]), [])), "").strip() for line in lines if line.strip())
+    found = list(dict.fromkeys(one for one in cells if one))
+    headings = {"account", "account_id", "id", "provider_id"}
+    return found[1:] if found and found[0].lower() in headings else found
+
+
+def known(person: Person, provider_ids: Iterable[str], namespace: str = "default") -> list[Known]:
+    """What is known of each id, in the order given; cases and leads are those this person may know of.
+
+    A fixed number of queries.
+    """
+    wanted = list(provider_ids)
+    accounts = {one.provider_id: one for one in Account.objects.filter(namespace=namespace, provider_id__in=wanted)}
+    pks = [one.pk for one in accounts.values()]
+    findings = _counted(FindingAccount.objects.filter(account__in=pks))
+    waiting = visible_leads(person).filter(state=LeadState.WAITING)
+    leads = _leads(waiting, pks)
+    held: dict[UUID, list[tuple[str, str]]] = {}
+    rows = CaseAccount.objects.filter(account__in=pks, case__in=visible_cases(person).values("pk"))
+    for row in rows.select_related("case").order_by("case__ref"):
+        held.setdefault(row.account_id, []).append((row.case.ref, row.get_value_display() or "no verdict"))
+    return [_known(name, accounts.get(name), findings, leads, held) for name in wanted]
+
+
+def _known(
+    name: str,
+    account: Account | None,
+    findings: Mapping[UUID, int],
+    leads: Mapping[UUID, int],
+    held: Mapping[UUID, list[tuple[str, str]]],
+) -> Known:
+    if account is None:
+        return Known(name, None, 0, 0, ())
+    return Known(name, account, findings.get(account.pk, 0), leads.get(account.pk, 0), tuple(held.get(account.pk, ())))
+
+
+def _counted(rows: QuerySet[FindingAccount]) -> dict[UUID, int]:
+    return dict(rows.order_by().values_list("account").annotate(n=Count("finding")))
+
+
+def _leads(waiting: QuerySet[Lead], accounts: list[UUID]) -> dict[UUID, int]:
+    members = ClusterMember.objects.filter(account__in=accounts, cluster__in=waiting.values("cluster"))
+    return dict(members.order_by().values_list("account").annotate(n=Count("cluster")))
+
+
+KNOWN_COLUMNS = ("provider_id", "known", "pseudonym", "first_seen", "last_seen", "findings", "leads", "cases")
+
+
+def known_rows(found: Iterable[Known]) -> Iterator[list[Any]]:
+    """The rows of the file on ids."""
+    for one in found:
+        account = one.account
+        yield [
+            one.provider_id,
+            account is not None,
+            account.pseudonym if account else None,
+            _when(account.first_seen if account else None),
+            _when(account.last_seen if account else None),
+            one.findings,
+            one.leads,
+            one.in_words,
+        ]
+
+
+CASE_COLUMNS = (
+    *("provider_id", "namespace", "pseudonym", "verdict", "decided_by", "decided_at", "strength"),
+    *("exchanges", "input_tokens", "output_tokens", "first_seen", "last_seen"),
+)
+
+
+def case_rows(rows: QuerySet[CaseAccount]) -> Iterator[list[Any]]:
+    """The rows of the file on a case's accounts, in the order of their pseudonyms; constant memory."""
+    found = rows.select_related("account", "member", "verdict__decided_by").order_by("account__pseudonym", "pk")
+    for row in found.iterator(chunk_size=CHUNK):
+        verdict, member = row.verdict, row.member
+        yield [
+            row.account.provider_id,
+            row.account.namespace,
+            row.account.pseudonym,
+            row.get_value_display() or "no verdict",
+            str(verdict.decided_by) if verdict and row.value else None,
+            _when(verdict.at if verdict and row.value else None),
+            round(member.strength, 4),
+            member.exchanges,
+            member.input_tokens,
+            member.output_tokens,
+            _when(member.first_seen),
+            _when(member.last_seen),
+        ]
+
+
+def as_csv(columns: Iterable[str], rows: Iterable[list[Any]]) -> IO[bytes]:
+    """The file, from its beginning; beyond some megabytes it lies on the disk, and is gone when it is closed."""
+    out = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - whoever sends it closes it
+    text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(columns)
+    writer.writerows([cell(value) for value in row] for row in rows)
+    text.flush()
+    text.detach()
+    out.seek(0)
+    return out
+
+
+def _when(moment: datetime | None) -> str | None:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None

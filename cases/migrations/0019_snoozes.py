@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('cases', '0018_recalls'),
-        ('detection', '0008_grouping'),
+        ('detection', '0009_grouping'),
         ('spine', '0005_destruction'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('detection', '0007_version_recalls'),
+        ('detection', '0008_observing'),
     ]
 
     operations = [

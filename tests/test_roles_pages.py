@@ -134,7 +134,7 @@ LADDER = {
     "GET ": "302 302 200 200 200 200",
     "POST ": "302 302 405 405 405 405",
     "GET accounts/": "302 403 200 200 200 200",
-    "POST accounts/": "302 403 400 400 400 400",
+    "POST accounts/": "302 403 422 422 422 422",
     "GET cases/<ref>/accounts/download/": "302 404 302 302 302 302",  # to the tab
     "POST cases/<ref>/accounts/download/": "302 404 200 200 200 403",
     "GET leads/<pk>/": "302 403 200 200 200 200",

@@ -53,6 +53,12 @@ class IdsForm(forms.Form):
         return list(dict.fromkeys(both))
 
 
+class AgainForm(forms.Form):
+    """The ids that were asked about, sent along with the download."""
+
+    ids = forms.CharField(widget=forms.Textarea(attrs={"hidden": True, "aria-hidden": "true"}))
+
+
 @requires("leads.read")
 def account_lookup(request: HttpRequest) -> HttpResponseBase:
     """A form for ids, and what is known of them; with `do=download` the same as a file."""
@@ -73,6 +79,11 @@ def account_lookup(request: HttpRequest) -> HttpResponseBase:
         return _page(request, form, refusal=refusal)
 
 
+def _quoted(found: list[Known]) -> list[str]:
+    """Each id as a line that is read as that id again."""
+    return ['"' + one.provider_id.replace('"', '""') + '"' for one in found]
+
+
 def _page(
     request: HttpRequest,
     form: IdsForm,
@@ -90,7 +101,7 @@ def _page(
         "known": sum(one.account is not None for one in found or []),
         "in_cases": sum(bool(one.cases) for one in found or []),
         "shown": SHOWN,
-        "ids": "\n".join(one.provider_id for one in found or []),
+        "again_form": AgainForm(initial={"ids": "\n".join(_quoted(found or []))}, auto_id="again_%s"),
         "refusal": refusal,
     }
     return render(request, "accounts/lookup.html", context, status=shared.status_of(refusal) if refusal else status)

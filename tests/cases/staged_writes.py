@@ -150,6 +150,11 @@ def receipt(story: Story) -> Body:
     return {"kind": "receipt", "number": "P-7", "answered_by": "b", "answered_at": "2026-06-01T00:00:00Z", "what": "w"}
 
 
+def snoozed(story: Story) -> Body:
+    story.named["lead_id"] = str(make_lead(provider_ids(3, "snooze")).pk)
+    return {"until": (timezone.now() + timedelta(days=7)).isoformat(), "factor": 2}
+
+
 def joined(story: Story) -> Body:
     case = story.fresh("joins")
     story.named["lead_id"] = str(make_lead(provider_ids(3, "joined")).pk)
@@ -338,6 +343,7 @@ STAGED: dict[str, tuple[str, Prepare]] = {
     "POST cases/<ref>/deconfliction/told/<approach_id>/reply/": ("case_lead", replied),
     "POST deconfliction/<question_id>/answer/": ("reader", answered),
     "POST brokers/<term_id>/end/": ("administrator", lambda story: {"reason": "r"}),
+    "POST leads/<lead_id>/snooze/": ("analyst", snoozed),
     "POST leads/<lead_id>/join/": ("analyst", joined),
     "POST leads/<lead_id>/open/": ("analyst", opened_case),
     "POST dossiers/<version_id>/approve/": ("counsel", approved),

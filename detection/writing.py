@@ -14,8 +14,8 @@ from detection.registry import version_of
 from detection.stated import Account, Stated
 from spine import copying, log
 
-NAMED = ("finding_id", "account_id", "exchanges", "input_tokens", "output_tokens")
-SEEN = ("finding_id", "account_id", "attribute_id", "count", "first_seen", "last_seen")
+NAMED = ("finding_id", "account_id"), ("exchanges", "input_tokens", "output_tokens")
+SEEN = ("finding_id", "account_id", "attribute_id"), ("count", "first_seen", "last_seen")
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ def write(
     stated = [(pk.bytes, account) for pk, item in zip(ids, fresh, strict=True) for account in item.finding.accounts]
     accounts = index.accounts(namespace, _seen(account for _, account in stated))
     attributes = index.attributes({seen.key for _, account in stated for seen in account.attributes})
-    copying.copy(
+    copying.copy_joins(
         FindingAccount,
-        NAMED,
-        ((row, accounts[one.id], one.exchanges, one.input_tokens, one.output_tokens) for row, one in stated),
+        *NAMED,
+        (((row, accounts[one.id]), (one.exchanges, one.input_tokens, one.output_tokens)) for row, one in stated),
     )
-    copying.copy(
+    copying.copy_joins(
         Sighting,
-        SEEN,
+        *SEEN,
         (
-            (row, accounts[one.id], attributes[seen.key], seen.count, seen.first, seen.last)
+            ((row, accounts[one.id], attributes[seen.key]), (seen.count, seen.first, seen.last))
             for row, one in stated
             for seen in one.attributes
         ),

@@ -93,7 +93,7 @@ _STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS | or
 def _plain(values: Sequence[object]) -> Sequence[object] | None:
     """Values that orjson writes in their canonical form, None where that is not certain."""
     kinds = set(map(type, values))
-    if float in kinds:
+    if float in kinds and not all(_is_plain(value) for value in values if type(value) is float):
         values = [orjson.Fragment(_float(value)) if type(value) is float else value for value in values]
     return values if kinds <= _PLAIN else None
 
@@ -104,11 +104,7 @@ def _orjson(members: Mapping[str, object]) -> bytes:
 
 def _text_of(value: object) -> str:
     """The form of what orjson does not write itself; an error in here is a refusal to it."""
-    if isinstance(value, bytes | memoryview):
-        return value.hex()
-    if isinstance(value, datetime):
-        return _known_timestamp(value)
-    raise TypeError
+    return _TEXTS[type(value)](value)
 
 
 def _row_bytes(table: str, row_id: UUID, fields: Mapping[str, object], personal: bytes) -> bytes:
@@ -137,9 +133,11 @@ def _integer(value: int) -> str:
 
 def _float(value: float) -> str:
     """Between these two a double that is not whole is written alike by Python and by RFC 8785."""
-    if 1e-4 <= abs(value) < 1e15 and not value.is_integer():
-        return repr(value)
-    return rfc8785.dumps(_double(value)).decode()
+    return repr(value) if _is_plain(value) else rfc8785.dumps(_double(value)).decode()
+
+
+def _is_plain(value: float) -> bool:
+    return 1e-4 <= abs(value) < 1e15 and not value.is_integer()
 
 
 def _hexadecimal(value: bytes | memoryview) -> str:
@@ -325,3 +323,4 @@ _QUICK: dict[type, Callable[[Any], str]] = {
     bytes: _hexadecimal,
     memoryview: _hexadecimal,
 }
+_TEXTS: dict[type, Callable[[Any], str]] = {bytes: bytes.hex, memoryview: memoryview.hex, datetime: _known_timestamp}

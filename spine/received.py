@@ -19,7 +19,7 @@ _SPACED_KEY = re.compile(rb'"\s+:')
 _AFTER_QUOTE = (b'" ', b'"\n', b'"\t', b'"\r')
 # An exponent, or something in a text that looks like one.
 _EXPONENT = re.compile(rb"e[-+\d]")
-_WHOLE_DOUBLE = (b".0,", b".0]", b".0}")
+_WHOLE_DOUBLE = re.compile(rb"\.0[,\]}]")
 # Whatever is written as a double; texts may hold the same, then a number is looked at that is none.
 _DOUBLE = re.compile(rb"[:\[,](-?\d+\.\d+(?:e[-+]?\d+)?|-?\d+e[-+]?\d+)")
 _OUTSIDE_BMP = re.compile(rb"[\xf0-\xf4]")
@@ -63,10 +63,7 @@ def _names_a_key_twice(raw: bytes, value: Any, canonical: bytes) -> bool:
 
 def _may_hold_an_odd_double(canonical: bytes) -> bool:
     """Whether a double may stand there that is whole, or large or small enough for orjson to write its exponent."""
-    one, two, three = _WHOLE_DOUBLE
-    if one in canonical or two in canonical or three in canonical:
-        return True
-    return _EXPONENT.search(canonical) is not None
+    return _WHOLE_DOUBLE.search(canonical) is not None or _EXPONENT.search(canonical) is not None
 
 
 def _keys(document: bytes) -> int:

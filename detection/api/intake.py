@@ -242,7 +242,7 @@ class BulkFindings(Sender):
         summary="Send findings in bulk",
         description=(
             "NDJSON, one finding a line, of any length up to the configured limit; read as it arrives and stored in "
-            "batches of about a thousand lines. When the body breaks off, what came before is kept and counted, and "
+            "batches of some thousand lines. When the body breaks off, what came before is kept and counted, and "
             "one error names the line. Sending the same again adds nothing."
         ),
         tags=["findings"],

@@ -137,14 +137,14 @@ def test_broken_stream_keeps_what_came_before_and_names_the_line() -> None:
 
 
 def test_failure_in_the_middle_keeps_committed_batches_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    written = copying.copy
+    written = copying.copy_joins
 
     def fail_at_third(model: Any, *args: Any) -> None:
         written(model, *args)
         if model is Sighting and Finding.objects.count() > 4:
             raise RuntimeError("the machine died")
 
-    monkeypatch.setattr(copying, "copy", fail_at_third)
+    monkeypatch.setattr(copying, "copy_joins", fail_at_third)
     counts = Counts()
     with pytest.raises(RuntimeError):
         store(*[line(f"f{number}") for number in range(6)], batch=2, counts=counts)

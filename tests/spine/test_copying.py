@@ -40,12 +40,17 @@ def test_every_value_of_a_row_comes_back() -> None:
 
 
 @pytest.mark.django_db
-def test_nothing_and_large_numbers_come_back() -> None:
+@pytest.mark.parametrize("joins", [False, True])
+def test_nothing_and_large_numbers_come_back(joins: bool) -> None:
     ingest.store([line()], actor=f"detector:{DETECTOR}", detector=DETECTOR)
     ingest.ensure_accounts("default", ["another"])
     finding, account = Finding.objects.get().pk, Account.objects.get(provider_id="another").pk
-    row = [finding.bytes, account.bytes, 2**63 - 1, None, 0]
-    copying.copy(FindingAccount, ("finding_id", "account_id", "exchanges", "input_tokens", "output_tokens"), [row])
+    ids, numbers = ("finding_id", "account_id"), ("exchanges", "input_tokens", "output_tokens")
+    row = (finding.bytes, account.bytes), (2**63 - 1, None, 0)
+    if joins:
+        copying.copy_joins(FindingAccount, ids, numbers, [row])
+    else:
+        copying.copy(FindingAccount, ids + numbers, [row[0] + row[1]])
     found = FindingAccount.objects.get(account=account)
     assert (found.exchanges, found.input_tokens, found.output_tokens) == (2**63 - 1, None, 0)
 

@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db.models import Count, QuerySet
 
 from cases.access import Person, visible_cases, visible_leads
-from cases.dossier.schedules import cell
+from cases.dossier import schedules
 from cases.models import CaseAccount, Lead
 from cases.models.lead import LeadState
 from detection.models import Account, ClusterMember, FindingAccount
@@ -144,9 +144,7 @@ def as_csv(columns: Iterable[str], rows: Iterable[list[Any]]) -> IO[bytes]:
     """The file, from its beginning; beyond some megabytes it lies on the disk, and is gone when it is closed."""
     out = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - whoever sends it closes it
     text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([cell(value) for value in row] for row in rows)
+    schedules.write(text, columns, rows)
     text.flush()
     text.detach()
     out.seek(0)

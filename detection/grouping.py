@@ -39,7 +39,7 @@ from spine.principal import acting_as
 
 ACTOR = "system:grouping"
 ALGORITHM, VERSION = "shared-value", "1.0.0"
-MOST_BATCHES = 200  # a job takes so many at a time, so that its memory does not grow with what waits
+MOST_BATCHES = 50  # a job takes so many at a time, so that its memory does not grow with what waits
 
 
 @dataclass(frozen=True)
@@ -130,34 +130,46 @@ def group(job: jobs.Running) -> dict[str, Any]:
 
 
 # Values of the chosen kinds that the waiting findings show, with everything current in the window that shows them too.
+# Each step looks its rows up one by one in an index (OFFSET 0 keeps the planner from another order): without
+# statistics, as in a fresh installation, it went through all findings for every value.
 ROWS = """
-WITH fresh AS (
+WITH fresh AS MATERIALIZED (
     SELECT DISTINCT t.id, t.type, t.value
     FROM detection_finding f
-    JOIN detection_sighting s ON s.finding_id = f.id
-    JOIN detection_attribute t ON t.id = s.attribute_id AND t.type = ANY(%(kinds)s)
-    WHERE f.entry_id = ANY(%(batches)s) AND f.score >= %(score)s
-        AND NOT {excluded}
-), shown AS (
-    SELECT fresh.id AS attribute_id, fresh.type, fresh.value, s.account_id, f.id AS finding_id, f.uid, f.signal,
-           f.score, coalesce(s.count, 1) AS count,
+    CROSS JOIN LATERAL (SELECT attribute_id FROM detection_sighting WHERE finding_id = f.id OFFSET 0) s
+    CROSS JOIN LATERAL (
+        SELECT id, type, value FROM detection_attribute WHERE id = s.attribute_id AND type = ANY(%(kinds)s) OFFSET 0
+    ) t
+    WHERE f.entry_id = ANY(%(batches)s) AND f.score >= %(score)s AND NOT {excluded}
+), shown AS MATERIALIZED (
+    SELECT fresh.id AS attribute_id, fresh.type, fresh.value, s.account_id, f.id AS finding_id, f.signal, f.score,
+           coalesce(s.count, 1) AS count,
            coalesce(s.first_seen, f.window_start) AS first_seen, coalesce(s.last_seen, f.window_end) AS last_seen
     FROM fresh
-    JOIN detection_sighting s ON s.attribute_id = fresh.id
-    JOIN detection_finding f ON f.id = s.finding_id AND f.detector_id = %(detector)s
-    JOIN detection_account a ON a.id = s.account_id
-    WHERE f.received_at >= %(since)s AND f.score >= %(score)s AND NOT {set_aside} AND NOT {recalled} AND NOT {canary}
+    CROSS JOIN LATERAL (
+        SELECT * FROM detection_sighting WHERE attribute_id = fresh.id ORDER BY attribute_id, account_id LIMIT %(most)s
+    ) s
+    CROSS JOIN LATERAL (
+        SELECT * FROM detection_finding
+        WHERE id = s.finding_id AND detector_id = %(detector)s AND received_at >= %(since)s AND score >= %(score)s
+        OFFSET 0
+    ) f
+    CROSS JOIN LATERAL (SELECT namespace, provider_id FROM detection_account WHERE id = s.account_id OFFSET 0) a
+    WHERE NOT {set_aside} AND NOT {recalled} AND NOT {canary}
         AND NOT EXISTS (SELECT FROM detection_finding n
                         WHERE n.detector_id = f.detector_id AND n.uid = f.uid AND n.version > f.version)
-), joining AS (
-    SELECT attribute_id, count(DISTINCT account_id) AS accounts, count(DISTINCT finding_id) AS findings
-    FROM shown GROUP BY attribute_id
 )
-SELECT shown.*, joining.accounts, joining.findings
-FROM shown JOIN joining USING (attribute_id)
-WHERE joining.accounts >= %(accounts)s AND joining.findings >= %(findings)s
-ORDER BY shown.type, shown.value, shown.account_id, shown.finding_id
+SELECT attribute_id, type, value, count(DISTINCT account_id), count(DISTINCT finding_id),
+       array_agg(account_id ORDER BY account_id, finding_id), array_agg(finding_id ORDER BY account_id, finding_id),
+       array_agg(signal ORDER BY account_id, finding_id), array_agg(score ORDER BY account_id, finding_id),
+       array_agg(count ORDER BY account_id, finding_id), array_agg(first_seen ORDER BY account_id, finding_id),
+       array_agg(last_seen ORDER BY account_id, finding_id)
+FROM shown
+GROUP BY attribute_id, type, value
+HAVING count(DISTINCT account_id) >= %(accounts)s AND count(DISTINCT finding_id) >= %(findings)s
+ORDER BY type, value
 """
+MOST_OF_A_VALUE = 200_000
 
 
 @dataclass(frozen=True)
@@ -169,7 +181,6 @@ class _Row:
     value: str
     account_id: UUID
     finding_id: UUID
-    uid: str
     signal: str
     score: float
     count: int
@@ -230,13 +241,19 @@ def _rows(detector: Detector, rule: Grouping, batches: list[UUID], since: dateti
         "batches": batches,
         "score": rule.least_score,
         "detector": detector.pk,
+        "most": MOST_OF_A_VALUE,
         "since": since,
         "accounts": rule.least_accounts,
         "findings": rule.least_findings,
     }
     with connection.cursor() as cursor:
         cursor.execute(query, chosen)
-        return [_Row(*row) for row in cursor.fetchall()]
+        found = cursor.fetchall()
+    return [
+        _Row(attribute, kind, value, *shown, accounts=accounts, findings=findings)
+        for attribute, kind, value, accounts, findings, *columns in found
+        for shown in zip(*columns, strict=True)
+    ]
 
 
 def _components(rows: Sequence[_Row]) -> list[list[_Row]]:

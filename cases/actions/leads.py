@@ -229,8 +229,9 @@ def _where(lead: Lead) -> str:
 
 
 def _decided(lead: Lead) -> LogEntry | None:
-    decision = lead.decisions.select_related("entry").order_by("at", "id").last()
-    return decision.entry if decision is not None else None
+    decisions = lead.decisions.select_related("entry").order_by("at", "id")
+    acts = [act for act in (decisions.last(), lead.snoozes.select_related("entry").order_by("at", "id").last()) if act]
+    return max(acts, key=lambda act: act.at).entry if acts else None
 
 
 def _decision(lead: Lead, actor: User, kind: LeadDecision.Kind, **details: object) -> LeadDecision:

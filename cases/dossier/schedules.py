@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
-from typing import Any
+from typing import Any, TextIO
 
 from cases.dossier.plain import visible
 from cases.dossier.reading import Row
@@ -150,11 +150,15 @@ def schedules(snapshot: Row) -> dict[str, bytes]:
 def table(columns: Columns, rows: Iterable[Row]) -> bytes:
     """One table with its header."""
     out = io.StringIO(newline="")
+    write(out, columns, ([value(row) for value in columns.values()] for row in rows))
+    return out.getvalue().encode()
+
+
+def write(out: TextIO, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """A header and rows of values, each as it stands in a cell."""
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(list(columns))
-    for row in rows:
-        writer.writerow([cell(value(row)) for value in columns.values()])
-    return out.getvalue().encode()
+    writer.writerows([cell(value) for value in row] for row in rows)
 
 
 def cell(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from cases import actions
 from cases.models import Case
@@ -46,6 +47,12 @@ def join_case(cast: Cast) -> Act:
 def reject_lead(cast: Cast) -> Act:
     lead = make_lead()
     return lambda actor: actions.reject_lead(lead, actor=actor, reason="evaluation")
+
+
+def snooze_lead(cast: Cast) -> Act:
+    lead = make_lead()
+    until = timezone.now() + timedelta(days=7)
+    return lambda actor: actions.snooze_lead(lead, actor=actor, until=until)
 
 
 def reopen_lead(cast: Cast) -> Act:
@@ -157,6 +164,7 @@ VERBS = [
     Verb(open_case, "case.opened"),
     Verb(join_case, "case.joined"),
     Verb(reject_lead, "lead.rejected"),
+    Verb(snooze_lead, "lead.snoozed"),
     Verb(reopen_lead, "lead.reopened"),
     Verb(assign_lead, "lead.assigned"),
     Verb(edit_case, "case.edited"),

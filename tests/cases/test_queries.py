@@ -86,7 +86,7 @@ def test_queue_lists_waiting_leads_and_filters(cast: Cast) -> None:
     assert list(queries.leads(cast.reader, text="payers")) == [waiting]
     assert list(queries.leads(cast.reader, assessment="shared_egress")) == [other]
     assert list(queries.leads(cast.lead, mine=True)) == [other]
-    assert queries.lead_counts(cast.reader) == {"waiting": 2, "in_case": 0, "rejected": 1}
+    assert queries.lead_counts(cast.reader) == {"waiting": 2, "in_case": 0, "rejected": 1, "snoozed": 0}
     assert queries.assessment_counts(queries.leads(cast.reader)) == {"coordinated_extraction": 1, "shared_egress": 1}
 
 

@@ -17,7 +17,7 @@ from tests.factories import Cast, make_case, make_lead, make_run, provider_ids
 from tests.servers import HOME
 
 pytestmark = pytest.mark.django_db
-VERBS = ("open_case", "join_case", "reject_lead", "assign_lead")
+VERBS = ("open_case", "join_case", "snooze_lead", "reject_lead", "assign_lead")
 
 
 @pytest.fixture

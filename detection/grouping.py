@@ -250,9 +250,9 @@ def _rows(detector: Detector, rule: Grouping, batches: list[UUID], since: dateti
         cursor.execute(query, chosen)
         found = cursor.fetchall()
     return [
-        _Row(attribute, kind, value, *shown, accounts=accounts, findings=findings)
+        _Row(attribute, kind, value, account, finding, signal, score, count, first, last, accounts, findings)
         for attribute, kind, value, accounts, findings, *columns in found
-        for shown in zip(*columns, strict=True)
+        for account, finding, signal, score, count, first, last in zip(*columns, strict=True)
     ]
 
 

@@ -227,7 +227,7 @@ def test_thehive_sb_sec_adv_2025_001_another_site_cannot_act_with_a_persons_sess
         answer = page.post(
             test_roles_pages.filled(path, page_stage), {"title": "x"}, headers={"Origin": "https://x.example"}
         )
-        assert answer.status_code == 403, line
+        assert answer.status_code == (404 if line == "POST metrics" else 403), line  # nothing is there for anybody
     for line in [line for line in test_roles_api.LADDER if not line.startswith("GET ")]:
         method, path = line.split()
         for kind in ("text/plain", "application/json", "application/x-www-form-urlencoded"):

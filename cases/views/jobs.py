@@ -34,6 +34,8 @@ TITLES = {
     "destruction.carry_out": "Destroying what two people ordered",
     "dossier.freeze": "Freezing the dossier",
     "dossier.render": "Rendering the dossier",
+    "findings.group": "Joining findings into leads",
+    "recall.flag": "Flagging what leans on a recalled detector version",
     "webhook.send": "Sending to a webhook",
 }
 

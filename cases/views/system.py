@@ -19,6 +19,8 @@ SCHEDULED = {
     "spine.tasks.sequence": "Number log entries and have them signed",
     "cases.tasks.verify_due": "Compare stored files that are due",
     "detection.tasks.pull_due_feeds": "Ask for pulls of feeds that are due",
+    "detection.tasks.sweep_groups": "Ask for the grouping of findings that wait",
+    "cases.tasks.wake_leads": "Bring back snoozed leads whose time has come",
     "detection.tasks.hear_detectors": "Notice detectors that are silent and canaries that are missing",
     "cases.tasks.send_due_webhooks": "Send what is due to webhooks",
     "cases.tasks.tidy_webhooks": "Tell of webhook secrets that end, and forget old deliveries",

@@ -29,7 +29,7 @@ def test_leads_stand_newest_first_with_counts_of_every_state(cast: Cast, analyst
     actions.reject_lead(make_lead(provider_ids(5, "c")), actor=cast.analyst, reason="evaluation")
     context = analyst.get("/").context
     assert [lead.pk for lead in context["leads"]] == [second.pk, first.pk]
-    assert labels(context["chips"]) == [("waiting", 2), ("in a case", 0), ("rejected", 1), ("all", 3)]
+    assert labels(context["chips"]) == [("waiting", 2), ("in a case", 0), ("rejected", 1), ("snoozed", 0), ("all", 3)]
     assert context["newest"] == second.raised_at
 
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from cases import notices, verifying
 from cases.access import Person, visible_cases, visible_jobs
 from cases.models import EvidenceItem
+from cases.notice_kinds import BANNERS
 from cases.places import offered
 from cases.sample_story import SOURCE
 from detection.models import TelemetrySource
@@ -16,16 +17,20 @@ from people.rights import may
 from spine import conditions
 from spine.models import Job, JobState, Outbox
 
+MOST_BANNERS, MOST_COUNTED = 3, 100
+
 
 def frame(request: HttpRequest) -> dict[str, Any]:
     """Context of every template; asks the database only for people who can act on the answer."""
     person = getattr(request, "user", None)
     if person is None or not person.is_authenticated:
         return {"product_version": settings.VERSION}
+    unseen = list(notices.unseen(person)[:MOST_COUNTED])
     context: dict[str, Any] = {
         "product_version": settings.VERSION,
         "places": offered(person),
-        "notices": list(notices.unseen(person)[:5]) if may(person, "cases.read") else [],
+        "notices": [one for one in unseen if one.kind in BANNERS][:MOST_BANNERS],
+        "notice_count": len(unseen),
         "sample_data": TelemetrySource.objects.filter(name=SOURCE).exists(),
         "may_read_cases": may(person, "cases.read"),
         "may_read_system": may(person, "system.read"),

@@ -25,6 +25,7 @@ from cases.models import (
     RecallDraft,
     RecallFlag,
 )
+from cases.notice_kinds import Kind
 from detection.models import Cluster, ClusterFinding, DetectorVersion, Finding, VersionRecall
 from spine import jobs, log, vault
 from spine.errors import Refused
@@ -110,7 +111,7 @@ def _flag(case: Case, recall: VersionRecall) -> None:
     log.record(actor=ACTOR, action="recall.flagged", about=row, scope=row.id, data=data, rows=[made])
     if row.assignee is not None:
         text = f"{row.ref} rests on {_count(made.findings)} of {_name(version)}, which is recalled: {recall.reason}"
-        notices.give(row, [row.assignee], key=f"recall:{made.pk}", text=text)
+        notices.give(row, [row.assignee], kind=Kind.RECALL, key=f"recall:{made.pk}", text=text)
 
 
 @transaction.atomic
@@ -133,7 +134,7 @@ def _draft(ask: DisclosureAsk, recall: VersionRecall) -> None:
         rows=[made],
     )
     text = f"A notice to {ask.recipient_name} is drafted: {ask.version.bag_name} leans on a recalled detector version."
-    notices.give(case, [ask.asker], key=f"recall-draft:{made.pk}", text=text)
+    notices.give(case, [ask.asker], kind=Kind.RECALL, key=f"recall-draft:{made.pk}", text=text)
 
 
 def draft_text(ask: DisclosureAsk, recall: VersionRecall) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import shared_task
 
-from cases import destruction, leads, precision, recalls, webhook_sending
+from cases import destruction, leads, notice_mail, precision, recalls, telling, webhook_sending
 from cases.access import visible_cases
 from cases.actions import (
     base,
@@ -160,6 +160,28 @@ def carry_out_destruction(job: jobs.Running) -> dict[str, Any]:
 def send_to_webhook(job: jobs.Running) -> dict[str, Any]:
     """Send what is due to one webhook (`cases.webhook_sending.send`)."""
     return webhook_sending.send(job)
+
+
+def mail_notice(job: jobs.Running) -> dict[str, Any]:
+    """Mail a notice (`cases.notice_mail.send_one`)."""
+    return notice_mail.send_one(job)
+
+
+def mail_digest(job: jobs.Running) -> dict[str, Any]:
+    """Mail a person the digest of a day (`cases.notice_mail.send_digest`)."""
+    return notice_mail.send_digest(job)
+
+
+@shared_task
+def mail_due_notices() -> Any:
+    """Ask for the mails that are due."""
+    return notice_mail.send_due()
+
+
+@shared_task
+def look_at_clocks() -> None:
+    """Tell people what expires and what waits."""
+    telling.look_at_clocks()
 
 
 @shared_task

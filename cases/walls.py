@@ -48,12 +48,14 @@ class HiddenLeads:
         return none_of("id", "retort_hidden_leads")
 
 
+# A notice belongs to a case or to none; that it is somebody's own is asked by the program.
+OR_NONE = Apart(f"case_id IS NULL OR ({none_of('case_id', 'retort_hidden_cases')})")
 # Every table with rows under a case. A test demands that no model with a way to a case is missing.
 WALLED: dict[str, Own | Through | HiddenLeads | Apart] = {
     "cases_case": Own("id"),
     "cases_casemember": Own(),
     "cases_membershipchange": Own(),
-    "cases_notice": Own(),
+    "cases_notice": OR_NONE,
     "cases_casecluster": Own(),
     "cases_caseaccount": Own(),
     "cases_verdict": Own(),

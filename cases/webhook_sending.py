@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -68,9 +68,9 @@ def outgoing() -> Outgoing:
     return Outgoing(settings.OUTGOING_ALLOWED, settings.OUTGOING_CA_FILE)
 
 
-def message_id(event: WebhookEvent) -> str:
+def message_id(event_id: UUID) -> str:
     """How a message is named to every receiver and on every try."""
-    return f"msg_{event.pk.hex}"
+    return f"msg_{event_id.hex}"
 
 
 def body_of(event: WebhookEvent) -> bytes:
@@ -131,7 +131,7 @@ def pause(tries: int) -> timedelta:
 
 def _tried(webhook: Webhook, event: WebhookEvent) -> Outcome:
     began = time.monotonic()
-    body, name = body_of(event), message_id(event)
+    body, name = body_of(event), message_id(event.pk)
     try:
         signed = standard_webhooks.headers(secrets_of(webhook), message_id=name, timestamp=int(time.time()), body=body)
         headers = {"Content-Type": "application/json", **signed}
@@ -270,6 +270,11 @@ def tidy() -> int:
     forgotten = ended.delete()[0]
     WebhookEvent.objects.filter(~Exists(WebhookDelivery.objects.filter(event=OuterRef("pk"))), at__lt=old).delete()
     return forgotten
+
+
+def with_tries(rows: QuerySet[WebhookDelivery]) -> QuerySet[WebhookDelivery]:
+    """Deliveries with their tries, oldest try first."""
+    return rows.prefetch_related(Prefetch("tries", WebhookAttempt.objects.order_by("at", "id")))
 
 
 def state_of(webhook: Webhook) -> tuple[str, str]:

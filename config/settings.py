@@ -246,7 +246,7 @@ OUTGOING_ALLOWED = each("RETORT_OUTGOING_ALLOWED", allowlist.parse)
 OUTGOING_CA_FILE = readable_file("RETORT_OUTGOING_CA_FILE", needed=False, what="certificates in PEM form")
 PSEUDONYM_KEY_FILE = text("RETORT_PSEUDONYM_KEY_FILE", str(HOME.pseudonym_key))
 
-# Mail, for checkpoints that leave by it.
+# Mail, for checkpoints that leave by it and notices to people who want them so.
 for _name, _value in mail_server("RETORT_EMAIL_URL").items():
     globals()[_name] = _value
 DEFAULT_FROM_EMAIL = text("RETORT_EMAIL_FROM", f"retort@{_public.hostname or 'localhost'}")
@@ -273,6 +273,9 @@ JOB_KINDS = {
     "dossier.render": "cases.tasks.render_dossier",
     "recall.flag": "cases.tasks.flag_recalled",
     "destruction.carry_out": "cases.tasks.carry_out_destruction",
+    "mail.confirm": "people.mail.send_confirmation",
+    "notice.mail": "cases.tasks.mail_notice",
+    "notice.digest": "cases.tasks.mail_digest",
     "webhook.send": "cases.tasks.send_to_webhook",
 }
 # What /metrics asks: each gives families of metrics, with a fixed number of queries.
@@ -282,13 +285,14 @@ PROTECTION_STEPS = ["detection.belonging.apply", "cases.walls.apply", "cases.kee
 OUTBOX_HANDLERS = {
     "run.finished": "cases.leads.on_run_finished",
     "act.recorded": "cases.following.on_act",
-    "feed.stalled": "cases.webhook_events.on_feed_stalled",
+    "feed.stalled": "cases.following.on_feed_stalled",
     "job.parked": "cases.webhook_events.on_job_parked",
     "version.recalled": "cases.recalls.on_version_recalled",
 }
 # Acts in the log that have a follow-up: each module names them in FOLLOWED.
 LOG_FOLLOWED = ["cases.following"]
 LOG_SENTENCES = ["spine.sentences", "people.sentences", "detection.sentences", "cases.sentences"]
+LEAD_WAITING_HOURS = integer("RETORT_LEAD_WAITING_HOURS", 24)
 BREAK_GLASS_HOURS = integer("RETORT_BREAK_GLASS_HOURS", 4)
 JOB_LEASE_SECONDS = integer("RETORT_JOB_LEASE_SECONDS", 30)
 SWEEP_SECONDS = integer("RETORT_SWEEP_SECONDS", 15)
@@ -339,6 +343,8 @@ CELERY_BEAT_SCHEDULE = {
     "groups": {"task": "detection.tasks.sweep_groups", "schedule": 15, "options": {"expires": 30}},
     "detectors": {"task": "detection.tasks.hear_detectors", "schedule": 60, "options": {"expires": 60}},
     "webhooks": {"task": "cases.tasks.send_due_webhooks", "schedule": 15, "options": {"expires": 30}},
+    "notices": {"task": "cases.tasks.mail_due_notices", "schedule": 60, "options": {"expires": 60}},
+    "clocks": {"task": "cases.tasks.look_at_clocks", "schedule": 3600, "options": {"expires": 3600}},
     "webhooks_tidy": {"task": "cases.tasks.tidy_webhooks", "schedule": 3600, "options": {"expires": 3600}},
     "wake": {"task": "cases.tasks.wake_leads", "schedule": 60, "options": {"expires": 60}},
     "precision": {"task": "cases.tasks.measure_precision", "schedule": 600, "options": {"expires": 600}},
@@ -399,6 +405,8 @@ SPECTACULAR_SETTINGS = {
         "ClockState": ["unknown", "kept", "preserved", "held", "losing", "gone"],
         "PreservationAnswerKind": "cases.models.preservation.PreservationAnswer.Kind",
         "SourceDataClass": "detection.models.DataClass",
+        "NoticeKind": "cases.notice_kinds.Kind",
+        "NoticeWay": "cases.notice_kinds.Way",
         "WebhookState": "cases.api.webhooks.STATES",
         "DeliveryState": "cases.models.webhooks.DeliveryState",
     },

@@ -81,6 +81,17 @@ class PasskeyForm(forms.Form):
     credential = forms.JSONField(widget=forms.HiddenInput)
 
 
+class MailForm(forms.Form):
+    """Where one's mail goes."""
+
+    address = forms.CharField(
+        label="Mail address",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+        help_text="A link is mailed there; nothing else is sent until it was opened.",
+    )
+
+
 class TokenForm(forms.Form):
     """A new API token of one's own."""
 

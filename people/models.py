@@ -165,3 +165,12 @@ def digest(value: str) -> str:
 def nobody() -> AnonymousUser:
     """Who an unauthenticated API request comes from."""
     return AnonymousUser()
+
+
+class MailAddress(models.Model):
+    """Where a person wants mail sent. Nothing but the link that confirms it goes there before it is confirmed."""
+
+    user = models.OneToOneField(User, primary_key=True, on_delete=models.PROTECT, related_name="mail")
+    address = models.CharField(max_length=254)
+    asked_at = models.DateTimeField(default=timezone.now)
+    confirmed_at = models.DateTimeField(null=True)

@@ -72,7 +72,7 @@ READ: dict[str, dict[str, str]] = {
     "Membership": {"person": COUNSEL},
     "MembershipChange": {"person": CASES},
     "Missing": {"text": CASES},
-    "Notice": {"text": CASES},
+    "Notice": {"text": EVERYBODY},  # one's own
     "OneTime": {"person": ADMIN, "one_time_password": ADMIN},
     "Person": {"username": ADMIN, "display_name": ADMIN},
     "PreservationRequest": {"contact": CASES},
@@ -111,7 +111,7 @@ mapping settings schedule_minutes paused lag_seconds last_pull_at last_success_a
 last_error pages rejections more finding problems accepted
 findings_per_minute mebibytes_per_day requests_per_minute
 url types failures failing_since not_before last_success_at old_until message_id next_at tries seconds data_names
-webhook
+webhook asked_at confirmed_at ways digest_hour
 about account account_count accounts acknowledgement acquired_at action active actor added_at added_by address after
 agrees alarm algorithm algorithm_version alternative alternatives anchor answer answered_at answered_by answers
 approached approaches approval approver archive asked asker assessment assessment_detail assignee at attempts

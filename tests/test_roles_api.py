@@ -22,7 +22,7 @@ from cases.models import Case, DossierVersion, Lead
 from cases.redaction import Mark
 from detection.models import Account, Attribute, Cluster, Finding, TelemetryFile, TelemetrySource
 from people.actions import create_token
-from people.models import DetectorKey, User
+from people.models import DetectorKey, MailAddress, User
 from spine import jobs, log
 from spine.ids import new_id
 from tests.cases.api import client_of, client_of_detector
@@ -49,6 +49,12 @@ LADDER = {
     "GET people/": "401 200 403 403 403 403 403",
     "POST people/": "401 400 403 403 403 403 403",
     "GET people/me/": "401 200 200 200 200 200 403",
+    "GET people/me/mail/": "401 404 404 404 404 404 403",
+    "PUT people/me/mail/": "401 400 400 400 400 400 403",
+    "DELETE people/me/mail/": "401 409 409 409 409 409 403",
+    "POST people/me/mail/confirm/": "401 400 400 400 400 400 403",
+    "GET people/<person_id>/mail/": "401 200 403 403 403 403 403",
+    "DELETE people/<person_id>/mail/": "401 204 403 403 403 403 403",
     "GET people/<person_id>/": "401 200 403 403 403 403 403",
     "PATCH people/<person_id>/": "401 400 403 403 403 403 403",
     "POST people/<person_id>/one-time-password/": "401 200 403 403 403 403 403",
@@ -153,8 +159,10 @@ LADDER = {
     "POST cases/<ref>/access/members/": "401 404 400 400 400 403 404",
     "POST cases/<ref>/access/members/remove/": "401 404 400 400 400 403 404",
     "POST break-glass/": "401 403 400 403 400 403 403",
-    "GET notices/": "401 403 200 200 200 200 403",
-    "POST notices/<notice_id>/seen/": "401 403 404 404 404 404 403",
+    "GET notices/": "401 200 200 200 200 200 403",
+    "GET notices/settings/": "401 200 200 200 200 200 403",
+    "PATCH notices/settings/": "401 200 200 200 200 200 403",
+    "POST notices/<notice_id>/seen/": "401 404 404 404 404 404 403",
     "GET cases/<ref>/evidence/<number>/custody/": "401 404 200 200 200 200 404",
     "POST cases/<ref>/evidence/<number>/custody/": "401 404 400 400 400 403 404",
     "GET cases/<ref>/evidence/<number>/custody/form/": "401 404 200 200 200 200 404",
@@ -355,6 +363,7 @@ def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]
     rejected: Lead = actions.reject_lead(make_lead(provider_ids(3, "other")), actor=cast.analyst, reason="evaluation")
     track = make_track(case, cast)
     spare = make_person("spare", "reader")
+    MailAddress.objects.create(user=spare, address="spare@example.com")
     create_token(actor="system:test", username="spare")
     outside, outside_key = make_detector()
     version = frozen(case, cast.admin)

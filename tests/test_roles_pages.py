@@ -19,7 +19,7 @@ from cases.actions.redactions import propose_redaction
 from cases.redaction import Mark
 from detection.models import TelemetrySource
 from people.actions import create_token
-from people.models import ApiToken, DetectorKey
+from people.models import ApiToken, DetectorKey, MailAddress
 from spine import jobs
 from spine.ids import new_id
 from spine.models import LogEntry
@@ -88,6 +88,10 @@ LADDER = {
     "POST me/second-factor/remove/": "302 302 302 302 302 302",
     "GET me/second-factor/recovery-codes/": "302 302 302 302 302 302",
     "POST me/second-factor/recovery-codes/": "302 302 302 302 302 302",
+    "GET me/mail/": "302 200 200 200 200 200",
+    "POST me/mail/": "302 422 422 422 422 422",
+    "GET me/notices/": "302 200 200 200 200 200",
+    "POST me/notices/": "302 422 422 422 422 422",
     "GET me/sessions/end/": "302 302 302 302 302 302",
     "POST me/sessions/end/": "302 302 302 302 302 302",
     "GET me/tokens/": "302 302 302 302 302 302",
@@ -115,6 +119,8 @@ LADDER = {
     "POST people/<pk>/name/": "302 302 403 403 403 403",  # the empty name, which it has
     "GET people/<pk>/identity/": "302 404 403 403 403 403",
     "POST people/<pk>/identity/": "302 404 403 403 403 403",
+    "GET people/<pk>/mail/clear/": "302 302 403 403 403 403",
+    "POST people/<pk>/mail/clear/": "302 302 403 403 403 403",
     "GET people/<pk>/disable/": "302 302 403 403 403 403",
     "POST people/<pk>/disable/": "302 302 403 403 403 403",
     "GET people/<pk>/enable/": "302 302 403 403 403 403",
@@ -325,6 +331,10 @@ LADDER = {
     # breaking the glass, and notices: this one is nobody's
     "GET break-glass/": "302 403 200 403 200 403",
     "POST break-glass/": "302 403 422 403 422 403",
+    "GET notices/": "302 200 200 200 200 200",
+    "POST notices/": "302 405 405 405 405 405",
+    "GET notices/seen/": "302 302 302 302 302 302",
+    "POST notices/seen/": "302 302 302 302 302 302",
     "GET notices/<pk>/seen/": "302 302 302 302 302 302",
     "POST notices/<pk>/seen/": "302 302 302 302 302 302",
     "GET cases/<ref>/log/": "302 404 200 200 200 200",
@@ -447,9 +457,9 @@ TRACES = (
 )
 # What an administrator does here, to somebody made for that.
 TRACES += ("person.disabled", "person.enabled", "person.one_time_password", "person.second_factor_reset")
-TRACES += ("token.revoked", "detector_key.revoked")
 TRACES += ("exchange_set.proved", "canary.removed", "value.readmitted")
 TRACES += ("accounts.exported",)
+TRACES += ("token.revoked", "detector_key.revoked", "person.mail_cleared")
 TRACES += ("deconfliction.read",)
 TRACES += ("webhook.tested", "webhook.sent_again")
 # Addresses under api/v1/ answer keys as well as browsers: tests/test_roles_api.py has their ladder.
@@ -502,6 +512,7 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
     job = jobs.enqueue("verdicts.set", actor="user:analyst", key="ladder", scope=case.id)
     track = make_track(case, committed_cast)
     spare = make_person("spare", "reader")
+    MailAddress.objects.create(user=spare, address="spare@example.com")
     create_token(actor="system:test", username="spare")
     outside, outside_key = make_detector()
     token, key = ApiToken.objects.get(), DetectorKey.objects.get()

@@ -16,6 +16,7 @@ from cases import access, notices
 from cases.actions import base
 from cases.models import Case, CaseMember, MembershipChange
 from cases.models.access import ChangeKind, MemberVia
+from cases.notice_kinds import Kind
 from people.models import User
 from people.rights import may
 from spine import log
@@ -96,7 +97,13 @@ def add_member(case: Case, *, actor: User, person: User, reason: str) -> CaseMem
     data = {"ref": row.ref, "person": person.username, "reason_given": reason}
     change = _change(row, person, ChangeKind.ADDED, reason, actor)
     log.record(actor=actor.principal, action="member.added", about=row, scope=row.id, data=data, rows=[change])
-    notices.give(row, [person], key=f"added:{change.pk}", text=f"{actor.username} added you to {row.ref}: {reason}")
+    notices.give(
+        row,
+        [person],
+        kind=Kind.MEMBER,
+        key=f"added:{change.pk}",
+        text=f"{actor.username} added you to {row.ref}: {reason}",
+    )
     return member
 
 
@@ -151,7 +158,7 @@ def break_glass(ref: str, *, actor: User, reason: str) -> Case:
         )
         text = f"{actor.username} broke the glass of {case.ref} until {until:%d %b %Y %H:%M} UTC: {reason}"
         told = [member.person for member in _standing(case).exclude(person=actor).select_related("person")]
-        notices.give(case, told, key=f"glass:{change.pk}", text=text)
+        notices.give(case, told, kind=Kind.MEMBER, key=f"glass:{change.pk}", text=text)
     return case
 
 

@@ -28,6 +28,7 @@ from cases.models import (
 )
 from cases.models.case import CaseStatus
 from cases.models.holds import HoldScope
+from cases.notice_kinds import Kind
 from cases.vocabulary import CustodyAction
 from detection.models import TelemetrySource
 from people.models import User
@@ -253,7 +254,7 @@ def _tell(hold: Hold, custodians: Iterable[HoldCustodian]) -> None:
     for one in custodians:
         if one.person is not None:
             text = f"You are to keep what {hold.name} covers. Please acknowledge it by {one.due_at:%d %b %Y}."
-            notices.give(hold.case, [one.person], key=_key(one), text=text)
+            notices.give(hold.case, [one.person], kind=Kind.HOLD, key=_key(one), text=text)
 
 
 def _key(custodian: HoldCustodian) -> str:

@@ -1,20 +1,17 @@
-"""Who may know of a case, over the API: read it, restrict, open up, members; break-glass; notices."""
+"""Who may know of a case, over the API: read it, restrict, open up, members; break-glass."""
 
 from typing import Any
-from uuid import UUID
 
-from django.db.models import QuerySet
-from django.http import Http404
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework import generics, serializers
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from cases import access, actions, notices
+from cases import access, actions
 from cases.api.cases import CaseSerializer
 from cases.api.shared import UnderCase, Username, Words, person, person_named
-from cases.models import Case, MembershipChange, Notice
+from cases.models import Case, MembershipChange
 from cases.models.access import ChangeKind, MemberVia
 from people.authentication import needs
 from people.models import Role, User
@@ -77,17 +74,6 @@ class BreakGlassSerializer(ReasonSerializer):
     """Why, and which case."""
 
     ref = serializers.CharField(max_length=20)
-
-
-class NoticeSerializer(serializers.ModelSerializer[Notice]):
-    """Something the caller has to be told about a case they may know of."""
-
-    case = serializers.CharField(source="case.ref")
-
-    class Meta:
-        model = Notice
-        fields = ["id", "case", "text", "at"]
-        read_only_fields = fields
 
 
 class Access(UnderCase):
@@ -200,43 +186,6 @@ class BreakGlass(APIView):
         given = checked(BreakGlassSerializer, request.data)
         case = actions.break_glass(actor=person(request), **given)
         return Response(CaseSerializer(case).data)
-
-
-class Notices(generics.ListAPIView[Notice]):
-    """What the caller has not seen yet."""
-
-    permission_classes = [needs("cases.read")]
-    serializer_class = NoticeSerializer
-    queryset = Notice.objects.none()
-
-    @extend_schema(
-        summary="List the notices one has not seen yet",
-        description="Newest first. A notice about a case one may not know of any more is gone.",
-        tags=["notices"],
-        responses=answers(200, NoticeSerializer(many=True)),
-    )
-    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return super().get(request, *args, **kwargs)
-
-    def get_queryset(self) -> QuerySet[Notice]:
-        return notices.unseen(person(self.request))
-
-
-class SeeNotice(APIView):
-    """One notice."""
-
-    permission_classes = [needs("cases.read", "cases.read")]
-
-    @extend_schema(
-        summary="Say that one has seen a notice",
-        tags=["notices"],
-        request=None,
-        responses=answers(204, OpenApiResponse(description="seen"), 404),
-    )
-    def post(self, request: Request, notice_id: UUID) -> Response:
-        if not notices.see(person(request), notice_id):
-            raise Http404
-        return Response(status=204)
 
 
 def _known(username: str, field: str) -> User:

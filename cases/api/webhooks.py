@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import generics, serializers
@@ -130,12 +130,7 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
         read_only_fields = fields
 
     def get_message_id(self, delivery: WebhookDelivery) -> str:
-        return f"msg_{delivery.event_id.hex}"
-
-
-def with_tries(rows: QuerySet[WebhookDelivery]) -> QuerySet[WebhookDelivery]:
-    """Deliveries with their tries, oldest try first."""
-    return rows.prefetch_related(Prefetch("tries", WebhookAttempt.objects.order_by("at", "id")))
+        return sending.message_id(delivery.event_id)
 
 
 class Webhooks(generics.ListAPIView[Webhook]):
@@ -291,7 +286,7 @@ class Deliveries(generics.ListAPIView[WebhookDelivery]):
     queryset = WebhookDelivery.objects.none()
 
     def get_queryset(self) -> QuerySet[WebhookDelivery]:
-        return with_tries(get_object_or_404(Webhook, pk=self.kwargs["webhook_id"]).deliveries.all())
+        return sending.with_tries(get_object_or_404(Webhook, pk=self.kwargs["webhook_id"]).deliveries.all())
 
     @extend_schema(
         summary="List the deliveries of a webhook, newest first, with every try",
@@ -319,7 +314,9 @@ class SendAgain(APIView):
     def post(self, request: Request, webhook_id: UUID, delivery_id: UUID) -> Response:
         rows = WebhookDelivery.objects.select_related("webhook").filter(webhook=webhook_id)
         again = verbs.send_again(get_object_or_404(rows, pk=delivery_id), actor=person(request))
-        return Response(DeliverySerializer(with_tries(WebhookDelivery.objects.all()).get(pk=again.pk)).data, status=202)
+        return Response(
+            DeliverySerializer(sending.with_tries(WebhookDelivery.objects.all()).get(pk=again.pk)).data, status=202
+        )
 
 
 def _made(webhook: Webhook, secret: str, status: int) -> Response:

@@ -1,6 +1,6 @@
 """The records of judgement: leads, cases, verdicts, claims, evidence, timeline, dossiers."""
 
-from cases.models.access import CaseMember, MembershipChange, Notice
+from cases.models.access import CaseMember, Digest, MembershipChange, Notice, NoticeSettings
 from cases.models.archive import ArchiveListing
 from cases.models.case import Case, CaseAccount, CaseCluster, Verdict
 from cases.models.claims import AlternativeAnswer, Citation, Judgement
@@ -67,6 +67,7 @@ __all__ = [
     "CustodyEvent",
     "DestructionDecision",
     "DestructionOrder",
+    "Digest",
     "DisclosureAsk",
     "DisclosureNote",
     "DisclosureRelease",
@@ -94,6 +95,7 @@ __all__ = [
     "Match",
     "MembershipChange",
     "Notice",
+    "NoticeSettings",
     "PreservationAbsence",
     "PreservationAnswer",
     "PreservationRequest",

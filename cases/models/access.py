@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from cases.models.case import Case
+from cases.notice_kinds import Kind, Mailing
 from spine.ids import new_id
 from spine.models import AppendOnly
 
@@ -66,10 +67,16 @@ class MembershipChange(AppendOnly):
 
 
 class Notice(models.Model):
-    """Something a person has to be told about a case they may know of; it is there until they have seen it."""
+    """Something a person has to be told, about a case they may know of or about none; there until they have seen it.
+
+    `mail` is how it is still to be mailed. A mail says its kind and, of an open case, the reference; never `text`.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="notices")
+    case = models.ForeignKey(Case, null=True, on_delete=models.PROTECT, related_name="notices")
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.MEMBER)
+    mail = models.CharField(max_length=8, choices=Mailing.choices, default=Mailing.NONE)
+    mail_after = models.DateTimeField(default=timezone.now, help_text="not to be mailed before this")
     recipient = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="notices")
     text = models.CharField(max_length=1500)
     key = models.CharField(max_length=100, help_text="the same key is the same notice")
@@ -78,4 +85,42 @@ class Notice(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["recipient", "key"], name="a_notice_is_given_once")]
-        indexes = [models.Index(fields=["recipient", "-at"], condition=models.Q(seen_at=None), name="unseen_notices")]
+        indexes = [
+            models.Index(fields=["recipient", "-at"], condition=models.Q(seen_at=None), name="unseen_notices"),
+            models.Index(fields=["recipient", "-at", "-id"], name="notices_newest_first"),
+            models.Index(fields=["mail", "mail_after"], condition=~models.Q(mail="none"), name="notices_to_mail"),
+        ]
+
+
+class NoticeSettings(models.Model):
+    """What a person wants to be told and how, where it is not the default; and the hour of their digest (UTC)."""
+
+    person = models.OneToOneField(
+        settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.PROTECT, related_name="notice_settings"
+    )
+    ways = models.JSONField(default=dict, help_text="by kind")
+    digest_hour = models.PositiveSmallIntegerField(default=7)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(digest_hour__lte=23), name="a_digest_has_an_hour")]
+
+
+class Digest(models.Model):
+    """One mail of a day to a person. Begun and no more: its worker ended, and nobody knows whether it left."""
+
+    class State(models.TextChoices):
+        """How it stands. Failed: the mail server did not take it; it is tried again."""
+
+        BEGUN = "begun", "begun"
+        SENT = "sent", "sent"
+        FAILED = "failed", "failed"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="digests")
+    day = models.DateField()
+    state = models.CharField(max_length=8, choices=State.choices, default=State.BEGUN)
+    at = models.DateTimeField(default=timezone.now)
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "day"], name="one_digest_a_day")]

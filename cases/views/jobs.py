@@ -36,6 +36,9 @@ TITLES = {
     "dossier.render": "Rendering the dossier",
     "findings.group": "Joining findings into leads",
     "recall.flag": "Flagging what leans on a recalled detector version",
+    "mail.confirm": "Mailing a link that confirms an address",
+    "notice.mail": "Mailing a notice",
+    "notice.digest": "Mailing a digest",
     "webhook.send": "Sending to a webhook",
 }
 

@@ -13,7 +13,6 @@ from django.views.decorators.http import require_safe
 
 from cases import webhook_sending as sending
 from cases.actions import webhooks as verbs
-from cases.api.webhooks import with_tries
 from cases.forms_webhooks import RevisionForm, SecretForm, WebhookForm
 from cases.models import Webhook, WebhookDelivery
 from cases.models.webhooks import DeliveryState
@@ -171,7 +170,7 @@ def _page(
     refusal: Refused | None = None,
 ) -> HttpResponse:
     found = Webhook.objects.get(pk=found.pk)
-    rows = with_tries(found.deliveries.order_by("-id"))[:SHOWN]
+    rows = sending.with_tries(found.deliveries.order_by("-id"))[:SHOWN]
     seen = {"revision": found.revision}
     context = {
         **SECTION,

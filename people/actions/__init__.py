@@ -7,6 +7,7 @@ from people.actions.keys import (
     revoke_detector_key,
     revoke_token,
 )
+from people.actions.mail import clear_mail_address, confirm_mail_address, set_mail_address
 from people.actions.people import (
     create_user,
     disable,
@@ -36,6 +37,8 @@ __all__ = [
     "add_app",
     "add_passkey",
     "change_own_password",
+    "clear_mail_address",
+    "confirm_mail_address",
     "create_detector_key",
     "create_token",
     "create_user",
@@ -54,6 +57,7 @@ __all__ = [
     "reset_second_factor",
     "revoke_detector_key",
     "revoke_token",
+    "set_mail_address",
     "set_password",
     "set_role",
 ]

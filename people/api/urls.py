@@ -2,15 +2,18 @@
 
 from django.urls import path
 
-from people.api import keys, people
+from people.api import keys, mail, people
 
 app_name = "people-api"
 urlpatterns = [
     path("people/", people.People.as_view(), name="people"),
     path("people/me/", people.Me.as_view(), name="me"),
+    path("people/me/mail/", mail.OwnMail.as_view(), name="own-mail"),
+    path("people/me/mail/confirm/", mail.ConfirmMail.as_view(), name="confirm-mail"),
     path("people/<uuid:person_id>/", people.OnePerson.as_view(), name="person"),
     path("people/<uuid:person_id>/one-time-password/", people.OneTimePassword.as_view(), name="one-time-password"),
     path("people/<uuid:person_id>/second-factor/reset/", people.ResetSecondFactor.as_view(), name="reset"),
+    path("people/<uuid:person_id>/mail/", mail.PersonMail.as_view(), name="mail"),
     path("people/<uuid:person_id>/sessions/", people.PersonSessions.as_view(), name="sessions"),
     path("tokens/", keys.Tokens.as_view(), name="tokens"),
     path("tokens/<uuid:token_id>/", keys.OneToken.as_view(), name="token"),

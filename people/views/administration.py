@@ -19,7 +19,7 @@ from people import actions as verbs
 from people import second_factors, sessions
 from people.actions import provider as provider_verbs
 from people.forms import NameForm, PersonForm, RoleForm, SubjectForm
-from people.models import ApiToken, Role, User
+from people.models import ApiToken, MailAddress, Role, User
 from people.policy import requires
 from people.reauth import recently_proven
 from people.rights import MEANINGS, RIGHTS
@@ -146,6 +146,7 @@ def _page(request: HttpRequest, who: User, bound: Form | None = None, status: in
         "sessions": session_rows(sessions.of(who), request.session.session_key),
         "tokens": ApiToken.objects.filter(user=who, revoked_at=None).order_by("-created_at"),
         "provider": settings.OIDC,
+        "mail": MailAddress.objects.filter(user=who).first(),
         **forms,
     }
     return render(request, "people/person.html", context, status=status)
@@ -280,4 +281,19 @@ def revoke_token_of(request: HttpRequest, pk: UUID, token_id: UUID) -> HttpRespo
             raise Http404("There is no such token.")
         verbs.revoke_token(token, actor=signed_in_person(request).principal)
         messages.success(request, "The token is revoked.")
+    return redirect("person", pk)
+
+
+@requires("people.write")
+@recently_proven
+def clear_mail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Have nothing mailed to somebody any more; only they can give another address."""
+    who = _person(pk)
+    if request.method == "POST":
+        try:
+            verbs.clear_mail_address(who, actor=signed_in_person(request).principal)
+        except Refused as refusal:
+            messages.info(request, refusal.message)
+        else:
+            messages.success(request, "The mail address is cleared.")
     return redirect("person", pk)

@@ -16,7 +16,7 @@ from people import actions as verbs
 from people import lockout, reauth, second_factors, sessions
 from people.actions.sign_in import note_lockout
 from people.forms import OwnPasswordForm, TokenForm
-from people.models import ApiToken
+from people.models import ApiToken, MailAddress
 from people.policy import requires, signed_in, while_unfinished
 from people.rights import MEANINGS, rights_of
 from people.views.shared import person, refuse, shown_once
@@ -42,6 +42,7 @@ def _page(request: HttpRequest, form: TokenForm | None = None, *, status: int = 
         "factor_required": second_factors.is_required(who),
         "passkeys_possible": bool(second_factors.passkey_domain(request)),
         "sessions": session_rows(sessions.of(who), request.session.session_key),
+        "mail": MailAddress.objects.filter(user=who).first(),
         "tokens": ApiToken.objects.filter(user=who, revoked_at=None).order_by("-created_at"),
         "token_form": form or TokenForm(rights=held, auto_id="token_%s"),
     }

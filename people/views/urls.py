@@ -6,7 +6,7 @@ Names in small letters with `account_`, `mfa_` and `openid_connect_` are the one
 from django.conf import settings
 from django.urls import path
 
-from people.views import administration, own, own_second_factor, provider, sign_in
+from people.views import administration, own, own_mail, own_second_factor, provider, sign_in
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign_in"),
@@ -30,6 +30,7 @@ urlpatterns = [
     path("me/second-factor/passkey/", own_second_factor.add_passkey, name="add_passkey"),
     path("me/second-factor/remove/", own_second_factor.remove_factor, name="remove_factor"),
     path("me/second-factor/recovery-codes/", own_second_factor.recovery_codes, name="recovery_codes"),
+    path("me/mail/", own_mail.mail, name="own_mail"),
     path("me/sessions/end/", own.end_sessions, name="end_own_sessions"),
     path("me/tokens/", own.make_token, name="make_token"),
     path("me/tokens/<uuid:pk>/revoke/", own.revoke_token, name="revoke_token"),
@@ -43,6 +44,7 @@ urlpatterns = [
     path("people/<uuid:pk>/enable/", administration.enable, name="enable_person"),
     path("people/<uuid:pk>/one-time-password/", administration.one_time_password, name="one_time_password"),
     path("people/<uuid:pk>/second-factor/reset/", administration.reset_second_factor, name="reset_second_factor"),
+    path("people/<uuid:pk>/mail/clear/", administration.clear_mail, name="clear_mail_of"),
     path("people/<uuid:pk>/sessions/end/", administration.end_sessions, name="end_sessions_of"),
     path("people/<uuid:pk>/tokens/<uuid:token_id>/revoke/", administration.revoke_token_of, name="revoke_token_of"),
 ]

@@ -33,7 +33,8 @@ from cases.models import (
     TimelineNote,
     Upload,
 )
-from people.models import DetectorKey
+from people.mail import proof_of
+from people.models import DetectorKey, MailAddress
 from spine import jobs, sequencer
 from spine.models import Job
 from tests.cases.deconflicting import compared, restrict
@@ -288,6 +289,11 @@ def tried_feed(story: Story) -> dict[str, Any]:
     return {"detector": "example-drop", "kind": "folder", "settings": settings, "mapping": {"as": "native"}}
 
 
+def opened_link(story: Story) -> Body:
+    """What the mailed link carries."""
+    return {"proof": proof_of(MailAddress.objects.get(user=story.cast.reader))}
+
+
 def another_webhook(story: Story) -> Body:
     """Another endpoint of the host that the stage allows."""
     return {"name": "Another", "url": "https://hooks.example.com/another", "types": ["lead.raised"]}
@@ -319,6 +325,10 @@ STAGED: dict[str, tuple[str, Prepare]] = {
     "POST feeds/try/": ("administrator", tried_feed),
     "POST feeds/<feed_id>/pull/": ("administrator", nothing),
     "POST feeds/<feed_id>/backfill/": ("administrator", past),
+    "PUT people/me/mail/": ("reader", lambda story: {"address": "reader@example.com"}),
+    "POST people/me/mail/confirm/": ("reader", opened_link),
+    "DELETE people/me/mail/": ("reader", nothing),
+    "DELETE people/<person_id>/mail/": ("administrator", nothing),
     "POST webhooks/": ("administrator", another_webhook),
     "POST webhooks/<webhook_id>/test/": ("administrator", nothing),
     "POST webhooks/<webhook_id>/deliveries/<delivery_id>/send-again/": ("administrator", nothing),

@@ -4,6 +4,7 @@ import email
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +32,8 @@ class MailServer(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Mail)
         self.received: list[tuple[list[str], bytes]] = []
         self.refuses = False
+        self.met = 0
+        self.slow = 0.0
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
@@ -38,6 +41,8 @@ class _Mail(socketserver.StreamRequestHandler):
     server: MailServer
 
     def handle(self) -> None:
+        self.server.met += 1
+        time.sleep(self.server.slow)
         self._say("220 mail.example.com ready")
         people: list[str] = []
         while line := self.rfile.readline():

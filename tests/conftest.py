@@ -5,10 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis
 
 from tests.authority import Authority
 from tests.factories import Cast, make_cast
 from tests.servers import HOME
+
+# How long an example takes is the machine's affair: speed is measured in benchmarks/, never in tests.
+hypothesis.register_profile("retort", deadline=None)
+hypothesis.load_profile("retort")
 
 
 @pytest.fixture

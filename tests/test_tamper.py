@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import models, transaction
+from django.utils import timezone
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -105,7 +106,10 @@ def tell_everything(cast: Cast, folder: Path) -> None:
     counsel.withdraw_note(write_note(track, cast.counsel), actor=cast.counsel)
     counsel.end_member(let_in(track, cast, cast.lead), actor=cast.counsel, reason="Done")
     counsel.export(track, actor=cast.counsel, recipient="Court", purpose="In camera")
-    actions.reject_lead(make_lead(["other-1", "other-2"]), actor=cast.lead, reason="too_little")
+    later = timezone.now() + timedelta(days=7)
+    waiting = make_lead(["other-1", "other-2"])
+    snoozed = actions.snooze_lead(waiting, actor=cast.lead, until=later, factor=2, note="Later")
+    actions.reject_lead(actions.reopen_lead(snoozed, actor=cast.lead), actor=cast.lead, reason="too_little")
     actions.restrict_case(case, actor=cast.analyst, reason="Few need to know", people=[cast.lead, cast.counsel])
     keep_and_release(case, cast)
     make_sample(case, cast.analyst, folder)

@@ -78,7 +78,7 @@ def sent(row: Iterable[object]) -> list[object]:
 
 @lru_cache(4096)
 def micros(moment: datetime) -> int:
-    """A time as the database holds it: microseconds since the year 2000."""
+    """A time with a fixed offset as the database holds it: microseconds since the year 2000."""
     return (moment - _EPOCH) // _MICROSECOND
 
 

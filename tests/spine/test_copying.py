@@ -15,7 +15,7 @@ from tests.detection.samples import DETECTOR, line
 
 # Times come with an offset (RFC 3339); an hour that a zone has twice is told apart by nothing but its name.
 OFFSETS = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)).map(timezone)
-MOMENTS = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=OFFSETS | st.just(UTC))
+MOMENTS = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=OFFSETS | st.just(UTC))  # noqa: DTZ001
 
 
 def copied(model: type[models.Model], row: models.Model, **changes: object) -> None:

@@ -24,6 +24,8 @@ SCHEDULED = {
     "detection.tasks.hear_detectors": "Notice detectors that are silent and canaries that are missing",
     "cases.tasks.send_due_webhooks": "Send what is due to webhooks",
     "cases.tasks.tidy_webhooks": "Tell of webhook secrets that end, and forget old deliveries",
+    "cases.tasks.look_at_clocks": "Notice evidence that is about to expire, and leads that wait for long",
+    "cases.tasks.mail_due_notices": "Send mails of notices, and the daily digests that are due",
     "cases.tasks.measure_precision": "Measure the precision of detectors from verdicts",
     "cases.tasks.sweep_uploads": "End uploads nobody went on with",
 }

@@ -246,6 +246,9 @@ def _keep_roles(home: Home) -> None:
             _set_roles(home)
             return
         except psycopg.OperationalError as error:
+            if "server closed the connection" in str(error) and attempt < ROLE_ATTEMPTS:  # it has just been killed
+                time.sleep(0.5)
+                continue
             raise EmbeddedError(
                 f"PostgreSQL in {home.postgres} refuses Retort: {_last_line(str(error))}; "
                 f"{home.passwords_file.name} must be the one the database was made with"

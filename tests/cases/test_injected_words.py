@@ -51,6 +51,8 @@ WRITTEN = {
     "detector",
     "detectorversion",
     "findingbatch",
+    "received",
+    "receivedhour",
     "outbox",
 }
 

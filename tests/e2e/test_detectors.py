@@ -20,7 +20,7 @@ def test_detector_is_held_to_account(windows: Windows, committed_cast: Cast) -> 
     page.get_by_role("link", name="outside-watch").click()
     found += looked_at(page, "fresh")
     page.get_by_label("Owner").fill("Trust team")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save").first.click()
     expect(page.get_by_text("The description is saved.")).to_be_visible()
     page.get_by_text("Move it on").click()
     page.get_by_label("monitor").check()

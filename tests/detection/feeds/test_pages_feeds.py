@@ -183,5 +183,5 @@ def test_list_asks_the_database_the_same_whatever_its_length(
     for n in range(count):
         make_feed(lying, f"Feed {n}")
     admin.get("/feeds/")
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         assert text_of(admin.get("/feeds/")).count('<th scope="row">') == count

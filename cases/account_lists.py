@@ -119,7 +119,7 @@ CASE_COLUMNS = (
 
 
 def case_rows(rows: QuerySet[CaseAccount]) -> Iterator[list[Any]]:
-    """The rows of the file on a case's accounts, in the order of their pseudonyms; constant memory."""
+    """The rows of the file on a case's accounts, in the order of their pseudonyms."""
     found = rows.select_related("account", "member", "verdict__decided_by").order_by("account__pseudonym", "pk")
     for row in found.iterator(chunk_size=CHUNK):
         verdict, member = row.verdict, row.member

@@ -249,7 +249,7 @@ def lift_quarantine(found: Quarantine, *, actor: str, reason: str) -> Quarantine
 def recall_version(version: DetectorVersion, *, actor: str, reason: str) -> VersionRecall:
     """Declare that a version of a detector is not to be relied on.
 
-    Its findings stay, join no cluster and count for nothing from now on. Side effects: one row under one log entry, and
+    Its findings stay, and join no cluster from now on. Side effects: one row under one log entry, and
     the message "version.recalled", by which cases and dossiers that lean on it are flagged.
     """
     why = _reason(reason)

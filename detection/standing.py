@@ -1,13 +1,13 @@
-"""What counts: findings that are not in quarantine, accounts that are no canaries.
+"""What counts: findings neither in quarantine nor of a recalled version, accounts that are no canaries.
 
 Rows stay as they are; what stands beside them decides, and may decide otherwise tomorrow.
 """
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
-from detection.models import Canary, FindingBatch, Quarantine, VersionRecall
+from detection.models import FindingBatch, Quarantine
 
-# For queries in SQL where f is the finding, a the account and t the attribute; the same as below.
+# For queries in SQL where f is the finding, a the account and t the attribute.
 SET_ASIDE = """EXISTS (
     SELECT FROM detection_findingbatch b
     JOIN detection_quarantine q ON q.key_id = b.key_id AND b.received_at >= q.since
@@ -26,11 +26,6 @@ CANARY = """EXISTS (
 def set_aside(quarantines: QuerySet[Quarantine] | None = None) -> Exists:
     """Whether a finding of the outer query is in quarantine: now, or by the quarantines that are given."""
     return Exists(FindingBatch.objects.filter(_covered(quarantines), entry=OuterRef("entry")))
-
-
-def recalled() -> Exists:
-    """Whether the version of a finding of the outer query is recalled now."""
-    return Exists(VersionRecall.objects.filter(reinstated=None, detector_version=OuterRef("detector_version")))
 
 
 def batches_set_aside() -> QuerySet[FindingBatch]:
@@ -53,9 +48,3 @@ def _covered(quarantines: QuerySet[Quarantine] | None = None) -> Exists:
     found = Quarantine.objects.standing() if quarantines is None else quarantines
     ends = Q(until=None) | Q(until__gte=OuterRef("received_at"))
     return Exists(found.filter(ends, key_id=OuterRef("key_id"), since__lte=OuterRef("received_at")))
-
-
-def is_canary(account: str = "") -> Exists:
-    """Whether the account of the outer query is a canary; `account` is how it is reached, none for its own table."""
-    at = f"{account}__" if account else ""
-    return Exists(Canary.objects.filter(namespace=OuterRef(f"{at}namespace"), account_id=OuterRef(f"{at}provider_id")))

@@ -159,7 +159,7 @@ class RecallVersion(APIView):
 
     @extend_schema(
         summary="Recall a detector version",
-        description="Its findings stay and count for nothing from now on. A job flags every case that leans on it, and "
+        description="Its findings stay and join no cluster from now on. A job flags every case that leans on it, and "
         "drafts a notice to everybody who got a dossier that does.",
         tags=TAGS,
         request=RecallReasonSerializer,

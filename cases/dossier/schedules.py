@@ -9,7 +9,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Mapping
-from operator import itemgetter
+from operator import itemgetter, methodcaller
 from typing import Any, TextIO
 
 from cases.dossier.plain import visible
@@ -25,6 +25,11 @@ Columns = Mapping[str, Callable[[Row], Any]]
 
 def _same(*names: str) -> Columns:
     return {name: itemgetter(name) for name in names}
+
+
+def _later(*names: str) -> Columns:
+    """Columns that snapshots of earlier releases do not have: their cells are empty."""
+    return {name: methodcaller("get", name) for name in names}
 
 
 SCHEDULES: dict[str, tuple[str, Columns]] = {
@@ -59,7 +64,7 @@ SCHEDULES: dict[str, tuple[str, Columns]] = {
         "findings",
         {
             **_same("number", "detector", "detector_version", "config_sha256", "uid", "version", "superseded_by"),
-            **_same("set_aside", "recalled"),
+            **_later("set_aside", "recalled"),
             **_same("signal", "title", "summary", "score", "confidence", "accounts", "false_positive_rate"),
             **_same("measured_on"),
             "window_start": lambda row: row["window"]["start"],

@@ -13,7 +13,7 @@ class Command(RetortCommand):
     """Declare a detector's version not to be relied on, or take that back."""
 
     help = (
-        "Declare VERSION of DETECTOR not to be relied on, with all its parameters: its findings count for nothing from "
+        "Declare VERSION of DETECTOR not to be relied on, with all its parameters: its findings join no cluster from "
         "now on, and a worker flags every case that leans on it. With --reinstate the declaration is taken back."
     )
 

@@ -12,6 +12,7 @@ from cases.actions import dossiers, exchange_checks, sampling
 from cases.dossier import pdf, sample_proofs
 from cases.dossier.document import document
 from cases.dossier.package_files import verify
+from cases.dossier.schedules import schedules
 from cases.dossier.verify import verify_package
 from cases.exchange_sets.intervals import wilson
 from cases.models import Case, DossierVersion, SamplingPlan
@@ -179,3 +180,16 @@ def test_a_snapshot_older_than_these_lists_is_rendered_without_them(
     for name in LISTS:
         del whole["snapshot"][name]
     assert without_space("No exchange set was made before the cut.") in text_of(pdf.pdf(whole))
+
+
+def test_a_snapshot_from_before_findings_were_marked_is_rendered_with_empty_cells(
+    drawn: SamplingPlan, committed_cast: Cast
+) -> None:
+    whole = document(frozen(drawn.exchange_set.case, committed_cast.analyst))
+    marked = schedules(whole["snapshot"])["data/schedules/findings.csv"]
+    for row in whole["snapshot"]["findings"]["rows"]:
+        del row["set_aside"], row["recalled"]
+    older = schedules(whole["snapshot"])["data/schedules/findings.csv"]
+    cells = [next(csv.DictReader(io.StringIO(one.decode()))) for one in (marked, older)]
+    assert [(one["set_aside"], one["recalled"]) for one in cells] == [("no", "no"), ("", "")]
+    assert without_space("The strongest findings in full") in text_of(pdf.pdf(whole))

@@ -17,7 +17,7 @@ from people.rights import may
 from spine import conditions
 from spine.models import Job, JobState, Outbox
 
-MOST_BANNERS, MOST_COUNTED = 3, 100
+MOST_BANNERS = 3
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -25,12 +25,13 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     person = getattr(request, "user", None)
     if person is None or not person.is_authenticated:
         return {"product_version": settings.VERSION}
-    unseen = list(notices.unseen(person)[:MOST_COUNTED])
+    unseen = notices.unseen(person)
+    count = unseen.order_by().count()
     context: dict[str, Any] = {
         "product_version": settings.VERSION,
         "places": offered(person),
-        "notices": [one for one in unseen if one.kind in BANNERS][:MOST_BANNERS],
-        "notice_count": len(unseen),
+        "notices": list(unseen.filter(kind__in=BANNERS)[:MOST_BANNERS]) if count else [],
+        "notice_count": count,
         "sample_data": TelemetrySource.objects.filter(name=SOURCE).exists(),
         "may_read_cases": may(person, "cases.read"),
         "may_read_system": may(person, "system.read"),

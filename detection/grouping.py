@@ -34,6 +34,7 @@ from detection.models import (
 from detection.sources import source_named
 from spine import jobs, log, outbox
 from spine.errors import Refused
+from spine.ids import new_id
 from spine.models import AppendOnly, Job, JobState
 from spine.principal import acting_as
 
@@ -120,7 +121,7 @@ def group(job: jobs.Running) -> dict[str, Any]:
                 .filter(detector=detector)
                 .order_by("pk")[:MOST_BATCHES]
             )
-            made = _group(detector, taken, job.id) if taken else None
+            made = _group(detector, taken) if taken else None
             GroupingDue.objects.filter(pk__in=[one.pk for one in taken]).delete()
             job.confirm()
         if not taken:
@@ -190,8 +191,11 @@ class _Row:
     findings: int
 
 
-def _group(detector: Detector, taken: Sequence[GroupingDue], job_id: UUID) -> int | None:
-    """Write one run over what waits; gives its clusters, None when nothing joins."""
+def _group(detector: Detector, taken: Sequence[GroupingDue]) -> int | None:
+    """Write one run over what waits; gives its clusters, None when nothing joins.
+
+    The run has an id of its own: what was grouped waits no more by the same transaction, so that none is made twice.
+    """
     rule = grouping_of(detector)
     if rule is None:
         return None
@@ -204,7 +208,7 @@ def _group(detector: Detector, taken: Sequence[GroupingDue], job_id: UUID) -> in
         return None
     source = source_of(detector)
     run = Run(
-        job_id=_run_id(job_id, taken),
+        job_id=new_id(),
         source=source,
         window_start=since,
         window_end=started,
@@ -390,12 +394,6 @@ def _volumes(findings: set[UUID], accounts: list[UUID]) -> dict[UUID, tuple[int,
 def _hub(row: _Row, rule: Grouping) -> dict[str, Any]:
     reason = f"more than {rule.most_accounts:,} accounts show it"
     return {"type": row.type, "value": row.value, "accounts": row.accounts, "reason": reason}
-
-
-def _run_id(job_id: UUID, taken: Sequence[GroupingDue]) -> UUID:
-    """An id of this run that a repeat of the job with the same batches would make again."""
-    text = "\n".join([str(job_id), *sorted(str(one.batch_id) for one in taken)])
-    return UUID(bytes=hashlib.sha256(text.encode()).digest()[:16])
 
 
 def source_of(detector: Detector) -> TelemetrySource:

@@ -3,7 +3,10 @@
 Rows stay as they are; what stands beside them decides, and may decide otherwise tomorrow.
 """
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from typing import Any
+
+from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from detection.models import FindingBatch, Quarantine
 
@@ -33,15 +36,15 @@ def batches_set_aside() -> QuerySet[FindingBatch]:
     return FindingBatch.objects.filter(_covered())
 
 
-def batches_of(found: Quarantine) -> QuerySet[FindingBatch]:
-    """The batches that a quarantine covers, lifted or not."""
-    batches = FindingBatch.objects.filter(key_id=found.key_id, received_at__gte=found.since)
-    return batches if found.until is None else batches.filter(received_at__lte=found.until)
-
-
-def findings_covered(found: Quarantine) -> int:
-    """How many findings a quarantine covers, by the counts of their batches."""
-    return batches_of(found).aggregate(total=Sum("count"))["total"] or 0
+def counted(quarantines: QuerySet[Quarantine]) -> QuerySet[Any]:
+    """The quarantines with `covered`: how many findings each covers, lifted or not, by the counts of its batches."""
+    batches = FindingBatch.objects.filter(
+        key_id=OuterRef("key_id"),
+        received_at__gte=OuterRef("since"),
+        received_at__lte=Coalesce(OuterRef("until"), F("received_at")),
+    )
+    total = batches.order_by().values("key_id").annotate(total=Sum("count")).values("total")
+    return quarantines.annotate(covered=Coalesce(Subquery(total, output_field=IntegerField()), 0))
 
 
 def _covered(quarantines: QuerySet[Quarantine] | None = None) -> Exists:

@@ -275,18 +275,19 @@ def _versions(found: Detector) -> list[dict[str, Any]]:
     ]
 
 
-def _quarantines(found: Detector) -> QuerySet[Quarantine]:
-    return Quarantine.objects.filter(detector=found).select_related("lifted").order_by("-at", "-id")
+def _quarantines(found: Detector) -> QuerySet[Any]:
+    quarantines = Quarantine.objects.filter(detector=found).select_related("lifted")
+    return standing.counted(quarantines).order_by("-at", "-id")
 
 
-def _quarantine(one: Quarantine, keys: dict[UUID, DetectorKey], bound: Bound) -> dict[str, Any]:
+def _quarantine(one: Any, keys: dict[UUID, DetectorKey], bound: Bound) -> dict[str, Any]:
     lifted = getattr(one, "lifted", None)
     key = keys.get(one.key_id)
     form = bound.get(f"lift_{one.pk}") or LiftForm(auto_id=f"lift_{one.pk}_%s")
     return {
         "quarantine": one,
         "prefix": key.prefix if key else "",
-        "findings": standing.findings_covered(one),
+        "findings": one.covered,
         "lifted": lifted,
         "form": None if lifted else form,
     }

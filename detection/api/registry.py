@@ -83,15 +83,12 @@ class QuarantineSerializer(serializers.ModelSerializer[Quarantine]):
     key = serializers.UUIDField(source="key_id")
     lifted_at = serializers.DateTimeField(source="lifted.at", allow_null=True, default=None)
     lifted_reason = serializers.CharField(source="lifted.reason", allow_null=True, default=None)
-    findings = serializers.SerializerMethodField(help_text="how many it covers now")
+    findings = serializers.IntegerField(source="covered", help_text="how many it covers now")
 
     class Meta:
         model = Quarantine
         fields = ("id", "key", "since", "until", "reason", "at", "findings", "lifted_at", "lifted_reason")
         read_only_fields = fields
-
-    def get_findings(self, found: Quarantine) -> int:
-        return standing.findings_covered(found)
 
 
 class NewQuarantineSerializer(serializers.Serializer[Any]):
@@ -265,7 +262,7 @@ class Quarantines(generics.ListAPIView[Quarantine]):
 
     def get_queryset(self) -> QuerySet[Quarantine]:
         get_object_or_404(Detector, pk=self.kwargs["detector_id"])
-        return Quarantine.objects.filter(detector=self.kwargs["detector_id"]).select_related("lifted")
+        return _counted(detector=self.kwargs["detector_id"])
 
     @extend_schema(
         summary="List a detector's quarantines, lifted ones too",
@@ -299,7 +296,12 @@ class Quarantines(generics.ListAPIView[Quarantine]):
         given = checked(NewQuarantineSerializer, request.data)
         key = detector_verbs.key_named(detector, given.pop("key"))
         made = detector_verbs.quarantine(key, actor=principal.current(), **given)
-        return Response(QuarantineSerializer(made).data, status=201)
+        return Response(QuarantineSerializer(_counted(pk=made.pk).get()).data, status=201)
+
+
+def _counted(**where: Any) -> QuerySet[Any]:
+    """Quarantines with how many findings each covers, in one query."""
+    return standing.counted(Quarantine.objects.filter(**where).select_related("lifted"))
 
 
 class LiftQuarantine(APIView):
@@ -318,5 +320,4 @@ class LiftQuarantine(APIView):
     def post(self, request: Request, detector_id: UUID, quarantine_id: UUID) -> Response:
         found = get_object_or_404(Quarantine.objects.select_related("detector"), pk=quarantine_id, detector=detector_id)
         detector_verbs.lift_quarantine(found, actor=principal.current(), **checked(LiftSerializer, request.data))
-        again = Quarantine.objects.select_related("lifted").get(pk=found.pk)
-        return Response(QuarantineSerializer(again).data)
+        return Response(QuarantineSerializer(_counted(pk=found.pk).get()).data)

@@ -148,10 +148,9 @@ def test_what_came_while_a_job_was_ending_is_asked_for_by_the_sweep(outside: Det
 
 def test_group_again_after_its_worker_died_makes_one_run(outside: Detector) -> None:
     send(pushed("a", "acct_1", "acct_2"), pushed("b", "acct_3"))
-    job = Job.objects.get(kind="findings.group")
     waiting = list(GroupingDue.objects.all())
     with pytest.raises(RuntimeError), transaction.atomic():
-        grouping._group(outside, waiting, job.id)
+        grouping._group(outside, waiting)
         raise RuntimeError("killed before its transaction ended")
     work()
     assert (Run.objects.count(), len(shares())) == (1, 1)

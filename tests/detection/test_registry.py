@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from detection import detector_health, detector_verbs, ingest, queries, runs, standing
-from detection.models import CanaryReturn, Detector, Finding, FindingBatch
+from detection.models import CanaryReturn, Detector, Finding, FindingBatch, Quarantine
 from detection.records import Window
 from people.models import DetectorKey
 from spine.errors import Conflict, Refused
@@ -139,7 +139,9 @@ def test_quarantine_sets_aside_what_the_key_sent_and_nothing_else(made: tuple[De
     found = make_quarantine(key, revoke=True)
     shown = {one.uid: one.is_set_aside for one in queries.findings()}
     assert shown == {"mine": True, "others": False}
-    assert standing.findings_covered(found) == 1
+    later = make_quarantine(key, since=timezone.now(), until=timezone.now())
+    covered = standing.counted(Quarantine.objects.order_by("at"))
+    assert [(one.pk, one.covered) for one in covered] == [(found.pk, 1), (later.pk, 0)]
     assert joined() == {"acct_9"}
     assert DetectorKey.objects.get(pk=key.pk).revoked_at is not None
     detector_verbs.lift_quarantine(found, actor=ADMIN, reason="It was another key")

@@ -75,6 +75,7 @@ VALUES = {
     "response": "repeat('An answer to case ' || i || '. ', 4)",
 }
 SQL_TYPES = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE", "timestamp[us, tz=UTC]": "TIMESTAMPTZ"}
+SQL_TYPES |= {"int8": "TINYINT", "int32": "INTEGER"}
 
 
 def written(place: Path, size: int) -> tuple[str, list[str]]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detection.records import Window
-from detection.telemetry import sketch
+from detection.telemetry import cues, sketch
 from detection.telemetry.columns import ACCOUNTS, EXCHANGES, MODELS, NETWORKS, schema
 
 FEWEST_ROWS = 1
@@ -23,8 +23,9 @@ FEWEST_ROWS = 1
 class Dataset:
     """The four tables of one telemetry source: `exchanges`, `accounts`, `networks`, `models`.
 
-    A table without a file is there and empty. `columns` names the exchange columns that hold any value,
-    `account_columns` the same for accounts. Use `open_dataset`, which closes the connection and its spill files.
+    A table without a file is there and empty; what a part lacks that is older than a column of ours is null. `columns`
+    names the exchange columns that hold any value, `account_columns` the same for accounts. Use `open_dataset`, which
+    closes the connection and its spill files.
     """
 
     def __init__(self, root: Path, backend: Any) -> None:
@@ -71,7 +72,10 @@ class Dataset:
     def _exchanges(self) -> Any:
         if not self.parts:
             return self.backend.create_table("exchanges", schema=_stored(), temp=True)
-        return self.backend.read_parquet([str(part) for part in self.parts], table_name="exchanges")
+        parts = [str(part) for part in self.parts]
+        read = self.backend.read_parquet(parts, table_name="exchanges", union_by_name=True)
+        older = {name: kind for name, kind in _stored().items() if name not in read.columns}
+        return read.mutate(**{name: ibis.null(kind) for name, kind in older.items()}) if older else read
 
     def _side(self, name: str, columns: Mapping[str, pa.DataType]) -> Any:
         files = self._file(name)
@@ -97,7 +101,7 @@ def open_dataset(root: Path, memory: str = "2GB", threads: int = 2) -> Iterator[
 
 
 def _stored() -> Any:
-    return ibis.schema(schema({**EXCHANGES, **{name: pa.int64() for name in sketch.COLUMNS}}))
+    return ibis.schema(schema({**EXCHANGES, **sketch.COLUMNS, **cues.COLUMNS}))
 
 
 def _filled(parts: tuple[Path, ...], columns: Mapping[str, pa.DataType]) -> set[str]:

@@ -18,13 +18,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from detection.telemetry import sketch
+from detection.telemetry import cues, sketch
 from detection.telemetry.columns import EXCHANGES, schema
 
 BATCH_ROWS = 10_000
 OPEN_WRITERS = 64
 DAY_US = 86_400_000_000
-STORED = schema({**EXCHANGES, **sketch.COLUMNS})
+STORED = schema({**EXCHANGES, **sketch.COLUMNS, **cues.COLUMNS})
 
 Row = dict[str, Any]
 
@@ -113,7 +113,8 @@ def _by_day(batch: list[Row]) -> dict[str, list[Row]]:
 def _arrow(rows: list[Row], tally: Tally) -> pa.RecordBatch:
     arrays = [pa.array([row.get(name) for row in rows], kind) for name, kind in EXCHANGES.items()]
     tally.present.update(name for name, array in zip(EXCHANGES, arrays, strict=True) if array.null_count < len(array))
-    arrays += sketch.sketch_batch(arrays[list(EXCHANGES).index("prompt")])
+    prompts = arrays[list(EXCHANGES).index("prompt")]
+    arrays += sketch.sketch_batch(prompts) + cues.cue_batch(prompts)
     return pa.RecordBatch.from_arrays(arrays, schema=STORED)
 
 

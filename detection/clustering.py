@@ -1,31 +1,31 @@
-"""Groups accounts into clusters: an account–attribute graph weighted by rarity, joined by Leiden communities.
+"""Groups accounts into clusters: suspected pools first, then the rest by the identity and network values they share.
 
-Never pairwise: an account is tied to attribute values, and to the coincidences of behaviour and identity it takes
-part in (see `coincidence`). Communities by Leiden (Traag, Waltman, van Eck 2019) as in graspologic-native, seeded, so
-that the same input gives the same clusters in any row order.
+Never pairwise: a pool is found through what its accounts do and tested through what they share (see `candidates`), and
+the other accounts are tied to attribute values, weighted by rarity, and joined by Leiden communities (Traag, Waltman,
+van Eck 2019) as in graspologic-native. Seeded, so that the same input gives the same clusters in any row order.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from itertools import combinations
 
 import graspologic_native
+import numpy as np
 import rfc8785
 
-from detection.coincidence import Behaviour, Cell, Limits, behaviours, cells, ties
 from detection.evidence import effective
 from detection.members import Builder
-from detection.records import AccountFacts, Clustering, Edge, FindingDraft, Hub, Label, rfc3339
+from detection.pools import Search, find_pools
+from detection.population import Population
+from detection.records import AccountFacts, Clustering, Edge, FindingDraft, Hub, rfc3339
 
-ALGORITHM = "coincidence-leiden"
-VERSION = "1.0.0"
+ALGORITHM = "pools-leiden"
+VERSION = "2.0.0"
 TIE_KINDS = frozenset({"payment_fingerprint", "org", "api_key", "email_domain", "programme", "ip", "subnet", "asn"})
-JOINABLE = frozenset({Label.COORDINATED_EXTRACTION, Label.CANNOT_TELL})
-SPECIFIC = frozenset({"payment_fingerprint", "api_key", "email_domain", "programme", "asn"})
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,18 @@ class Parameters:
     seed: int = 20260604
     iterations: int = 3
     smallest: int = 2
-    splinter: float = 0.25
-    telling_lift: float = 20.0
-    weight_coincidence: float = 1.0
-    weight_behaviour: float = 0.3
-    family_share: float = 0.25
-    family_lift: float = 4.0
-    family_held: tuple[int, ...] = (2, 3, 4)
     carrier_spread: float = 10.0
     carrier_behaviours: int = 8
     carrier_fillings: int = 5
     carrier_relatedness: float = 0.35
-    highest_doubt: float = 0.02
-    limits: Limits = field(default_factory=Limits)
+    search: Search = field(default_factory=Search)
+
+    def flat(self) -> dict[str, float | int | str]:
+        """Give every parameter by one name, as it is stored."""
+        own = {name: value for name, value in asdict(self).items() if name != "search"}
+        search = {f"search_{k}": v for k, v in asdict(self.search).items() if k not in ("limits", "weights")}
+        limits = {f"limit_{k}": v for k, v in asdict(self.search.limits).items()}
+        return own | search | limits | {f"weight_{k}": v for k, v in asdict(self.search.weights).items()}
 
 
 def edges_from(findings: Iterable[FindingDraft]) -> list[Edge]:
@@ -82,18 +81,18 @@ def cluster_accounts(
     """Cluster the accounts that the edges name; accounts without facts (not active in the window) are left out."""
     parameters = parameters or Parameters()
     edges = sorted((e for e in edges if e.account_id in facts), key=lambda e: (e.account_id, e.type, e.value, e.count))
-    known = behaviours(edges)
-    carriers = _carriers(known, parameters)
-    found = _coincidences(edges, known, carriers, facts, parameters)
-    build = Builder(edges, facts, known, found, carriers, parameters.highest_doubt)
-    groups = _communities(edges, found, carriers, parameters)
-    groups = _gather([group for group in groups if len(group) >= parameters.smallest], found, build, parameters)
-    clusters = [build.cluster(group) for group in groups]
-    clusters += [build.cluster(frozenset([account])) for account in sorted(carriers)]
+    population = Population(edges, facts)
+    carriers = _carriers(population, parameters)
+    pools = find_pools(population, parameters.search)
+    build = Builder(edges, population, carriers, parameters.search.limits)
+    taken = {population.facts[place].account_id for pool in pools for place in pool.members.tolist()}
+    clusters = [build.pool(pool) for pool in pools]
+    clusters += [build.group(group) for group in _communities(edges, taken | carriers.keys(), parameters)]
+    clusters += [build.group(frozenset([account])) for account in sorted(carriers)]
     return Clustering(
         algorithm=ALGORITHM,
         version=VERSION,
-        parameters={k: v for k, v in asdict(parameters).items() if k != "limits"} | asdict(parameters.limits),
+        parameters=parameters.flat(),
         input_sha256=_digest(edges, facts),
         accounts=len(facts),
         edges=len(edges),
@@ -102,102 +101,39 @@ def cluster_accounts(
     )
 
 
-def _carriers(known: Sequence[Behaviour], parameters: Parameters) -> Mapping[str, int]:
+def _carriers(population: Population, parameters: Parameters) -> Mapping[str, int]:
     """Find single accounts that carry many behaviours evenly that hardly anybody else combines, as a gateway does."""
-    held: dict[str, list[Behaviour]] = defaultdict(list)
-    for behaviour in known:
-        for account in behaviour.holders:
-            held[account].append(behaviour)
+    wide = np.flatnonzero(population.held >= parameters.carrier_behaviours)
+    held: dict[int, list[tuple[int, int]]] = {place: [] for place in wide.tolist()}
+    for number, behaviour in enumerate(population.behaviours):
+        for place, count in zip(behaviour.holders.tolist(), behaviour.counts.tolist(), strict=True):
+            if place in held:
+                held[place].append((number, count))
     found = {}
-    for account, own in sorted(held.items()):
-        counts = [behaviour.holders[account] for behaviour in own]
-        often = [b for b in own if b.holders[account] >= parameters.carrier_fillings]
-        wide = len(often) >= parameters.carrier_behaviours and effective(counts) >= parameters.carrier_spread
-        if wide and _relatedness(often) <= parameters.carrier_relatedness:
-            found[account] = len(own)
+    for place, own in held.items():
+        often = [number for number, count in own if count >= parameters.carrier_fillings]
+        if len(often) < parameters.carrier_behaviours or effective([n for _, n in own]) < parameters.carrier_spread:
+            continue
+        if _relatedness(population, often) <= parameters.carrier_relatedness:
+            found[population.facts[place].account_id] = len(own)
     return found
 
 
-def _relatedness(own: Sequence[Behaviour]) -> float:
+def _relatedness(population: Population, numbers: Sequence[int]) -> float:
     """Give how far behaviours go together elsewhere: the mean share of the rarer one's holders that show both."""
-    top = sorted(own, key=lambda b: (len(b.holders), b.key))[:12]
-    shares = [
-        len(one.holders.keys() & two.holders.keys()) / min(len(one.holders), len(two.holders))
-        for one, two in combinations(top, 2)
-    ]
+    rarest = sorted(numbers, key=lambda n: (len(population.behaviours[n].holders), population.behaviours[n].key))[:12]
+    shares = []
+    for one, two in combinations((population.behaviours[n].holders for n in rarest), 2):
+        shares.append(len(np.intersect1d(one, two, assume_unique=True)) / min(len(one), len(two)))
     return sum(shares) / len(shares)
 
 
-def _coincidences(
-    edges: Sequence[Edge],
-    known: Sequence[Behaviour],
-    carriers: Mapping[str, int],
-    facts: Mapping[str, AccountFacts],
-    parameters: Parameters,
-) -> list[Cell]:
-    """Test behaviours against ties; then once more with the behaviours of each community as one family."""
-    limits = parameters.limits
-    plain = {account: fact for account, fact in facts.items() if account not in carriers}
-    tied = ties([edge for edge in edges if edge.account_id in plain], plain, limits)
-    own = [Behaviour(b.key, b.templates, {a: n for a, n in b.holders.items() if a in plain}) for b in known]
-    first = _distinct(cells(own, tied, plain, limits))
-    families = [
-        family
-        for group in _communities((), first, carriers, parameters)
-        for family in _families(group, own, len(plain), parameters)
-    ]
-    return _distinct([*first, *cells(families, tied, plain, limits)])
-
-
-def _families(
-    group: frozenset[str], known: Sequence[Behaviour], population: int, parameters: Parameters
-) -> Iterator[Behaviour]:
-    """Give the accounts that hold at least two, three, four of the behaviours a community is marked by."""
-    marking = []
-    for behaviour in known:
-        inside = sum(account in group for account in behaviour.holders)
-        outside = (len(behaviour.holders) - inside) / max(1, population - len(group))
-        if inside >= parameters.family_share * len(group) and inside / len(group) >= parameters.family_lift * outside:
-            marking.append(behaviour)
-    held: dict[str, int] = defaultdict(int)
-    for behaviour in marking:
-        for account in behaviour.holders:
-            held[account] += 1
-    templates = tuple(sorted(template for behaviour in marking for template in behaviour.templates))
-    name = sha256(" ".join(templates).encode()).hexdigest()[:16]
-    for fewest in parameters.family_held:
-        holders = {account: count for account, count in held.items() if count >= fewest}
-        if holders and len(marking) >= fewest:
-            yield Behaviour(f"family:{fewest}-{name}", templates, holders)
-
-
-def _distinct(found: Iterable[Cell]) -> list[Cell]:
-    """Drop a cell most of whose accounts stand in a stronger one of the same behaviour and kind of tie."""
-    kept: list[Cell] = []
-    by_kind: dict[tuple[str, str], list[Cell]] = defaultdict(list)
-    for cell in sorted(found, key=lambda c: (c.log10_p, c.behaviour, c.tie.kind, c.tie.value)):
-        stronger = by_kind[cell.behaviour, cell.tie.kind]
-        if all(len(cell.members & other.members) < 0.8 * len(cell.members) for other in stronger):
-            stronger.append(cell)
-            kept.append(cell)
-    return kept
-
-
-def _communities(
-    edges: Iterable[Edge], found: Iterable[Cell], carriers: Mapping[str, int], parameters: Parameters
-) -> list[frozenset[str]]:
-    """Run Leiden over accounts and what ties them; gives the accounts of each community, in a fixed order."""
+def _communities(edges: Iterable[Edge], apart: set[str], parameters: Parameters) -> list[frozenset[str]]:
+    """Run Leiden over accounts and the values that tie them; gives the accounts of each community, in a fixed order."""
     weights: dict[tuple[str, str], float] = defaultdict(float)
     for edge in edges:
-        if edge.type in TIE_KINDS and edge.account_id not in carriers:
+        if edge.type in TIE_KINDS and edge.account_id not in apart:
             weights[f"a:{edge.account_id}", f"t:{edge.type}:{edge.value}"] = edge.weight**2
-    for cell in found:
-        strength = min(1.0, -cell.log10_p / 20) * (1 - 1 / max(cell.lift, 1))
-        for account in cell.members:
-            tie, behaviour = f"t:{cell.tie.kind}:{cell.tie.value}", f"b:{cell.behaviour}"
-            for node, weight in ((tie, parameters.weight_coincidence), (behaviour, parameters.weight_behaviour)):
-                key = f"a:{account}", node
-                weights[key] = max(weights[key], weight * strength)
     if not weights:
         return []
     graph = [(source, target, weight) for (source, target), weight in sorted(weights.items())]
@@ -208,54 +144,8 @@ def _communities(
     for node, community in communities.items():
         if node.startswith("a:"):
             groups[community].add(node[2:])
-    return sorted((frozenset(group) for group in groups.values()), key=lambda group: (-len(group), min(group)))
-
-
-def _gather(
-    groups: Sequence[frozenset[str]], found: Sequence[Cell], build: Builder, parameters: Parameters
-) -> list[frozenset[str]]:
-    """Join communities that share two behaviours and a telling tie; for a splinter any shared tie is enough.
-
-    A community with an open explanation of its own is never joined to another: a class that registers in the week of a
-    pool is not part of it.
-    """
-    marks = [_marks(group, found) for group in groups]
-    telling = _telling(found, parameters)
-    joinable = [bool(mark[1]) and build.label(group) in JOINABLE for group, mark in zip(groups, marks, strict=True)]
-    home = list(range(len(groups)))
-    for small in range(len(groups)):
-        for large in range(small):
-            ties_shared = marks[small][1] & marks[large][1]
-            if len(groups[small]) > parameters.splinter * len(groups[large]):
-                ties_shared &= telling
-            alike = len(marks[small][0] & marks[large][0]) >= 2
-            if ties_shared and alike and joinable[small] and joinable[large]:
-                home[small] = home[large]
-                break
-    gathered: dict[int, frozenset[str]] = {}
-    for place, group in enumerate(groups):
-        gathered[home[place]] = gathered.get(home[place], frozenset()) | group
-    return sorted(gathered.values(), key=lambda group: (-len(group), min(group)))
-
-
-def _telling(found: Sequence[Cell], parameters: Parameters) -> set[tuple[str, str]]:
-    """Give the ties that hold few accounts by chance: specific values, and registration bursts with a high lift."""
-    return {
-        (cell.tie.kind, cell.tie.value)
-        for cell in found
-        if cell.tie.kind in SPECIFIC or (cell.lift >= parameters.telling_lift and _is_short(cell))
-    }
-
-
-def _is_short(cell: Cell) -> bool:
-    """Tell whether most accounts registered in the span take part: the burst is the pool's own, not the month's."""
-    return cell.tie.kind == "registration" and len(cell.members) >= 0.7 * cell.among
-
-
-def _marks(group: frozenset[str], found: Sequence[Cell]) -> tuple[set[str], set[tuple[str, str]]]:
-    """Give the behaviours and ties of the coincidences in which a fifth of a community takes part."""
-    own = [cell for cell in found if len(cell.members & group) >= max(2, 0.2 * len(group))]
-    return {cell.behaviour for cell in own}, {(cell.tie.kind, cell.tie.value) for cell in own}
+    wanted = (frozenset(group) for group in groups.values() if len(group) >= parameters.smallest)
+    return sorted(wanted, key=lambda group: (-len(group), min(group)))
 
 
 def _digest(edges: Iterable[Edge], facts: Mapping[str, AccountFacts]) -> str:

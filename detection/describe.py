@@ -1,21 +1,40 @@
-"""Words for clusters and links: plain, neutral sentences that carry the figures they rest on."""
+"""Words for clusters, tests and links: plain, neutral sentences that carry the figures they rest on."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
-from detection.coincidence import Cell
 from detection.detectors.base import plural
 from detection.detectors.shared_attribute import readable
 from detection.records import Edge, Link, Member
+from detection.surprise import Surprise
 
 COMMON_SHARE = 0.25
-TIE_NAMES = {
+IN_TITLE = 6.0  # powers of ten from which a test names a cluster
+SPANS: Mapping[str, str] = {
+    "registration": "were registered",
+    "first_use": "sent their first exchange",
+    "last_use": "sent their last exchange",
+}
+VERBS: Mapping[str, str] = {
+    "client": "use the client",
+    "network": "mostly come from the network",
+    "country": "are registered in",
+    "domain": "have mail addresses at",
+}
+NAMES: Mapping[str, str] = {
     "registration": "registration dates",
-    "network_kind": "proxy networks",
+    "first_use": "first use",
+    "last_use": "last use",
+    "client": "client",
+    "network": "networks",
+    "country": "country",
+    "domain": "mail domains",
     "roaming": "changing networks",
-    "asn": "networks",
+    "ring": "payment rings",
+    "combination": "combined templates",
 }
 
 
@@ -31,14 +50,52 @@ def link_reason(edge: Edge, holders: int, population: int, inside: int, size: in
     return f"{text}, {inside:,} of them among these {size:,}" if size > 1 else text
 
 
-def cluster_title(members: Sequence[Member], links: Sequence[Link], cells: Sequence[Cell]) -> str:
+def cluster_title(members: Sequence[Member], links: Sequence[Link], tests: Mapping[str, Surprise]) -> str:
     """Name a cluster by its size and what ties it, not by what it is; in common is what a quarter of them show."""
     if len(members) == 1:
         return "Single account that carries many unrelated templates"
     holders = Counter(link.value for link in links if link.type == "template")
     templates = [value for value, held in holders.items() if held >= max(2, len(members) * COMMON_SHARE)]
-    kinds = [cell.tie.kind for cell in cells] or [link.type for link in links if link.type != "template"]
-    ranked = sorted(set(kinds), key=lambda kind: (-kinds.count(kind), kind))[:2]
-    names = " and ".join(TIE_NAMES.get(kind, readable(kind, "")) for kind in ranked) or "templates"
-    text = f"{plural(len(members), 'accounts')} tied by {names}"
+    strong = sorted((n for n, s in tests.items() if s.power >= IN_TITLE), key=lambda n: (-tests[n].power, n))
+    kinds = [link.type for link in links if link.type != "template"]
+    shown = [NAMES[name] for name in strong[:2]]
+    shown = shown or [readable(kind, "") for kind in sorted(set(kinds), key=lambda k: (-kinds.count(k), k))[:2]]
+    text = f"{plural(len(members), 'accounts')} tied by {' and '.join(shown) or 'templates'}"
     return f"{text}, {plural(len(templates), 'templates')} in common" if templates else text
+
+
+def said(name: str, surprise: Surprise, values: Sequence[object]) -> str:
+    """Say one answer with its figures: found, among how many, expected by chance."""
+    found, among = f"{surprise.found:,}", f"{surprise.among:,}"
+    chance = f"{surprise.expected:.1f}" if surprise.expected >= 0.05 else "fewer than 0.1"
+    by_chance = f"{chance} would be expected among accounts used alike."
+    if name in SPANS:
+        return f"Of {among} accounts {found} {SPANS[name]} {_span(*surprise.of)}; {by_chance}"
+    if name == "roaming":
+        mine, theirs = surprise.of
+        times = mine / max(theirs, 1e-9)
+        return f"They come from {times:.1f} times as many networks for what they send as accounts used alike."
+    if name == "ring":
+        return f"Of {among} accounts {found} share a payment fingerprint, key or programme with another of them."
+    if name == "combination":
+        return f"{found} of {among} accounts that fill one template fill a second one of these too; {by_chance}"
+    shown = listed([value_in_words(name, values[code]) for code in surprise.of])
+    return f"Of {among} accounts {found} {VERBS[name]} {shown}; {by_chance}"
+
+
+def _span(first: float, last: float) -> str:
+    """Say a span of days since 1970 by its dates."""
+    start, end = (datetime.fromtimestamp(day * 86_400, UTC) for day in (first, last))
+    if start.date() == end.date():
+        return f"on {start:%d %B %Y}"
+    return f"from {start:%d %B %Y} to {end:%d %B %Y}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Join words as a sentence lists alternatives."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def value_in_words(trait: str, value: object) -> str:
+    """Say a value of a trait; a network by its number."""
+    return f"AS{value}" if trait == "network" else str(value)

@@ -8,97 +8,116 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from detection.coincidence import NETWORK_TIES, Behaviour, Cell
+import numpy as np
+
+from detection.candidates import behind_one_line
+from detection.population import Places, Population
 from detection.records import AccountFacts, Link
+from detection.surprise import Surprise
 
 OPEN_NETWORKS = frozenset({"education", "business"})
 PURSES = frozenset({"payment_fingerprint", "programme", "api_key"})
+COMMON_SHARE, COMMON_LIFT = 0.25, 4.0
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All an assessment rests on: the members' facts, the coincidences among them, the templates, the links."""
+    """All an assessment rests on: the members, what they were tested for, the behaviours and links they share.
 
-    accounts: Mapping[str, AccountFacts]
-    population: Mapping[str, AccountFacts]
-    cells: Sequence[Cell]
-    behaviours: Sequence[Behaviour]
+    `held` gives the numbers of the behaviours each place holds; `strength` is the evidence in powers of ten;
+    `suspected` tells a pool that was searched for from accounts that shared values alone tie.
+    """
+
+    population: Population
+    places: Places
+    held: Mapping[int, Sequence[int]]
+    tests: Mapping[str, Surprise]
+    strength: float
+    suspected: bool
     links: Sequence[Link]
     carried: Mapping[str, int]
 
     @cached_property
+    def accounts(self) -> list[AccountFacts]:
+        return [self.population.facts[place] for place in self.places.tolist()]
+
+    @cached_property
     def size(self) -> int:
-        return len(self.accounts)
+        return len(self.places)
 
     @cached_property
     def organisation_share(self) -> float:
         """Share of members in the largest organisation; 0 when no organisation is known."""
-        known = Counter(f.org_id for f in self.accounts.values() if f.org_id)
+        known = Counter(f.org_id for f in self.accounts if f.org_id)
         return max(known.values()) / self.size if known else 0.0
 
     @cached_property
     def organisations(self) -> int:
-        return len({f.org_id for f in self.accounts.values() if f.org_id})
+        return len({f.org_id for f in self.accounts if f.org_id})
 
     @cached_property
     def payers(self) -> int:
-        return len({f.payment_fingerprint for f in self.accounts.values() if f.payment_fingerprint})
+        return len({f.payment_fingerprint for f in self.accounts if f.payment_fingerprint})
 
     @cached_property
-    def hidden_cells(self) -> list[Cell]:
-        """Coincidences whose tie is not simply one organisation's own."""
-        return [cell for cell in self.cells if cell.tie.kind != "org"]
+    def identity_known(self) -> bool:
+        """Tell whether the source says who accounts belong to: without, strangers cannot be told from one customer."""
+        return self.population.known("org_id") or self.population.known("payment_fingerprint")
 
     @cached_property
-    def covered(self) -> float:
-        inside = {a for cell in self.hidden_cells for a in cell.members if a in self.accounts}
-        return len(inside) / self.size
+    def lines_known(self) -> bool:
+        """Tell whether the source says where accounts come from: without, a class or an office cannot be ruled out."""
+        return self.population.known("home_kind") or bool(self.population.lines) or self.population.known("addresses")
 
     @cached_property
-    def covered_on_paper(self) -> float:
-        """Share of members in a coincidence with something other than a network."""
-        paper = [cell for cell in self.hidden_cells if cell.tie.kind not in NETWORK_TIES]
-        return len({a for cell in paper for a in cell.members if a in self.accounts}) / self.size
-
-    @cached_property
-    def best(self) -> float:
-        return min((cell.log10_p for cell in self.hidden_cells), default=0.0)
-
-    @cached_property
-    def kinds(self) -> list[str]:
-        return sorted({cell.tie.kind for cell in self.hidden_cells})
-
-    @cached_property
-    def common(self) -> list[tuple[Behaviour, int]]:
-        """Behaviours that at least a quarter of the members show and that are four times as common here as outside."""
-        rest = max(1, len(self.population) - self.size)
+    def common(self) -> list[tuple[int, int]]:
+        """Behaviours of a quarter of the members, four times as common here as outside: (which, how many show it)."""
+        inside: dict[int, int] = defaultdict(int)
+        for place in self.places.tolist():
+            for number in self.held.get(place, ()):
+                inside[number] += 1
+        rest = max(1, self.population.size - self.size)
         found = []
-        for behaviour in self.behaviours:
-            inside = sum(account in self.accounts for account in behaviour.holders)
-            outside = (len(behaviour.holders) - inside) / rest
-            if inside >= 2 and inside >= 0.25 * self.size and inside / self.size >= 4 * outside:
-                found.append((behaviour, inside))
-        return sorted(found, key=lambda pair: (-pair[1], pair[0].key))
+        for number, count in inside.items():
+            outside = (len(self.population.behaviours[number].holders) - count) / rest
+            if count >= max(2, COMMON_SHARE * self.size) and count / self.size >= COMMON_LIFT * outside:
+                found.append((number, count))
+        return sorted(found, key=lambda pair: (-pair[1], self.population.behaviours[pair[0]].key))
+
+    @cached_property
+    def filled(self) -> dict[int, dict[int, int]]:
+        """How often each member fills each common behaviour: place → behaviour → times."""
+        mine = set(self.places.tolist())
+        filled: dict[int, dict[int, int]] = defaultdict(dict)
+        for number, _ in self.common:
+            behaviour = self.population.behaviours[number]
+            for place, count in zip(behaviour.holders.tolist(), behaviour.counts.tolist(), strict=True):
+                if place in mine:
+                    filled[place][number] = count
+        return filled
 
     @cached_property
     def spread(self) -> float:
         """Effective number of common behaviours (exponential of the entropy of their exchanges)."""
-        return effective([sum(n for a, n in b.holders.items() if a in self.accounts) for b, _ in self.common])
+        totals: dict[int, int] = defaultdict(int)
+        for own in self.filled.values():
+            for number, count in own.items():
+                totals[number] += count
+        return effective([totals[number] for number in sorted(totals)])
 
     @cached_property
     def focus(self) -> float:
         """Median share of a member's prompts that fill a common behaviour."""
-        filled: dict[str, int] = defaultdict(int)
-        for behaviour, _ in self.common:
-            for account, count in behaviour.holders.items():
-                filled[account] += count
-        shares = sorted(min(1.0, filled[a] / f.prompts) if f.prompts else 0.0 for a, f in self.accounts.items())
+        shares = sorted(
+            min(1.0, sum(self.filled.get(place, {}).values()) / float(self.population.prompts[place]))
+            for place in self.places.tolist()
+        )
         return shares[len(shares) // 2]
 
     @cached_property
     def open_network(self) -> float:
         """Share of members whose usual network is one and the same school or company."""
-        homes = Counter(f.home_asn for f in self.accounts.values() if f.home_kind in OPEN_NETWORKS)
+        homes = Counter(f.home_asn for f in self.accounts if f.home_kind in OPEN_NETWORKS)
         return max(homes.values()) / self.size if homes else 0.0
 
     @cached_property
@@ -115,31 +134,34 @@ class Evidence:
     @cached_property
     def egress(self) -> float:
         """Share of members behind the most shared address or subnet; 0 where most come through commercial proxies."""
-        if sum(f.home_kind == "vpn" for f in self.accounts.values()) >= 0.5 * self.size:
-            return 0.0
-        values = Counter((link.type, link.value) for link in self.links if link.type in ("ip", "subnet"))
-        return max(values.values()) / self.size if values else 0.0
+        return behind_one_line(self.population, self.places)
 
     @cached_property
     def new_model_excess(self) -> float:
         """Share of exchanges on models released in the window, members minus everybody else."""
-        others = [f for a, f in self.population.items() if a not in self.accounts]
-        return _new_share(self.accounts.values()) - _new_share(others)
+        inside = np.zeros(self.population.size, bool)
+        inside[self.places] = True
+        others = [f for f, mine in zip(self.population.facts, inside.tolist(), strict=True) if not mine]
+        return _new_share(self.accounts) - _new_share(others)
 
     @cached_property
     def end_users(self) -> float:
-        return sum(f.end_users > 1 for f in self.accounts.values()) / self.size
+        return sum(f.end_users > 1 for f in self.accounts) / self.size
+
+    @cached_property
+    def telling(self) -> list[str]:
+        """The tests that speak against chance, strongest first."""
+        named = [name for name, surprise in self.tests.items() if surprise.power >= 1]
+        return sorted(named, key=lambda name: (-self.tests[name].power, name))
 
     def features(self) -> dict[str, float]:
         return {
             "accounts": self.size,
             "organisations": self.organisations,
             "organisation_share": round(self.organisation_share, 4),
-            "coincidences": len(self.hidden_cells),
-            "covered": round(self.covered, 4),
-            "covered_on_paper": round(self.covered_on_paper, 4),
-            "best_log10_p": round(self.best, 2),
-            "tie_kinds": len(self.kinds),
+            "evidence": round(self.strength, 2),
+            **{f"test_{name}": round(surprise.power, 2) for name, surprise in sorted(self.tests.items())},
+            "used_in_sessions": round(float(self.population.persons[self.places].mean()), 4),
             "common_templates": len(self.common),
             "template_spread": round(self.spread, 3),
             "template_focus": round(self.focus, 4),

@@ -1,91 +1,105 @@
-"""Makes cluster records of communities: who firmly belongs, which links say so, and the assessment."""
+"""Makes cluster records: who belongs and how firmly, which links say so, and the assessment."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
-from math import prod
+
+import numpy as np
 
 from detection.assessment import assess
-from detection.coincidence import NETWORK_TIES, Behaviour, Cell
-from detection.describe import cluster_title, link_reason
+from detection.candidates import Limits, Stratum, evidence, test
+from detection.describe import cluster_title, link_reason, value_in_words
 from detection.evidence import Evidence
-from detection.records import AccountFacts, Cluster, Edge, Label, Link, Member
+from detection.pools import Pool
+from detection.population import OPEN, TRAITS, Places, Population
+from detection.records import Cluster, Edge, Link, Member
+from detection.surprise import NONE, Surprise
+
+TRAIT_NAMES = {"client": "Client", "network": "Network", "country": "Country", "domain": "Mail domain"}
+TELLING = 3.0  # from this many powers of ten a test is a reason for a single member
 
 
 class Builder:
     """Makes cluster records: members with strength and reasons, links with rarity, the assessment."""
 
     def __init__(
-        self,
-        edges: Sequence[Edge],
-        facts: Mapping[str, AccountFacts],
-        known: Sequence[Behaviour],
-        found: Sequence[Cell],
-        carriers: Mapping[str, int],
-        highest_doubt: float,
+        self, edges: Sequence[Edge], population: Population, carriers: Mapping[str, int], limits: Limits
     ) -> None:
-        self.facts, self.known, self.found, self.carriers = facts, known, found, carriers
-        self.highest_doubt = highest_doubt
+        self.population, self.carriers, self.limits = population, carriers, limits
         self.of_account: dict[str, list[Edge]] = defaultdict(list)
         self.holders: dict[tuple[str, str], int] = defaultdict(int)
         for edge in edges:
             self.of_account[edge.account_id].append(edge)
             self.holders[edge.type, edge.value] += 1
+        self.held: dict[int, list[int]] = defaultdict(list)
+        for number, behaviour in enumerate(population.behaviours):
+            for place in behaviour.holders.tolist():
+                self.held[place].append(number)
 
-    def cluster(self, group: frozenset[str]) -> Cluster:
-        """Make the cluster of a community; where coincidences hold it together, accounts outside all of them leave."""
-        inside = [cell for cell in self.found if len(cell.members & group) >= 2]
-        covered = self._firm(group, inside)
-        accounts = covered if len(covered) >= max(3, 0.3 * len(group)) else group
-        within = [cell for cell in inside if len(cell.members & accounts) >= 2]
-        shared = self._shared(accounts)
+    def pool(self, pool: Pool) -> Cluster:
+        """Make the cluster of a suspected pool; how firmly an account belongs is what the refining believes."""
+        beliefs = dict(zip(pool.members.tolist(), pool.belief.tolist(), strict=True))
+        return self._cluster(pool.members, beliefs, pool.tests, pool.evidence, pool.behaviours)
+
+    def group(self, accounts: frozenset[str]) -> Cluster:
+        """Make the cluster of accounts that shared values tie; it is tested like a pool when they do the same."""
+        members = np.array(sorted(self.population.place[account] for account in accounts), np.int64)
+        tests, strength = self._tested(members)
+        return self._cluster(members, {}, tests, strength, ())
+
+    def _tested(self, members: Places) -> tuple[Mapping[str, Surprise], float]:
+        if len(members) < self.limits.fewest - 2:
+            return {}, 0.0
+        persons = bool(self.population.persons[members].mean() >= 0.5)
+        base = np.flatnonzero((self.population.persons == persons) & (self.population.kind != OPEN))
+        tests = test(self.population, Stratum("whole", persons, base, self.population), members, NONE)
+        return tests, evidence(tests, self.limits)
+
+    def _cluster(
+        self,
+        places: Places,
+        beliefs: Mapping[int, float],
+        tests: Mapping[str, Surprise],
+        strength: float,
+        marking: Sequence[int],
+    ) -> Cluster:
+        accounts = [self.population.facts[place].account_id for place in places.tolist()]
+        shared = self._shared(frozenset(accounts))
         links = [self._link(edge, inside, len(accounts)) for edge, inside in shared]
-        evidence = Evidence(
-            accounts={a: self.facts[a] for a in sorted(accounts)},
-            population=self.facts,
-            cells=within,
-            behaviours=self.known,
+        of_member: dict[str, list[Link]] = defaultdict(list)
+        for link in links:
+            of_member[link.account_id].append(link)
+        rests = Evidence(
+            population=self.population,
+            places=places,
+            held=self.held,
+            tests=tests,
+            strength=strength,
+            suspected=bool(beliefs),
             links=links,
             carried={a: self.carriers[a] for a in accounts if a in self.carriers},
         )
-        members = tuple(self._member(a, within, links) for a in sorted(accounts))
-        key = sha256("\n".join(sorted(accounts)).encode()).hexdigest()[:32]
-        uids = {uid for edge, _ in shared for uid in edge.findings}
+        members = tuple(
+            sorted(
+                (self._member(place, beliefs, tests, marking, of_member) for place in places.tolist()),
+                key=lambda member: member.account_id,
+            )
+        )
         return Cluster(
-            key=key,
-            title=cluster_title(members, links, within),
+            key=sha256("\n".join(sorted(accounts)).encode()).hexdigest()[:32],
+            title=cluster_title(members, links, tests),
             members=members,
             links=tuple(links),
             signals=tuple(sorted({link.signal for link in links})),
-            findings=tuple(sorted(uids)),
+            findings=tuple(sorted({uid for edge, _ in shared for uid in edge.findings})),
             exchanges=sum(member.exchanges for member in members),
             input_tokens=sum(member.input_tokens for member in members),
             output_tokens=sum(member.output_tokens for member in members),
             first_seen=min(member.first_seen for member in members),
             last_seen=max(member.last_seen for member in members),
-            assessment=assess(evidence),
-        )
-
-    def label(self, group: frozenset[str]) -> Label:
-        return self.cluster(group).assessment.label
-
-    def _firm(self, group: frozenset[str], inside: Sequence[Cell]) -> frozenset[str]:
-        """Give the accounts that hardly stand in the coincidences by chance.
-
-        Of a cell's members, expected / found are there by chance; different kinds of tie are taken as independent. Ties
-        through a network alone are not enough: what people send and where they come from go together anyway.
-        """
-        doubt: dict[str, dict[str, float]] = defaultdict(dict)
-        for cell in inside:
-            for account in cell.members & group:
-                by_kind = doubt[account]
-                by_kind[cell.tie.kind] = min(by_kind.get(cell.tie.kind, 1.0), min(1.0, 1 / max(cell.lift, 1e-9)))
-        return frozenset(
-            account
-            for account, by_kind in doubt.items()
-            if prod(by_kind.values()) <= self.highest_doubt and not by_kind.keys() <= NETWORK_TIES
+            assessment=assess(rests),
         )
 
     def _shared(self, accounts: frozenset[str]) -> list[tuple[Edge, int]]:
@@ -107,34 +121,54 @@ class Builder:
             first_seen=edge.first_seen,
             last_seen=edge.last_seen,
             holders=holders,
-            population=len(self.facts),
+            population=self.population.size,
             strength=round(edge.weight * inside / holders, 4),
             signal=edge.signal,
-            reason=link_reason(edge, holders, len(self.facts), inside, size),
+            reason=link_reason(edge, holders, self.population.size, inside, size),
         )
 
-    def _member(self, account: str, within: Sequence[Cell], links: Sequence[Link]) -> Member:
-        fact = self.facts[account]
-        own = sorted(
-            (link for link in links if link.account_id == account), key=lambda link: (-link.strength, link.type)
-        )
-        miss = 1.0
-        for link in own[:5]:
-            miss *= 1 - min(0.9, link.strength)
-        part = [cell for cell in within if account in cell.members]
-        for cell in part[:5]:
-            miss *= 1 - min(0.9, 1 - 1 / max(cell.lift, 1))
-        reasons = [
-            f"One of {len(c.members):,} of {c.among:,} accounts that {c.tie.words} and fill the same template"
-            for c in part[:3]
-        ]
+    def _member(
+        self,
+        place: int,
+        beliefs: Mapping[int, float],
+        tests: Mapping[str, Surprise],
+        marking: Sequence[int],
+        links: Mapping[str, Sequence[Link]],
+    ) -> Member:
+        fact = self.population.facts[place]
+        own = sorted(links.get(fact.account_id, ()), key=lambda link: (-link.strength, link.type, link.value))
+        strength = beliefs.get(place)
+        if strength is None:
+            miss = 1.0
+            for link in own[:5]:
+                miss *= 1 - min(0.9, link.strength)
+            strength = 1 - miss
+        reasons = [*self._reasons(place, tests, marking), *(link.reason for link in own[:4])]
         return Member(
-            account_id=account,
-            strength=round(1 - miss, 4),
-            reasons=tuple(dict.fromkeys([*reasons, *(link.reason for link in own[:4])])),
+            account_id=fact.account_id,
+            strength=round(strength, 4),
+            reasons=tuple(dict.fromkeys(reasons)),
             exchanges=fact.exchanges,
             input_tokens=fact.input_tokens,
             output_tokens=fact.output_tokens,
             first_seen=fact.first_seen,
             last_seen=fact.last_seen,
         )
+
+    def _reasons(self, place: int, tests: Mapping[str, Surprise], marking: Sequence[int]) -> Iterator[str]:
+        """Say what of the cluster's reasons holds for this member: its templates, its dates, the values it shows."""
+        mine = len(set(marking) & set(self.held[place]))
+        if mine:
+            yield f"Fills {mine} of the {len(marking)} templates that mark this cluster"
+        spans = {"registration": self.population.created, "first_use": self.population.first}
+        for name, surprise in sorted(tests.items(), key=lambda pair: (-pair[1].power, pair[0])):
+            if surprise.power < TELLING or not surprise.of:
+                continue
+            if name in spans and surprise.of[0] <= spans[name][place] <= surprise.of[1]:
+                verb = "Registered" if name == "registration" else "First used"
+                yield f"{verb} in the same span as {surprise.found - 1:,} of the other {surprise.among - 1:,} members"
+            if name in TRAITS and int(self.population.codes[name][place]) in surprise.of:
+                value = self.population.values[name][int(self.population.codes[name][place])]
+                same = "this or one of two others" if len(surprise.of) > 1 else "this"
+                shown = f"{TRAIT_NAMES[name]} {value_in_words(name, value)}"
+                yield f"{shown}: {surprise.found:,} of {surprise.among:,} members show {same}"

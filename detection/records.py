@@ -167,8 +167,10 @@ class Edge:
 class AccountFacts:
     """What is known of an account apart from its links: registration facts, volume and shape of its use in the window.
 
-    `networks` counts distinct AS numbers, `prompts` and `fillings` exchanges with a prompt and distinct masked prompts,
-    `home` is the AS number most used and its kind, `new_model_share` the share on models released in the window.
+    `networks` counts distinct AS numbers, `addresses` distinct addresses, `prompts` and `fillings` exchanges with a
+    prompt and distinct masked prompts; `home` is the AS number most used and its kind, `new_model_share` the share on
+    models released in the window. `close_share` is the share of exchanges with an earlier one of the account in the
+    same ten minutes: near 0 for software that runs through the day, high for people who sit down and ask.
     """
 
     account_id: str
@@ -194,6 +196,8 @@ class AccountFacts:
     fillings: int = 0
     end_users: int = 0
     new_model_share: float = 0.0
+    close_share: float = 0.0
+    addresses: int = 0
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ class TemplateReuse(Detector):
         agreed = agreed.filter(agreed.bands >= self.parameters["twin_bands"])
         twins = agreed.group_by("sketch_text").aggregate(sketch_twin=agreed.leader.min())
         twins = dataset.keep("template_twins", twins)
-        columns = ["account_id", "ts", "prompt", "sketch_text", "sketch_head", "sketch_tail"]
+        columns = ["account_id", "ts", "prompt", "input_tokens", "sketch_text", "sketch_head", "sketch_tail"]
         return rows.select(*columns).left_join(twins, "sketch_text").select(*columns, "sketch_twin")
 
     def _frames(self, dataset: Dataset, rows: Any) -> list[dict[str, Any]]:
@@ -127,7 +127,7 @@ class TemplateReuse(Detector):
             frames = some.group_by(column).aggregate(
                 exchanges=some.count(),
                 accounts=some.account_id.nunique(),
-                fillings=some.sketch_text.nunique(),
+                fillings=(some.sketch_text ^ some.input_tokens.fill_null(0)).nunique(),
                 days=some.ts.truncate("D").nunique(),
             )
             by_account = some.group_by([column, "account_id"]).aggregate(times=some.count())
@@ -206,7 +206,7 @@ class TemplateReuse(Detector):
 
     def _says_something(self, example: str) -> bool:
         """Tell whether a template has words of its own; “… else” is a line of code, not a template."""
-        words = [word for word in example.split() if word[0].isalpha()]
+        words = [word for word in example.split() if word[0].isalpha() or word == "‹name›"]
         return len(words) >= self.parameters["fewest_words"] or (bool(words) and example.endswith(": …"))
 
     def _finding(

@@ -10,6 +10,7 @@ from detection.records import AccountFacts, Assessment, Edge, Label
 from tests.detection.worlds import crowd, edge, pool, scattered
 
 Facts = dict[str, AccountFacts]
+LIBRARY, COURSE = "published prompt library or framework", "course, hackathon or promotion"
 MEMBERS = [f"acct_{n:04d}" for n in range(24)]
 
 
@@ -58,8 +59,8 @@ def unknown_identity(facts: Facts, edges: list[Edge]) -> list[Edge]:
         (lambda facts, edges: edges, Label.COORDINATED_EXTRACTION, []),
         (one_organisation, Label.BENIGN_AUTOMATION, ["evaluation harness or batch job of one organisation"]),
         (one_school, Label.SHARED_EGRESS, ["class, company or household behind one address"]),
-        (one_address, Label.CANNOT_TELL, ["class, company or household behind one address"]),
-        (one_payer, Label.RESELLER_POOL, ["reseller or gateway for unrelated customers"]),
+        (one_address, Label.CANNOT_TELL, ["class, company or household behind one address", LIBRARY]),
+        (one_payer, Label.RESELLER_POOL, ["reseller or gateway for unrelated customers", COURSE]),
         (unknown_identity, Label.CANNOT_TELL, []),
     ],
 )
@@ -76,15 +77,16 @@ def test_assessment_ranks_reasons_and_prints_found_among_and_expected() -> None:
     facts = crowd()
     result = assessed(pool(facts) + scattered(facts), facts)
     assert [reason.feature for reason in result.reasons_for] == [
-        "coincidence.registration",
-        "coincidence.payment_fingerprint",
+        "test.registration",
+        "test.ring",
         "common_templates",
         "organisations",
     ]
-    assert result.reasons_for[1].text == (
-        "Accounts that share a payment fingerprint fill several of the same templates together: in one group 4 of 4, "
-        "where 0.3 would be expected by chance."
-    )
+    assert [reason.text for reason in result.reasons_for[:2]] == [
+        "Of 24 accounts 24 were registered from 20 February 2026 to 21 February 2026; 0.1 would be expected among "
+        "accounts used alike.",
+        "Of 24 accounts 24 share a payment fingerprint, key or programme with another of them.",
+    ]
     assert result.would_settle[1] == "payment records behind the fingerprints"
 
 
@@ -97,5 +99,5 @@ def test_assessment_of_a_pool_that_shares_one_template_on_one_tie_cannot_tell() 
     result = assessed(edges, facts)
     assert (result.label, [one.name for one in result.look_alikes if one.fits]) == (
         Label.CANNOT_TELL,
-        ["course, hackathon or promotion"],
+        [LIBRARY, COURSE],
     )

@@ -15,7 +15,7 @@ def test_cluster_accounts_with_pool_among_strangers_gives_one_cluster_of_exactly
     (cluster,) = [c for c in made.clusters if c.assessment.worth_a_look]
     assert [member.account_id for member in cluster.members] == [f"acct_{n:04d}" for n in range(24)]
     assert cluster.assessment.label is Label.COORDINATED_EXTRACTION
-    assert cluster.title == "24 accounts tied by payment fingerprint and registration dates, 4 templates in common"
+    assert cluster.title == "24 accounts tied by registration dates and payment rings, 4 templates in common"
     assert (cluster.exchanges, cluster.signals) == (24 * 50, ("shared_attribute", "template_reuse"))
 
 

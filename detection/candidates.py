@@ -1,0 +1,256 @@
+"""Candidate pools: accounts of one way of use that do the same, tested for what unrelated customers do not share.
+
+Customers of one product share a template, neighbours share a network, and neither is suspicious. Candidates are the
+holders of one behaviour, or of two that go together far more often than chance allows, within a stratum: accounts used
+in the same way (in sessions as people do, or steadily as software does) on the same kind of line. Within its stratum a
+candidate is asked a fixed set of questions; each answer is a `Surprise`, and their capped sum is its evidence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+
+from detection.population import OPEN, TRAITS, UNKNOWN_KIND, Flags, Places, Population
+from detection.surprise import NONE, Floats, Surprise, higher, in_few_values, in_one_span, tail
+
+REGISTRATION_DAYS = (1.0, 3.0, 7.0, 21.0, 45.0)
+USE_DAYS = (1.0, 3.0)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is looked at and how far one answer counts. In powers of ten; docs/limits.md says whence."""
+
+    fewest: int = 5
+    fewest_in_stratum: int = 30
+    most_of_stratum: float = 0.5
+    lowest_lift: float = 3.0
+    person_lift: float = 6.0
+    person_fewest: int = 8
+    person_products: float = 0.06
+    regular: int = 3
+    carrier_behaviours: int = 18
+    cap: float = 8.0
+    least: float = 2.0
+    client_cap: float = 4.0
+    combination_cap: float = 14.0
+    most_open: float = 0.3
+    most_of_one_organisation: float = 0.6
+    most_behind_one_line: float = 0.4
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """Accounts that are used alike: chance is reckoned among them. `persons` tells sessions from steady use."""
+
+    name: str
+    persons: bool
+    places: Places
+    population: Population
+
+    @cached_property
+    def inside(self) -> Flags:
+        flags = np.zeros(self.population.size, bool)
+        flags[self.places] = True
+        return flags
+
+    @cached_property
+    def created(self) -> Floats:
+        return _sorted(self.population.created[self.places])
+
+    @cached_property
+    def begun(self) -> Floats:
+        return _sorted(self.population.begun[self.places])
+
+    @cached_property
+    def ended(self) -> Floats:
+        return _sorted(self.population.ended[self.places])
+
+
+@dataclass
+class Candidate:
+    """Accounts that do the same in one stratum. Only `test` fills in `tests` and `evidence`."""
+
+    stratum: str
+    behaviours: tuple[int, ...]
+    members: Places
+    combination: Surprise = NONE
+    tests: Mapping[str, Surprise] = field(default_factory=dict)
+    evidence: float = 0.0
+
+
+def strata(population: Population, alive: Flags, limits: Limits) -> list[Stratum]:
+    """Give the strata of accounts still looked at; carriers of very many behaviours stand in none."""
+    usable = alive & (population.held <= limits.carrier_behaviours) & ~population.openly_tied
+    steady, lines = usable & ~population.persons, population.kind
+    chosen = [(f"steady-{kind}", False, steady & (lines == kind)) for kind in (0, 1, 2, UNKNOWN_KIND)]
+    chosen += [
+        ("steady", False, steady & (lines != OPEN)),
+        ("persons", True, usable & population.persons & (lines != OPEN)),
+    ]
+    made = [Stratum(name, persons, np.flatnonzero(flags), population) for name, persons, flags in chosen]
+    return [stratum for stratum in made if len(stratum.places) >= limits.fewest_in_stratum]
+
+
+def candidates(population: Population, parts: Sequence[Stratum], limits: Limits) -> list[Candidate]:
+    """Give every candidate of every stratum, in a fixed order; the same accounts once in a stratum."""
+    by_products = _regulars(population, limits)
+    found: list[Candidate] = []
+    for stratum in parts:
+        kept: dict[bytes, Candidate] = {}
+        for candidate in _of_stratum(population, stratum, by_products, limits):
+            same = kept.get(key := candidate.members.tobytes())
+            if same is None or candidate.combination.power > same.combination.power:
+                kept[key] = candidate
+        found += kept.values()
+    return found
+
+
+def _of_stratum(
+    population: Population, stratum: Stratum, by_products: Sequence[float], limits: Limits
+) -> Iterator[Candidate]:
+    total = len(stratum.places)
+    holders: dict[int, Places] = {}
+    for number, behaviour in enumerate(population.behaviours):
+        inside = behaviour.holders[stratum.inside[behaviour.holders]]
+        if limits.fewest <= len(inside) <= limits.most_of_stratum * total:
+            holders[number] = inside
+            yield Candidate(stratum.name, (number,), inside)
+    for (one, two), both in sorted(_together(holders, limits.fewest).items()):
+        expected = len(holders[one]) * len(holders[two]) / total
+        if len(both) < limits.lowest_lift * expected:
+            continue
+        combination = NONE
+        among_products = min(by_products[one], by_products[two]) >= limits.person_products
+        strong = len(both) >= max(limits.person_fewest, limits.person_lift * expected)
+        if stratum.persons and strong and among_products:
+            combination = _combination(
+                len(both), len(holders[one]), len(holders[two]), total, len(population.behaviours)
+            )
+        yield Candidate(stratum.name, (one, two), np.array(sorted(both), np.int64), combination)
+
+
+def _combination(both: int, one: int, two: int, total: int, behaviours: int) -> Surprise:
+    power = -tail(both, one, two / total) - math.log10(max(2, behaviours) ** 2 / 2)
+    return Surprise(max(0.0, power), both, one, one * two / total)
+
+
+def _together(holders: Mapping[int, Places], fewest: int) -> dict[tuple[int, int], list[int]]:
+    """Give the accounts of each pair of behaviours that several hold both of; work grows with what accounts hold."""
+    held: dict[int, list[int]] = defaultdict(list)
+    for number, places in holders.items():
+        for place in places.tolist():
+            held[place].append(number)
+    pairs: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for place, numbers in held.items():
+        for pair in combinations(numbers, 2):
+            pairs[pair].append(place)
+    return {pair: places for pair, places in pairs.items() if len(places) >= fewest}
+
+
+def _regulars(population: Population, limits: Limits) -> list[float]:
+    """Give for each behaviour the share of its holders that are products: steady, and filling it again and again.
+
+    A frame that products send is a scaffold; one that only people type is a community's own, and ties nobody.
+    """
+    usual = ~population.persons & (population.held <= limits.carrier_behaviours)
+    return [
+        int(np.sum(usual[b.holders] & (b.counts >= limits.regular))) / max(8, len(b.holders))
+        for b in population.behaviours
+    ]
+
+
+def combination_of(
+    population: Population, stratum: Stratum, numbers: Sequence[int], members: Places, limits: Limits
+) -> Surprise:
+    """Give the strongest combination of two behaviours among members used in sessions, as for a candidate."""
+    by_products = _regulars(population, limits)
+    own = np.zeros(population.size, bool)
+    own[members] = True
+    best, total = NONE, len(stratum.places)
+    for one, two in combinations(numbers, 2):
+        first, second = (population.behaviours[n].holders for n in (one, two))
+        first, second = first[stratum.inside[first]], second[stratum.inside[second]]
+        both = np.intersect1d(first, second, assume_unique=True)
+        mine = int(own[both].sum())
+        expected = len(first) * len(second) / max(1, total)
+        if mine < max(limits.person_fewest, limits.person_lift * expected):
+            continue
+        if min(by_products[one], by_products[two]) < limits.person_products:
+            continue
+        found = _combination(mine, len(first), len(second), total, len(population.behaviours))
+        best = max(best, found, key=lambda surprise: surprise.power)
+    return best
+
+
+def test(population: Population, stratum: Stratum, members: Places, combination: Surprise) -> dict[str, Surprise]:
+    """Ask the fixed questions of some accounts against their stratum; gives the answers by name."""
+    answers = {
+        "registration": in_one_span(_sorted(population.created[members]), stratum.created, REGISTRATION_DAYS),
+        "first_use": in_one_span(_sorted(population.begun[members]), stratum.begun, USE_DAYS),
+        "last_use": in_one_span(_sorted(population.ended[members]), stratum.ended, USE_DAYS),
+    }
+    for trait in TRAITS:
+        if trait == "client" and stratum.persons:
+            continue  # an application that people use brings its own templates
+        codes, used = population.codes[trait], population.used[trait] if trait == "client" else None
+        answers[trait] = in_few_values(codes[members], codes[stratum.places], len(population.values[trait]), used)
+    answers["roaming"] = higher(population.roaming[members], population.roaming[stratum.places])
+    answers["ring"] = _in_rings(population, members)
+    answers["combination"] = combination
+    return answers
+
+
+def evidence(answers: Mapping[str, Surprise], limits: Limits) -> float:
+    """Add up the answers, each up to its cap: how many powers of ten speak against chance.
+
+    What happens once in a hundred times is left out: eight questions are asked, and one of them is always a little off.
+    """
+    caps = {"combination": limits.combination_cap, "roaming": limits.cap / 2, "client": limits.client_cap}
+    telling = {name: surprise.power for name, surprise in answers.items() if surprise.power >= limits.least}
+    return sum(min(power, caps.get(name, limits.cap)) for name, power in telling.items())
+
+
+def _in_rings(population: Population, members: Places) -> Surprise:
+    """Give how many members share a payment fingerprint, key or programme with another member."""
+    own = np.zeros(population.size, bool)
+    own[members] = True
+    sharing = np.zeros(population.size, bool)
+    for places in population.rings.values():
+        mine = places[own[places]]
+        if len(mine) >= 2:
+            sharing[mine] = True
+    found = int(sharing.sum())
+    return Surprise(found / len(members) * min(8, len(members)), found, len(members))
+
+
+def explained(population: Population, members: Places, limits: Limits) -> bool:
+    """Tell whether an open explanation covers the accounts: one school or company network, organisation or address."""
+    if float((population.kind[members] == OPEN).mean()) > limits.most_open:
+        return True
+    organisation = population.organisation[members]
+    if (known := organisation[organisation >= 0]).size and np.bincount(
+        known
+    ).max() >= limits.most_of_one_organisation * len(members):
+        return True
+    return behind_one_line(population, members) > limits.most_behind_one_line
+
+
+def behind_one_line(population: Population, members: Places) -> float:
+    """Give the share of accounts that have shown one and the same address or subnet; 0 where most use proxies."""
+    if float((population.kind[members] == 1).mean()) >= 0.5:
+        return 0.0
+    own = np.zeros(population.size, bool)
+    own[members] = True
+    return max((int(own[places].sum()) for places in population.lines.values()), default=0) / len(members)
+
+
+def _sorted(days: Floats) -> Floats:
+    return np.sort(days[~np.isnan(days)])

@@ -1,0 +1,150 @@
+"""Finds suspected pools: the strongest candidate first, its membership refined, its accounts set aside, then the next.
+
+Taking pools off one by one keeps a large pool from hiding a small one, and one campaign from being the background
+against which another looks ordinary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detection.candidates import (
+    Candidate,
+    Limits,
+    Stratum,
+    candidates,
+    combination_of,
+    evidence,
+    explained,
+    strata,
+    test,
+)
+from detection.population import OPEN, Flags, Places, Population
+from detection.refining import Membership, Weights, refine
+from detection.surprise import Floats, Surprise
+
+
+@dataclass(frozen=True)
+class Search:
+    """How far the search goes. Evidence is in powers of ten; below `worth` a candidate is not looked into."""
+
+    worth: float = 7.5
+    kept_apart: float = 0.9
+    fewest_apart: int = 8
+    evidence_apart: float = 25.0
+    most_pools: int = 400
+    most_tries: int = 1_000
+    limits: Limits = field(default_factory=Limits)
+    weights: Weights = field(default_factory=Weights)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Accounts that do the same and share what strangers do not: members in order, with belief, tests and evidence."""
+
+    members: Places
+    belief: Floats
+    behaviours: tuple[int, ...]
+    persons: bool
+    tests: Mapping[str, Surprise]
+    evidence: float
+
+
+def find_pools(population: Population, search: Search) -> list[Pool]:
+    """Give the pools in the order found; accounts that an open explanation covers stand in none."""
+    limits, found = search.limits, list[Pool]()
+    alive: Flags = (population.held <= limits.carrier_behaviours) & ~population.openly_tied
+    parts = {stratum.name: stratum for stratum in strata(population, alive, limits)}
+    waiting = [_tested(population, parts, c, limits) for c in candidates(population, list(parts.values()), limits)]
+    waiting = [candidate for candidate in waiting if candidate.evidence >= search.worth]
+    for _ in range(search.most_tries):
+        if not waiting or len(found) >= search.most_pools:
+            break
+        best = max(waiting, key=lambda c: (c.evidence / len(c.members) ** 0.5, c.stratum, c.behaviours))
+        waiting.remove(best)
+        pools = _refined(population, best, alive, search)
+        if not pools:
+            continue
+        found += pools
+        for pool in pools:
+            alive[pool.members] = False
+        parts = {stratum.name: stratum for stratum in strata(population, alive, limits)}
+        waiting = [
+            candidate
+            for old in waiting
+            if (candidate := _left(population, parts, old, alive, limits)).evidence >= search.worth
+        ]
+    return found
+
+
+def _tested(population: Population, parts: Mapping[str, Stratum], candidate: Candidate, limits: Limits) -> Candidate:
+    candidate.tests = test(population, parts[candidate.stratum], candidate.members, candidate.combination)
+    open_explanation = explained(population, candidate.members, limits)
+    candidate.evidence = 0.0 if open_explanation else evidence(candidate.tests, limits)
+    return candidate
+
+
+def _left(
+    population: Population, parts: Mapping[str, Stratum], old: Candidate, alive: Flags, limits: Limits
+) -> Candidate:
+    """Give a candidate without the accounts that a pool has taken, tested anew when it lost any."""
+    members = old.members[alive[old.members]]
+    if len(members) == len(old.members):
+        return old
+    if len(members) < limits.fewest or old.stratum not in parts:
+        return Candidate(old.stratum, old.behaviours, members)
+    share = len(members) / len(old.members) if len(members) >= limits.person_fewest else 0.0
+    power = old.combination.power * share
+    combination = Surprise(power, len(members), old.combination.among, old.combination.expected)
+    return _tested(population, parts, Candidate(old.stratum, old.behaviours, members, combination), limits)
+
+
+def _refined(population: Population, candidate: Candidate, alive: Flags, search: Search) -> list[Pool]:
+    """Refine a candidate's membership, take it apart where it is several, and test the outcome afresh."""
+    persons = candidate.stratum == "persons"
+    membership = refine(population, candidate.members, alive, persons, search.weights)
+    if len(membership.members) < search.weights.fewest:
+        return []
+    parts = _by_line(population, membership, persons, alive, search)
+    if parts:
+        return parts
+    whole = _pool(population, membership.members, membership, persons, alive, search)
+    return [whole] if whole is not None else []
+
+
+def _by_line(population: Population, membership: Membership, persons: bool, alive: Flags, search: Search) -> list[Pool]:
+    """Take a pool apart by the kind of line its members use, where each part is a strong pool on its own.
+
+    Two campaigns may fill the same templates in the same weeks; how they come in is what an operation does one way.
+    """
+    kinds = population.kind[membership.members]
+    parts = [membership.members[kinds == kind] for kind in np.unique(kinds).tolist()]
+    parts = [part for part in parts if len(part) >= search.fewest_apart]
+    if len(parts) < 2 or sum(len(part) for part in parts) < search.kept_apart * len(membership.members):
+        return []
+    pools = [_pool(population, part, membership, persons, alive, search) for part in parts]
+    strong = [pool for pool in pools if pool is not None and pool.evidence >= search.evidence_apart]
+    return strong if len(strong) == len(parts) else []
+
+
+def _pool(
+    population: Population, members: Places, membership: Membership, persons: bool, alive: Flags, search: Search
+) -> Pool | None:
+    """Test some of the members as a pool; None when nothing firm is left or an open explanation covers them."""
+    limits = search.limits
+    if len(members) < search.weights.fewest or explained(population, members, limits):
+        return None
+    mostly_persons = bool(population.persons[members].mean() >= 0.5)
+    base = alive & (population.persons == mostly_persons) & (population.kind != OPEN)
+    stratum = Stratum("whole", mostly_persons, np.flatnonzero(base), population)
+    combination = Surprise()
+    if persons:
+        combination = combination_of(population, stratum, membership.behaviours, members, limits)
+    tests = test(population, stratum, members, combination)
+    strength = evidence(tests, limits)
+    if strength < search.worth:
+        return None
+    return Pool(members, membership.belief[members], membership.behaviours, persons, tests, strength)

@@ -1,0 +1,145 @@
+"""The accounts of a run side by side: what each is, comes from and does, as arrays that tests can be made on.
+
+Accounts stand in the order of their first exchange, not of their ids, and values are numbered in their own order, so
+that neither the order of rows nor other account ids change any figure.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from detection.records import AccountFacts, Edge
+from detection.surprise import Codes, Floats
+
+SESSIONS = 0.4  # from this share of exchanges close to another one, an account is used in sessions, as people do
+RINGS = ("payment_fingerprint", "api_key", "programme")
+TRAITS = ("client", "network", "country", "domain")
+KINDS = {"isp": 0, "mobile": 0, "vpn": 1, "hosting": 2, "education": 3, "business": 3}
+UNKNOWN_KIND, OPEN = 4, 3
+MOST_OF_A_RING = 0.05
+EDGE_DAYS = 2.0  # who is first or last seen this near the window's edge was there before or goes on after it
+OPENLY_TIED = 3  # accounts of one organisation from which they are looked at as one customer, not as strangers
+Places = np.ndarray[tuple[int], np.dtype[np.int64]]
+Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """Something accounts do, mostly filling a prompt template: which accounts, in order, and how often each."""
+
+    key: str
+    holders: Places
+    counts: Places
+    label: str = ""
+
+
+class Population:
+    """The facts of all accounts in a run as parallel arrays; a place is an account's index in all of them."""
+
+    def __init__(self, edges: Iterable[Edge], facts: Mapping[str, AccountFacts]) -> None:
+        ordered = sorted(facts.values(), key=_order)
+        self.facts: Sequence[AccountFacts] = ordered
+        self.place = {fact.account_id: n for n, fact in enumerate(ordered)}
+        self.size = len(ordered)
+        self.persons: Flags = np.array([f.close_share >= SESSIONS for f in ordered], bool)
+        self.kind = np.array([KINDS.get(f.home_kind or "", UNKNOWN_KIND) for f in ordered], np.int64)
+        self.created, self.first, self.last = (
+            _days(getattr(f, name) for f in ordered) for name in ("created_at", "first_seen", "last_seen")
+        )
+        edge = EDGE_DAYS
+        self.begun = np.where(self.first > np.min(self.first, initial=np.inf) + edge, self.first, np.nan)
+        self.ended = np.where(self.last < np.max(self.last, initial=-np.inf) - edge, self.last, np.nan)
+        self.volume: Floats = np.log(np.array([max(1, f.exchanges) for f in ordered], float))
+        self.roaming: Floats = np.array([f.networks for f in ordered], float) / np.log1p(np.exp(self.volume))
+        self.prompts: Floats = np.array([max(1, f.prompts) for f in ordered], float)
+        self.values: dict[str, list[object]] = {}
+        self.codes: dict[str, Codes] = {}
+        for trait, shown in zip(TRAITS, _shown(ordered), strict=True):
+            self.codes[trait], self.values[trait] = _coded(shown)
+        self.used = {
+            trait: np.bincount(codes[codes >= 0], minlength=len(self.values[trait]))
+            for trait, codes in self.codes.items()
+        }
+        self.organisation, _ = _coded([f.org_id for f in ordered])
+        self.openly_tied = _in_groups(self.organisation, OPENLY_TIED)
+        self._read(edges)
+
+    def _read(self, edges: Iterable[Edge]) -> None:
+        behaviours: dict[str, dict[int, int]] = defaultdict(dict)
+        labels: dict[str, str] = {}
+        rings: dict[tuple[str, str], set[int]] = defaultdict(set)
+        lines: dict[tuple[str, str], set[int]] = defaultdict(set)
+        for edge in edges:
+            place = self.place.get(edge.account_id)
+            if place is None:
+                continue
+            if is_behaviour(edge.type):
+                behaviours[edge.value][place] = max(edge.count, behaviours[edge.value].get(place, 0))
+                labels[edge.value] = labels.get(edge.value) or edge.label
+            elif edge.type in RINGS:
+                rings[edge.type, edge.value].add(place)
+            elif edge.type in ("ip", "subnet"):
+                lines[edge.type, edge.value].add(place)
+        self.behaviours = [_behaviour(key, behaviours[key], labels[key]) for key in sorted(behaviours)]
+        most = max(20.0, MOST_OF_A_RING * self.size)
+        self.rings = {k: _places(v) for k, v in sorted(rings.items()) if 2 <= len(v) <= most}
+        self.purses = {k: _places(v) for k, v in sorted(rings.items()) if len(v) >= 2}
+        self.lines = {k: _places(v) for k, v in sorted(lines.items()) if len(v) >= 2}
+        self.held = np.zeros(self.size, np.int64)
+        for behaviour in self.behaviours:
+            self.held[behaviour.holders] += 1
+
+    def known(self, name: str) -> bool:
+        """Tell whether any account has a value for a fact; a column that is absent leaves it unknown for all."""
+        return any(getattr(fact, name) for fact in self.facts)
+
+
+def is_behaviour(kind: str) -> bool:
+    """Tell whether an attribute says what an account does, against who it is or where it comes from."""
+    return kind in ("template", "reasoning_block") or kind.startswith("x-")
+
+
+def _order(fact: AccountFacts) -> tuple[datetime, datetime, int, int, str]:
+    return fact.first_seen, fact.last_seen, fact.exchanges, fact.input_tokens, fact.account_id
+
+
+def _days(moments: Iterable[datetime | None]) -> Floats:
+    return np.array([m.timestamp() / 86_400 if m is not None else np.nan for m in moments], float)
+
+
+def _shown(facts: Sequence[AccountFacts]) -> tuple[list[object], ...]:
+    return (
+        [f.clients[0] if f.clients else None for f in facts],
+        [f.home_asn for f in facts],
+        [f.country for f in facts],
+        [f.email_domain for f in facts],
+    )
+
+
+def _coded(values: Sequence[object]) -> tuple[Codes, list[object]]:
+    """Number values in their own order, unknown ones −1."""
+    listed = sorted({value for value in values if value is not None and value != ""}, key=str)
+    number = {value: n for n, value in enumerate(listed)}
+    return np.array([number.get(value, -1) for value in values], np.int64), listed
+
+
+def _behaviour(key: str, holders: Mapping[int, int], label: str) -> Behaviour:
+    places = sorted(holders)
+    return Behaviour(key, np.array(places, np.int64), np.array([holders[p] for p in places], np.int64), label)
+
+
+def _places(places: Iterable[int]) -> Places:
+    return np.array(sorted(places), np.int64)
+
+
+def _in_groups(codes: Codes, fewest: int) -> Flags:
+    """Tell which accounts share their value with so many, themselves included."""
+    known = codes >= 0
+    if not known.any():
+        return np.zeros(len(codes), bool)
+    return known & (np.bincount(codes[known], minlength=int(codes.max()) + 1)[np.where(known, codes, 0)] >= fewest)

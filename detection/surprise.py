@@ -1,0 +1,108 @@
+"""How surprising a concentration is: the probability, as a power of ten, that chance alone would do as much.
+
+Every function gives a `Surprise`: minus the logarithm to base ten of a bound on that probability, after correction for
+the places looked at, with the counts a sentence needs. Binomial tails are bounded on the safe side; the rate chance
+would have is itself estimated, so that small figures are approximate and only sums of several count.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+FEWEST = 3
+MOST_VALUES = 3  # how many values of one trait may make up a concentration
+
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
+Codes = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """`found` of `among` accounts, where `expected` would be by chance; `of` says which values or which span."""
+
+    power: float = 0.0
+    found: int = 0
+    among: int = 0
+    expected: float = 0.0
+    of: tuple[Any, ...] = ()
+
+
+NONE = Surprise()
+
+
+def tail(hits: int, draws: int, rate: float) -> float:
+    """Bound the binomial tail P(X ≥ hits) from above, as log10: Chernoff's bound, exact enough and never too small."""
+    if draws <= 0 or hits <= draws * rate:
+        return 0.0
+    share = min(1.0, hits / draws)
+    rate = min(max(rate, 1e-12), 1 - 1e-12)
+    divergence = share * math.log(share / rate)
+    if share < 1:
+        divergence += (1 - share) * math.log((1 - share) / (1 - rate))
+    return -draws * divergence / math.log(10)
+
+
+def in_one_span(own: Floats, everyone: Floats, widths: Sequence[float]) -> Surprise:
+    """Ask whether times (days, sorted; NaN left out before) fall into one span more than everyone's do.
+
+    Scan statistic: the fullest span of each width, corrected for the spans looked at. `everyone` includes the own.
+    """
+    count = len(own)
+    if count < FEWEST or len(everyone) <= count:
+        return NONE
+    best = NONE
+    for width in widths:
+        ends = np.searchsorted(own, own + width, side="right")
+        inside = ends - np.arange(count)
+        start = int(inside.argmax())
+        found = int(inside[start])
+        first, last = float(own[start]), float(own[ends[start] - 1])
+        here = np.searchsorted(everyone, first + width, side="right") - np.searchsorted(everyone, first, side="left")
+        rate = min(0.99, (max(0, int(here) - found) + 1) / (len(everyone) - count + 2))
+        power = -(tail(found, count, rate) + math.log10(count * len(widths)))
+        if power > best.power:
+            best = Surprise(power, found, count, rate * count, (first, last))
+    return best
+
+
+def in_few_values(own: Codes, everyone: Codes, values: int, used: Codes | None = None) -> Surprise:
+    """Ask whether one to three values of a trait make up more of the own accounts than of everyone's.
+
+    Codes below zero are unknown and left out. `values` is how many values there are: the correction for the choice.
+    With `used` (how many accounts of the whole population show each value) a value most of whose users are these
+    accounts themselves is no surprise: a tool brings its own client and its own templates.
+    """
+    own, everyone = own[own >= 0], everyone[everyone >= 0]
+    count = len(own)
+    if count < FEWEST or len(everyone) <= count:
+        return NONE
+    mine = np.bincount(own, minlength=values)
+    theirs = np.bincount(everyone, minlength=values)
+    order = np.lexsort((np.arange(values), -mine))[:MOST_VALUES]
+    best, found, rest = NONE, 0, 0
+    for place, code in enumerate(order, start=1):
+        if mine[code] == 0:
+            break
+        if used is not None and mine[code] > 0.5 * used[code]:
+            continue
+        found += int(mine[code])
+        rest += max(0, int(theirs[code] - mine[code]))
+        rate = min(0.99, (rest + 0.5 * place) / (len(everyone) - count + place))
+        power = -(tail(found, count, rate) + place * math.log10(max(2, values)))
+        if power > best.power:
+            best = Surprise(power, found, count, rate * count, tuple(int(c) for c in order[:place]))
+    return best
+
+
+def higher(own: Floats, everyone: Floats) -> Surprise:
+    """Ask whether a measure lies higher among the own accounts; the power is half the standardised difference."""
+    if len(own) < FEWEST:
+        return NONE
+    spread = float(everyone.std()) + 1e-9
+    distance = float(own.mean() - everyone.mean()) / spread * math.sqrt(len(own))
+    return Surprise(max(0.0, distance / 2), len(own), len(own), 0.0, (float(own.mean()), float(everyone.mean())))

@@ -1,0 +1,158 @@
+"""Pools: found with every member and nobody else, whatever the order, and not where an open explanation covers them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+
+import numpy as np
+import pytest
+
+from detection.candidates import Limits, candidates, evidence, explained, strata
+from detection.pools import Search, find_pools
+from detection.population import Population
+from detection.records import AccountFacts, Edge
+from tests.detection.telemetry.rows import START
+from tests.detection.worlds import crowd, edge, pool, scattered
+
+Facts = dict[str, AccountFacts]
+MEMBERS = [f"acct_{n:04d}" for n in range(24)]
+
+
+def found(edges: list[Edge], facts: Facts) -> list[set[str]]:
+    population = Population(edges, facts)
+    return [
+        {population.facts[place].account_id for place in pool.members.tolist()}
+        for pool in find_pools(population, Search())
+    ]
+
+
+def changed(facts: Facts, names: list[str], **known: object) -> None:
+    for name in names:
+        facts[name] = replace(facts[name], **known)  # type: ignore[arg-type]
+
+
+def test_find_pools_among_strangers_finds_exactly_the_pool() -> None:
+    facts = crowd()
+    assert found(pool(facts) + scattered(facts), facts) == [set(MEMBERS)]
+
+
+def test_find_pools_in_a_crowd_with_scattered_templates_finds_none() -> None:
+    facts = crowd()
+    rings = [edge(f"acct_{n:04d}", "payment_fingerprint", f"pf_{n // 4}") for n in range(120)]
+    assert found(scattered(facts) + rings, facts) == []
+
+
+def test_find_pools_of_two_campaigns_with_the_same_templates_keeps_them_apart() -> None:
+    facts = crowd()
+    edges = pool(facts) + scattered(facts)
+    changed(facts, sorted(facts), country="QN", clients=("sdk-b/1.0",))
+    changed(facts, MEMBERS, country="QM", clients=("sdk-a/1.0",), email_domain="")
+    changed(facts, ["acct_0200", "acct_0201"], country="QM")
+    others = [f"acct_{n:04d}" for n in range(100, 120)]
+    for n, name in enumerate(others):
+        changed(
+            facts,
+            [name],
+            created_at=START - timedelta(days=60, minutes=n),
+            home_asn=4_200_000_900,
+            home_kind="vpn",
+            payment_fingerprint=f"pf_other_{n // 4}",
+            first_seen=START + timedelta(days=3),
+        )
+        edges += [edge(name, "template", template) for template in ("head-a", "head-b", "head-c", "head-d")]
+        edges.append(edge(name, "payment_fingerprint", f"pf_other_{n // 4}"))
+    assert sorted(found(edges, facts), key=min) == [set(MEMBERS), set(others)]
+
+
+def people(facts: Facts, templates: int) -> list[Edge]:
+    """Twenty of the crowd, used in sessions by people, who share templates that products send too, and nothing else."""
+    r = Random(4)
+    edges = []
+    names = [f"acct_{n:04d}" for n in range(150, 300)]
+    changed(facts, names, close_share=0.8)
+    for name in r.sample(names, 20):
+        edges += [edge(name, "template", f"head-{n}", 2) for n in range(templates)]
+    for n in range(templates):
+        products = r.sample([f"acct_{k:04d}" for k in range(150)], 6)
+        edges += [edge(name, "template", f"head-{n}", 40) for name in products]
+    return edges
+
+
+def test_find_pools_of_people_who_combine_scaffolds_that_products_send_finds_them() -> None:
+    facts = crowd()
+    edges = people(facts, 4)
+    (group,) = found(edges, facts)
+    assert group == {e.account_id for e in edges if e.count == 2}
+
+
+def test_find_pools_of_people_whose_templates_no_product_sends_finds_none() -> None:
+    """A community has phrases of its own: without anything else in common they say nothing."""
+    facts = crowd()
+    assert found([e for e in people(facts, 4) if e.count == 2], facts) == []
+
+
+def one_organisation(facts: Facts, edges: list[Edge]) -> None:
+    changed(facts, MEMBERS, org_id="org_one")
+
+
+def one_school(facts: Facts, edges: list[Edge]) -> None:
+    changed(facts, MEMBERS, home_kind="education", home_asn=4_200_000_999)
+
+
+def one_address(facts: Facts, edges: list[Edge]) -> None:
+    edges += [edge(name, "ip", "203.0.113.7") for name in MEMBERS]
+
+
+@pytest.mark.parametrize("change", [one_organisation, one_school, one_address])
+def test_find_pools_under_an_open_explanation_finds_none(change: Callable[[Facts, list[Edge]], None]) -> None:
+    facts = crowd()
+    edges = pool(facts) + scattered(facts)
+    change(facts, edges)
+    assert found(edges, facts) == []
+
+
+def test_explained_of_accounts_behind_proxies_asks_nothing_of_their_addresses() -> None:
+    facts = crowd()
+    edges = pool(facts) + scattered(facts) + [edge(name, "ip", "203.0.113.7") for name in MEMBERS]
+    changed(facts, MEMBERS, home_kind="vpn")
+    population = Population(edges, facts)
+    places = np.array(sorted(population.place[name] for name in MEMBERS))
+    assert explained(population, places, Limits()) is False
+
+
+def test_find_pools_whatever_the_ids_finds_the_same_accounts_with_the_same_figures() -> None:
+    facts = crowd()
+    for n, name in enumerate(sorted(facts)):
+        changed(facts, [name], first_seen=facts[name].first_seen + timedelta(seconds=n))
+    edges = pool(facts) + scattered(facts)
+    for n, name in enumerate(MEMBERS):
+        changed(facts, [name], first_seen=START + timedelta(seconds=n))
+    to = {name: f"user_{(int(name[5:]) * 7919) % 10_007:05d}" for name in facts}
+    renamed = {to[name]: replace(one, account_id=to[name]) for name, one in facts.items()}
+    one, two = Population(edges, facts), Population([replace(e, account_id=to[e.account_id]) for e in edges], renamed)
+    (old,), (new,) = find_pools(one, Search()), find_pools(two, Search())
+    assert (old.members.tolist(), old.belief.tolist(), old.evidence) == (
+        new.members.tolist(),
+        new.belief.tolist(),
+        new.evidence,
+    )
+
+
+def test_candidates_keep_the_figures_a_page_prints() -> None:
+    facts = crowd()
+    population = Population(pool(facts) + scattered(facts), facts)
+    limits = Limits()
+    everybody = np.ones(population.size, bool)
+    found_ones = candidates(population, strata(population, everybody, limits), limits)
+    (pair, *_) = [c for c in found_ones if len(c.behaviours) == 2 and c.stratum == "steady"]
+    assert len(pair.members) == 24
+    assert pair.combination.power == 0.0  # asked of accounts used in sessions alone
+
+
+def test_evidence_counts_no_single_answer_beyond_its_cap() -> None:
+    facts = crowd()
+    population = Population(pool(facts) + scattered(facts), facts)
+    (one,) = find_pools(population, Search())
+    assert one.tests["registration"].power > 20
+    assert one.evidence == evidence(one.tests, Limits()) <= 2 * Limits().cap + 4

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,30 +13,44 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detection.records import BadLine, Ingested
+from detection.telemetry.blocks import Block, Packed
 from detection.telemetry.columns import EXCHANGES, REQUIRED, SIDE_TABLES, schema
-from detection.telemetry.ndjson import NdjsonReader
-from detection.telemetry.writer import Tally, moment, write_rows
+from detection.telemetry.helpers import made_by, useful
+from detection.telemetry.made import make
+from detection.telemetry.ndjson import NdjsonReader, Rows, count_unknown, read_block
+from detection.telemetry.writer import Tally, moment, write_batches
 
 OnBad = Callable[[BadLine], None]
 OnProgress = Callable[[int, int, int], None]
+SMALL = 4 * 1024 * 1024  # bytes up to which a file is read without helpers
 
 
-class Reader(Protocol):
-    """What an adapter gives: an iterable of fitted rows that counts what it left out (see `NdjsonReader`)."""
+class Pieces(Protocol):
+    """A file as an iterable of pieces that can be read one by one, each small enough to hold (see `blocks.Packed`)."""
 
     bytes_total: int
     bytes_done: int
-    bad: int
-    unknown: dict[str, int]
     truncated: str | None
 
-    def __iter__(self) -> Iterator[dict[str, Any]]: ...
+    def __iter__(self) -> Iterator[Any]: ...
 
 
-Adapter = Callable[[Path, Mapping[str, pa.DataType], Sequence[str], OnBad], Reader]
+@dataclass(frozen=True)
+class Adapter:
+    """How files of one format are cut into pieces of one type, and how a piece is read; `read` runs in any process."""
+
+    title: str
+    piece: type[Any]
+    cut: Callable[[Path], Pieces]
+    read: Callable[[Any], Rows]
+
+
+def _ndjson(block: Block) -> Rows:
+    return read_block(block, EXCHANGES, REQUIRED)
+
 
 ADAPTERS: Mapping[str, Adapter] = {
-    "ndjson": NdjsonReader,
+    "ndjson": Adapter("NDJSON of the normalised columns", Block, Packed, _ndjson),
 }
 
 
@@ -46,33 +62,59 @@ def add_telemetry(
     adapter: str = "ndjson",
     on_bad: OnBad = lambda line: None,
     on_progress: OnProgress = lambda done, total, rows: None,
+    helpers: int | None = None,
 ) -> Ingested:
     """Add one file of exchanges to the dataset under `root`; the same file again leaves the dataset as it was.
 
-    `sha256` is the file's digest (`file_sha256`) and names its parts. `on_progress` is told (bytes read, bytes in all,
-    rows read) and may raise to stop, in which case nothing is added. A request id already stored on the same UTC day,
-    or seen before in the file, is dropped and counted as repeated. Raises `OSError` when the file cannot be read.
+    `sha256` is the file's digest (`file_sha256`) and names its parts. `on_bad` is told of bad lines, of very many the
+    first. `on_progress` is told (bytes read, bytes in all, rows read) and may raise to stop, in which case nothing is
+    added. A request id already stored on the same UTC day, or seen before in the file, is dropped and counted as
+    repeated. `helpers` are processes that read beside this one. Raises `OSError` when the file cannot be read.
     """
-    reader = ADAPTERS[adapter](path, EXCHANGES, REQUIRED, on_bad)
-    tally = write_rows(reader, root, sha256, lambda rows: on_progress(reader.bytes_done, reader.bytes_total, rows))
-    on_progress(reader.bytes_total, reader.bytes_total, tally.read)
-    return _ingested(reader, tally)
+    pieces = ADAPTERS[adapter].cut(path)
+    count = useful() if helpers is None else helpers
+    reading = _Reading(on_bad)
+    batches = reading.batches(adapter, pieces, count if pieces.bytes_total > SMALL or helpers else 0)
+    with closing(batches):
+        told = lambda rows: on_progress(pieces.bytes_done, pieces.bytes_total, rows)  # noqa: E731
+        tally = write_batches(batches, root, sha256, told)
+    on_progress(pieces.bytes_total, pieces.bytes_total, tally.read)
+    return _ingested(pieces, reading, tally)
 
 
-def _ingested(reader: Reader, tally: Tally) -> Ingested:
+class _Reading:
+    """Counts what is left out while the pieces of a file are made into batches."""
+
+    def __init__(self, on_bad: OnBad) -> None:
+        self.bad = 0
+        self.unknown: dict[str, int] = {}
+        self._on_bad = on_bad
+
+    def batches(self, adapter: str, pieces: Pieces, helpers: int) -> Generator[pa.RecordBatch]:
+        read = ADAPTERS[adapter].read
+        made = made_by(adapter, pieces, helpers) if helpers else (make(read, piece) for piece in pieces)
+        for one in made:
+            self.bad += one.bad
+            for line in one.first_bad:
+                self._on_bad(line)
+            count_unknown(self.unknown, one.unknown)
+            yield one.batch()
+
+
+def _ingested(pieces: Pieces, reading: _Reading, tally: Tally) -> Ingested:
     return Ingested(
         rows=tally.rows,
-        bad=reader.bad,
+        bad=reading.bad,
         repeated=tally.repeated,
         first_ts=None if tally.first_us is None else moment(tally.first_us),
         last_ts=None if tally.last_us is None else moment(tally.last_us),
         columns_present=tuple(name for name in EXCHANGES if name in tally.present),
         columns_absent=tuple(name for name in EXCHANGES if name not in tally.present),
-        unknown_columns=dict(sorted(reader.unknown.items())),
+        unknown_columns=dict(sorted(reading.unknown.items())),
         rows_per_day=tally.rows_per_day,
         models=tuple(sorted(tally.models)),
         parts=tuple(tally.parts),
-        truncated=reader.truncated,
+        truncated=pieces.truncated,
     )
 
 

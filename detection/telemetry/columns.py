@@ -110,20 +110,24 @@ def fitted(row: Mapping[str, Any], columns: Mapping[str, pa.DataType], required:
         kind = columns.get(name)
         if kind is None or value is None:
             continue
-        if kind is TIME:
-            out[name] = microseconds(value, name)
-        elif kind is TEXT:
-            out[name] = _text(value, name)
-        elif kind is WHOLE:
-            out[name] = _whole(value, name)
-        elif kind is REAL:
-            out[name] = _real(value, name)
-        else:
-            out[name] = _texts(value, name)
+        out[name] = fitted_value(name, kind, value)
     for name in required:
         if name not in out or out[name] == "":
             raise UnfitError(f"{name} is missing")
     return out
+
+
+def fitted_value(name: str, kind: pa.DataType, value: Any) -> Any:
+    """Give a value as its column wants it: times as microseconds since 1970. Raises `UnfitError`."""
+    if kind == TIME:
+        return microseconds(value, name)
+    if kind == TEXT:
+        return _text(value, name)
+    if kind == WHOLE:
+        return _whole(value, name)
+    if kind == REAL:
+        return _real(value, name)
+    return _texts(value, name)
 
 
 def _text(value: Any, name: str) -> str:
@@ -143,9 +147,13 @@ def _whole(value: Any, name: str) -> int:
 
 
 def _real(value: Any, name: str) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value):
+    try:
+        number = float(value) if type(value) in (int, float) else math.nan
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
         raise UnfitError(f"{name} is not a finite number")
-    return float(value)
+    return number
 
 
 def _texts(value: Any, name: str) -> list[str]:

@@ -1,48 +1,52 @@
-"""Reads NDJSON, plain or gzip, one line at a time; lines that do not fit are reported by number and reason."""
+"""Reads NDJSON: one line at a time, which is the reference, and a block of lines at once, which gives the same sooner.
+
+Lines that do not fit are reported by number and reason, never by content. Blank lines count as lines and are otherwise
+ignored.
+"""
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
-import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
+import orjson
 import pyarrow as pa
 
 from detection.records import BadLine
-from detection.telemetry.columns import UnfitError, fitted
+from detection.telemetry.blocks import Block, Line, Packed
+from detection.telemetry.columns import JSON_TEXT, UnfitError, fitted, schema
+from detection.telemetry.fitting import fit
 
-GZIP_MAGIC = b"\x1f\x8b"
-LONGEST_LINE = 1 << 20
 MOST_UNKNOWN = 100  # names of unknown columns counted one by one; a hostile file must not fill the memory
+DEEPEST = 64
 
 OnBad = Callable[[BadLine], None]
 
 
 class NdjsonReader:
-    """Iterates over the rows of one file as dictionaries that fit `columns`.
+    """Iterates over the rows of one file as dictionaries that fit `columns`: small files, and the reference of others.
 
-    `on_bad` is told of every line left out: its number, counted from 1, and why, never its content. `unknown` counts
-    columns we do not know. A gzip stream that ends early or is damaged stops the iteration and names the reason in
-    `truncated`; the rows before it stand. Blank lines count as lines and are otherwise ignored.
+    `on_bad` is told of every line left out. `unknown` counts columns we do not know. A packed stream that ends early
+    or is damaged stops the iteration and names the reason in `truncated`; the rows before it stand.
     """
 
     def __init__(self, path: Path, columns: Mapping[str, pa.DataType], required: Sequence[str], on_bad: OnBad) -> None:
-        self.path = path
-        self.bytes_total = path.stat().st_size
-        self.bytes_done = 0
+        self.packed = Packed(path)
         self.bad = 0
         self.unknown: dict[str, int] = {}
-        self.truncated: str | None = None
         self._columns, self._required, self._on_bad = columns, required, on_bad
 
+    @property
+    def truncated(self) -> str | None:
+        return self.packed.truncated
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        with self.path.open("rb") as raw:
-            for number, line in enumerate(self._lines(raw), start=1):
-                self.bytes_done = raw.tell()
+        for block in self.packed:
+            for number, line in enumerate(block.lines(), start=block.first):
                 try:
                     row = self._row(line)
                 except UnfitError as error:
@@ -51,40 +55,123 @@ class NdjsonReader:
                     continue
                 if row is not None:
                     yield row
-        self.bytes_done = self.bytes_total
 
-    def _lines(self, raw: IO[bytes]) -> Iterator[bytes | None]:
-        """Yield each line, or None for one that is too long."""
-        packed = raw.read(2) == GZIP_MAGIC
-        raw.seek(0)
-        stream = io.BufferedReader(gzip.GzipFile(fileobj=raw) if packed else raw, LONGEST_LINE)  # type: ignore[type-var]
-        try:
-            while line := stream.readline(LONGEST_LINE + 1):
-                if len(line) <= LONGEST_LINE:
-                    yield line
-                    continue
-                while line and not line.endswith(b"\n"):
-                    line = stream.readline(LONGEST_LINE)
-                yield None
-        except (EOFError, OSError, zlib.error) as error:
-            if not packed:
-                raise
-            self.truncated = f"gzip stream is damaged or ends early: {error}"
-        finally:
-            if not packed:
-                stream.detach()
-
-    def _row(self, line: bytes | None) -> dict[str, Any] | None:
+    def _row(self, line: Line) -> dict[str, Any] | None:
         value = decoded(line)
         if value is None:
             return None
-        for name in value.keys() - self._columns.keys():
-            label = name[:64] if name[:64] in self.unknown or len(self.unknown) < MOST_UNKNOWN else "(others)"
-            self.unknown[label] = self.unknown.get(label, 0) + 1
+        count_unknown(self.unknown, Counter(value.keys() - self._columns.keys()))
         return fitted(value, self._columns, self._required)
 
 
-def decoded(line: bytes | None) -> dict[str, Any] | None:
+@dataclass
+class Rows:
+    """What a piece of a file came to: rows that fit, what was left out, and columns we do not know."""
+
+    batch: pa.RecordBatch
+    bad: list[BadLine] = field(default_factory=list)
+    unknown: dict[str, int] = field(default_factory=dict)
+
+
+def read_block(block: Block, columns: Mapping[str, pa.DataType], required: Sequence[str]) -> Rows:
+    """Read the lines of a block; rows and bad lines are those that `NdjsonReader` gives, in their order."""
+    lines = block.lines()
+    doubtful = _doubtful(block.data, lines)
+    rows: list[dict[str, Any]] = []
+    places: list[int] = []
+    bad: list[BadLine] = []
+    for place, line in enumerate(lines):
+        try:
+            row = decoded(line) if place in doubtful else quickly_decoded(line)
+        except UnfitError as error:
+            bad.append(BadLine(block.first + place, str(error)))
+            continue
+        if row is not None:
+            rows.append(row)
+            places.append(place)
+    shapes = Counter(map(tuple, rows))
+    names = {name for shape in shapes for name in shape}
+    for name in JSON_TEXT & names & columns.keys():
+        _decode_again(name, rows, places, lines)
+    batch, misfits = _fitted(rows, columns, required, names)
+    if misfits:
+        bad += _judged(sorted(misfits), block.first, rows, places, lines, columns, required)
+        rows = [row for row in rows if row]
+        batch, misfits = _fitted(rows, columns, required, names)
+        assert not misfits, "the quick way refused a row that fits"
+    unknown: dict[str, int] = {}
+    for name in sorted(names - columns.keys()):
+        count_unknown(unknown, {name: sum(count for shape, count in shapes.items() if name in shape)})
+    return Rows(batch, sorted(bad, key=lambda line: line.line), unknown)
+
+
+def _doubtful(data: bytes, lines: Sequence[Line]) -> set[int]:
+    """Give the places of lines that only the exact decoder may judge: NUL characters, and what may be nested deeply."""
+    found = {place for place, line in enumerate(lines) if line and _openings(line) > DEEPEST}
+    if b"\\u0000" in data:
+        found.update(place for place, line in enumerate(lines) if line and b"\\u0000" in line)
+    return found
+
+
+def _openings(line: bytes | str) -> int:
+    if isinstance(line, str):
+        return line.count("[") + line.count("{")
+    return line.count(b"[") + line.count(b"{")
+
+
+def quickly_decoded(line: Line) -> dict[str, Any] | None:
+    """Decode one line as `decoded` does, which is asked where the quick decoder does not give an object."""
+    try:
+        value = orjson.loads(line or b"")
+    except ValueError:
+        return decoded(line)
+    return value if type(value) is dict else decoded(line)
+
+
+def _decode_again(name: str, rows: list[dict[str, Any]], places: list[int], lines: Sequence[Line]) -> None:
+    """Decode rows exactly in which a column of text holds a document: its numbers are written out as they came."""
+    for at, row in enumerate(rows):
+        if isinstance(row.get(name), list | dict):
+            exact = decoded(lines[places[at]])
+            assert exact is not None
+            rows[at] = exact
+
+
+def _fitted(
+    rows: list[dict[str, Any]], columns: Mapping[str, pa.DataType], required: Sequence[str], names: set[str]
+) -> tuple[pa.RecordBatch, set[int]]:
+    arrays, misfits = fit(rows, columns, required, names)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema(columns)), misfits
+
+
+def _judged(
+    misfits: Sequence[int],
+    first: int,
+    rows: list[dict[str, Any]],
+    places: Sequence[int],
+    lines: Sequence[Line],
+    columns: Mapping[str, pa.DataType],
+    required: Sequence[str],
+) -> Iterator[BadLine]:
+    """Judge rows exactly: one that fits is put in its place as it was decoded, another is emptied and reported."""
+    for at in misfits:
+        exact = decoded(lines[places[at]]) or {}
+        try:
+            fitted(exact, columns, required)
+            rows[at] = exact
+        except UnfitError as error:
+            rows[at] = {}
+            yield BadLine(first + places[at], str(error))
+
+
+def count_unknown(unknown: dict[str, int], found: Mapping[str, int]) -> None:
+    """Add to counts of unknown columns, by name up to `MOST_UNKNOWN` of them."""
+    for name, count in found.items():
+        label = name[:64] if name[:64] in unknown or len(unknown) < MOST_UNKNOWN else "(others)"
+        unknown[label] = unknown.get(label, 0) + count
+
+
+def decoded(line: Line) -> dict[str, Any] | None:
     """Decode one line as a JSON object; None for a blank line, `UnfitError` for anything that is not one."""
     if line is None:
         raise UnfitError("line is longer than 1 MiB")
@@ -102,6 +189,8 @@ def decoded(line: bytes | None) -> dict[str, Any] | None:
         raise UnfitError(_why(error)) from None
     if not isinstance(value, dict):
         raise UnfitError("line is not a JSON object")
+    if _openings(text) > DEEPEST and _depth(value) > DEEPEST:
+        raise UnfitError("line is nested too deeply")
     if "\x00" in text or "\\u0000" in text or "\\ud" in text or "\\uD" in text:
         _refuse_unstorable(value)
     return value
@@ -115,6 +204,20 @@ def _why(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"invalid JSON at column {error.colno}: {error.msg}"
     return f"invalid JSON: {error}" if "JSON number" in str(error) else "invalid JSON: a number is too long"
+
+
+def _depth(value: object) -> int:
+    """Count how deeply lists and objects stand in one another."""
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            item
+            for one in level
+            for item in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+            if isinstance(item, dict | list)
+        ]
+    return depth
 
 
 def _refuse_unstorable(value: object) -> None:

@@ -20,6 +20,7 @@ FRAME_WORDS = 5
 HEAD_LONGEST = 40
 PERMUTATIONS, BANDS = 32, 8
 FEWEST_WORDS = 6
+SEED = 42
 _CUT = 250
 _MIXER = np.uint64(0x9E3779B97F4A7C15)
 
@@ -28,10 +29,12 @@ COLUMNS: Mapping[str, pa.DataType] = {
     "sketch_tail": pa.int64(),
     "sketch_text": pa.int64(),
     "sketch_bands": pa.list_(pa.int64(), BANDS),
+    "sketch_words": pa.int32(),
+    "sketch_chars": pa.int32(),
 }
 
 _FENCED = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"\"[^\"\n]{1,300}\"|“[^”\n]{1,300}”|`[^`\n]{1,300}`"  # quoted text and code
     r"|[\w'’]+(?:://\S+|[.+-]?[\w.+-]*@[\w.-]+|[.,/-]\d[\w.,/-]*)?"  # words; links, addresses and numbers as one token
     r"|\n\s*|:"
@@ -41,30 +44,39 @@ _DIGIT = re.compile(r"\d")
 Row = tuple[int | None, int | None, int | None, list[int] | None]
 
 
-def masked(text: str) -> list[str]:
-    """Give the masked tokens of a prompt; of a long one the first and last 250 characters. Line breaks are tokens."""
+def shortened(text: str) -> str:
+    """Give what of a prompt is looked at: of a long one the first and last 250 characters; fenced code masked."""
     if len(text) > 2 * _CUT:
         text = f"{text[:_CUT]}\n{text[-_CUT:]}"
-    if "```" in text:
-        text = _FENCED.sub(" `code` ", text)
+    return _FENCED.sub(" `code` ", text) if "```" in text else text
+
+
+def masked(text: str) -> list[str]:
+    """Give the masked tokens of a prompt, `shortened`. Line breaks are tokens."""
     out: list[str] = []
     last = "."
-    for token in _TOKEN.findall(text.strip()):
-        shown = _MASKS.get(token[0]) or _word(token, last)
-        if shown != last or shown[0] not in "‹\n":
-            out.append(shown)
-        last = shown
+    for token in TOKEN.findall(shortened(text).strip()):
+        now = shown(token, goes_on(last))
+        if now != last or now[0] not in "‹\n":
+            out.append(now)
+        last = now
     return out
 
 
-def _word(token: str, last: str) -> str:
-    """Mask one word token: digits, links and capitalised words inside a sentence say nothing about the template."""
+def shown(token: str, inside: bool) -> str:
+    """Mask one token: digits, links and capitalised words inside a sentence say nothing about the template."""
+    if token[0] in _MASKS:
+        return _MASKS[token[0]]
     if token.isalpha():
-        inside = last[-1].isalpha() or last[-1] == "›"
         return "‹name›" if token[0].isupper() and inside else token.lower()
     if _DIGIT.search(token):
         return "‹number›"
     return "‹link›" if "/" in token or "@" in token else token.lower()
+
+
+def goes_on(last: str) -> bool:
+    """Whether a word behind this one stands inside a sentence."""
+    return last[-1].isalpha() or last[-1] == "›"
 
 
 def head(tokens: Sequence[str]) -> list[str]:
@@ -99,7 +111,7 @@ def sketch(text: str) -> Row:
 
 def minhash(words: Sequence[str]) -> list[int]:
     """Give the MinHash of the word pairs: 32 unsigned numbers, an agreeing share of which estimates the resemblance."""
-    made = RMinHash(num_perm=PERMUTATIONS, seed=42)
+    made = RMinHash(num_perm=PERMUTATIONS, seed=SEED)
     made.update([f"{first} {second}" for first, second in pairwise(words)])
     digest: list[int] = made.digest()
     return digest
@@ -113,21 +125,3 @@ def bands(digests: Sequence[Sequence[int]]) -> np.ndarray[tuple[int, int], np.dt
         folded = (folded ^ rows[:, :, place]) * _MIXER
         folded ^= folded >> np.uint64(29)
     return folded.view(np.int64)
-
-
-def sketch_batch(prompts: pa.Array) -> list[pa.Array]:
-    """Sketch a batch of prompts into the arrays of `COLUMNS`, in their order; absent prompts give nulls."""
-    seen: dict[str | None, Row] = {None: (None, None, None, None)}
-    rows: list[Row] = []
-    for text in prompts.to_pylist():
-        if text not in seen:
-            seen[text] = sketch(text)
-        rows.append(seen[text])
-    heads, tails, texts, digests = zip(*rows, strict=True) if rows else ((), (), (), ())
-    return [*(pa.array(part, pa.int64()) for part in (heads, tails, texts)), _band_array(digests)]
-
-
-def _band_array(digests: Sequence[Sequence[int] | None]) -> pa.Array:
-    there = [digest for digest in digests if digest is not None]
-    folded = iter(bands(there).tolist() if there else ())
-    return pa.array([None if d is None else next(folded) for d in digests], COLUMNS["sketch_bands"])

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from detection.records import BadLine
+from detection.streams import LONGEST_LINE
 from detection.telemetry.columns import EXCHANGES, REQUIRED
-from detection.telemetry.ndjson import LONGEST_LINE, MOST_UNKNOWN, NdjsonReader
+from detection.telemetry.ndjson import MOST_UNKNOWN, NdjsonReader
 from tests.detection.telemetry.rows import file_of, row
 
 LINES = Path(__file__).parents[2] / "data" / "telemetry" / "lines.ndjson"
@@ -35,7 +36,7 @@ def test_reader_with_faulty_lines_reports_number_and_reason_and_keeps_the_rest()
         BadLine(11, "asn is out of range"),
         BadLine(12, "line is not a JSON object"),
     ]
-    assert (reader.bad, reader.unknown, reader.bytes_done) == (10, {"colour": 1}, LINES.stat().st_size)
+    assert (reader.bad, reader.unknown, reader.packed.bytes_done) == (10, {"colour": 1}, LINES.stat().st_size)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 import pyarrow as pa
 
-from detection.telemetry.sketch import COLUMNS, bands, head, masked, minhash, sketch, sketch_batch, tail
+from detection.telemetry.sketch import COLUMNS, bands, head, masked, minhash, sketch, tail
+from detection.telemetry.sketching import sketch_batch
 
 FRAME = "Work on the exercise with great care: {}\nReturn the worked material only."
 
@@ -43,4 +44,4 @@ def test_bands_of_nearly_equal_prompts_agree_in_two_and_of_others_in_none() -> N
 def test_sketch_batch_with_absent_prompt_gives_nulls_and_fixed_types() -> None:
     arrays = sketch_batch(pa.array(["what does the old lighthouse keeper eat", None]))
     assert [array.type for array in arrays] == list(COLUMNS.values())
-    assert [array[1].as_py() for array in arrays] == [None] * 4
+    assert [array[1].as_py() for array in arrays] == [None] * 6

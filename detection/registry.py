@@ -67,13 +67,16 @@ def taken_from(name: str, *, actor: str) -> Detector:
     return found
 
 
-def running_detectors() -> list[Any]:
-    """The built-in detectors that a run asks: all but those that were moved to draft or retired."""
-    from detection.detectors import DETECTORS
+def running_detectors() -> tuple[list[Any], list[Any]]:
+    """The built-in detectors that a run asks, of accounts and of pools: all but those moved to draft or retired."""
+    from detection.detectors import DETECTORS, POOL_DETECTORS
 
     resting = Detector.objects.filter(built_in=True, lifecycle__in=[Lifecycle.DRAFT, Lifecycle.RETIRED])
     names = set(resting.values_list("name", flat=True))
-    return [detector for detector in DETECTORS if detector.name not in names]
+    return (
+        [detector for detector in DETECTORS if detector.name not in names],
+        [detector for detector in POOL_DETECTORS if detector.name not in names],
+    )
 
 
 @transaction.atomic

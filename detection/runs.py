@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from detection import clustering, index, ingest, registry, standing
+from detection import clustering, examining, index, ingest, registry, standing
 from detection.facts import account_facts
 from detection.models import (
     Account,
@@ -94,8 +94,8 @@ def run_detectors(
     if done:
         return done
     started = timezone.now()
-    running = registry.running_detectors()
-    steps = len(running) + 3
+    running, of_pools = registry.running_detectors()
+    steps = len(running) + len(of_pools) + 3
     with open_dataset(root_of(source)) as dataset:
         window = window or dataset.span()
         if window is None:
@@ -104,11 +104,18 @@ def run_detectors(
         for step, detector in enumerate(running):
             on_progress(step, steps, f"{detector.title}: reading {window.days:.0f} days")
             answers.append(_answer(detector.detect(dataset, window), source))
-        on_progress(steps - 3, steps, "gathering what is known of the accounts")
+        on_progress(len(running), steps, "gathering what is known of the accounts")
         facts = account_facts(dataset, window)
-        on_progress(steps - 2, steps, f"clustering {len(facts):,} accounts")
+        on_progress(len(running) + 1, steps, f"clustering {len(facts):,} accounts")
         hubs = [hub for answered in answers for hub in answered.outcome.hubs]
         found = clustering.cluster_accounts(list(_edges(source.namespace, window)), facts, hubs)
+        population = examining.population_of(facts)
+        groups = examining.groups_of(found, population)
+        for step, detector in enumerate(of_pools, start=len(running) + 2):
+            on_progress(step, steps, f"{detector.title}: looking at {len(groups):,} clusters")
+            outcome = detector.examine(dataset, window, population, groups)
+            answers.append(_answer(outcome, source))
+            found = examining.extended(found, outcome)
         volumes = _volumes(dataset, window, found)
     on_progress(steps - 1, steps, f"storing {len(found.clusters):,} clusters")
     with transaction.atomic():

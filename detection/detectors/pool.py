@@ -1,0 +1,196 @@
+"""What detectors of pools share: they look at groups of accounts that a run has found, against groups drawn at random.
+
+A statistic of a pool means little by itself: many small firms together look smooth, a popular product moves to a new
+model. So each is compared with the same statistic of groups of the same size, drawn from accounts that are used alike
+and send about as much. The share of drawn groups that come as far is the finding's chance; no distribution is assumed.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import ibis
+import numpy as np
+import pyarrow as pa
+
+from detection.detectors.base import Detector, confidence_word
+from detection.population import Places, Population
+from detection.records import AccountSeen, Figures, FindingDraft, Number, Outcome, Window
+from detection.telemetry.dataset import Dataset
+
+SEED = 20260604
+Draws = np.ndarray[tuple[int, int], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Accounts that may be one pool: a cluster's key and its members' places in the population."""
+
+    key: str
+    members: Places
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A group's statistic, the same of the drawn groups, and the share of them that come as far or farther."""
+
+    value: float
+    drawn: tuple[float, ...]
+    chance: float
+
+    @property
+    def usual(self) -> float:
+        return float(np.median(self.drawn))
+
+
+class PoolDetector(Detector):
+    """A detector that examines groups. Asked for accounts one by one it cannot tell."""
+
+    minimum_support: ClassVar[int] = 5
+    support_unit: ClassVar[str] = "accounts in a pool"
+    parameters: ClassVar[Mapping[str, Number]] = {}
+    COMMON: ClassVar[Mapping[str, Number]] = {
+        "draws": 199,
+        "highest_chance": 0.01,
+        "most_members": 500,
+        "background": 3_000,
+    }
+
+    def detect(self, dataset: Dataset, window: Window, background: Dataset | None = None) -> Outcome:
+        return self.could_not_tell("It looks at pools: a run hands it the clusters it has made.")
+
+    def examine(self, dataset: Dataset, window: Window, population: Population, groups: Sequence[Group]) -> Outcome:
+        """Examine every group; findings name the group's accounts and carry its key in `support`."""
+        if reason := self.missing(dataset) or self.unsuited(dataset, window):
+            return self.could_not_tell(reason)
+        large = [group for group in groups if len(group.members) >= self.minimum_support]
+        counts = {"pools": len(groups), "pools_large_enough": len(large)}
+        if not large:
+            return self.could_not_tell(f"No pool has {self.minimum_support} accounts.", counts)
+        others = _background(population, groups, int(self.parameters["background"]))
+        if len(others) < 20 * self.minimum_support:
+            return self.could_not_tell(f"Only {len(others):,} accounts are left to compare with.", counts)
+        asked = np.union1d(others, np.concatenate([self._looked_at(group) for group in large]))
+        measures = self.measures(dataset, window, population, asked)
+        findings: list[FindingDraft] = []
+        for group in large:
+            findings += self._of_group(window, population, group, others, measures)
+        counts |= {"accounts_compared_with": len(others)}
+        return self.outcome(findings, counts, (), "No pool differs from groups drawn at random.")
+
+    def unsuited(self, dataset: Dataset, window: Window) -> str | None:
+        """Say why this dataset and window cannot be asked, beyond absent columns; None when they can."""
+        return None
+
+    @abstractmethod
+    def measures(self, dataset: Dataset, window: Window, population: Population, places: Places) -> Any:
+        """Fetch once what the statistic needs of these accounts."""
+
+    @abstractmethod
+    def statistic(self, measures: Any, members: Places) -> float | None:
+        """Give the statistic of a group, larger being more suspicious; None when the group supports none."""
+
+    @abstractmethod
+    def words(self, measures: Any, members: Places, comparison: Comparison) -> tuple[str, Figures]:
+        """Say a finding in a sentence, with its figures."""
+
+    def _looked_at(self, group: Group) -> Places:
+        most = int(self.parameters["most_members"])
+        if len(group.members) <= most:
+            return group.members
+        return np.sort(np.random.default_rng(SEED).choice(group.members, most, replace=False))
+
+    def _of_group(
+        self, window: Window, population: Population, group: Group, others: Places, measures: Any
+    ) -> list[FindingDraft]:
+        members = self._looked_at(group)
+        comparison = self.compare(population, members, others, measures)
+        if comparison is None or comparison.chance > self.parameters["highest_chance"]:
+            return []
+        text, figures = self.words(measures, members, comparison)
+        score = min(1.0, 0.5 + 0.5 * (1 - comparison.chance / float(self.parameters["highest_chance"])))
+        support = {
+            **figures,
+            "cluster": group.key,
+            "accounts": len(group.members),
+            "accounts_looked_at": len(members),
+            "statistic": round(comparison.value, 4),
+            "usual": round(comparison.usual, 4),
+            "chance": round(comparison.chance, 4),
+            "groups_drawn": int(self.parameters["draws"]),
+        }
+        made = self.drafts(
+            window,
+            ("pool", group.key),
+            [_seen(population, place) for place in group.members.tolist()],
+            title=f"{self.title}: {len(group.members):,} accounts",
+            summary=f"{text} Of {self.parameters['draws']:,} groups drawn at random from accounts used alike "
+            f"{comparison.chance * (self.parameters['draws'] + 1) - 1:.0f} come as far.",
+            score=score,
+            confidence=confidence_word(score, len(group.members)),
+            support=support,
+        )
+        return list(made)
+
+    def compare(self, population: Population, members: Places, others: Places, measures: Any) -> Comparison | None:
+        """Compare a group with groups drawn at random; None where the group or nearly none of the others support it.
+
+        A drawn group that supports no statistic (nobody in it stopped, too little was sent) does not come as far.
+        """
+        value = self.statistic(measures, members)
+        if value is None:
+            return None
+        drawn = []
+        for draw in matched(population, members, others, int(self.parameters["draws"])):
+            one = self.statistic(measures, draw)
+            if one is not None:
+                drawn.append(one)
+        if len(drawn) < 0.1 * self.parameters["draws"]:
+            return None
+        chance = (1 + sum(one >= value for one in drawn)) / (1 + self.parameters["draws"])
+        return Comparison(value, tuple(drawn), chance)
+
+
+def matched(population: Population, members: Places, others: Places, draws: int) -> Draws:
+    """Draw groups: for every member another account, used alike, that sends about as much. The same draws each time."""
+    chance = np.random.default_rng(SEED)
+    drawn = np.empty((draws, len(members)), np.int64)
+    for alike in (False, True):
+        mine = np.flatnonzero(population.persons[members] == alike)
+        pool = others[population.persons[others] == alike]
+        pool = pool if len(pool) >= 20 else others
+        pool = pool[np.argsort(population.volume[pool], kind="stable")]
+        at = np.searchsorted(population.volume[pool], population.volume[members[mine]])
+        reach = max(10, len(pool) // 10)
+        low = np.clip(at - reach, 0, max(0, len(pool) - 2 * reach))
+        high = np.minimum(low + 2 * reach, len(pool))
+        drawn[:, mine] = pool[chance.integers(low, high, (draws, len(mine)))]
+    return drawn
+
+
+def _background(population: Population, groups: Sequence[Group], most: int) -> Places:
+    """Give accounts of no group to compare with, a sample of them where there are many."""
+    free = np.ones(population.size, bool)
+    for group in groups:
+        free[group.members] = False
+    others = np.flatnonzero(free)
+    if len(others) <= most:
+        return others
+    return np.sort(np.random.default_rng(SEED).choice(others, most, replace=False))
+
+
+def rows_of(dataset: Dataset, window: Window, population: Population, places: Places) -> Any:
+    """Give the exchanges of some accounts, with the account's place instead of its id."""
+    ids = [population.facts[place].account_id for place in places.tolist()]
+    chosen = ibis.memtable(pa.table({"account_id": ids, "place": pa.array(places, pa.int64())}))
+    return dataset.within(window).inner_join(chosen, "account_id")
+
+
+def _seen(population: Population, place: int) -> AccountSeen:
+    fact = population.facts[place]
+    return AccountSeen(
+        fact.account_id, fact.exchanges, fact.input_tokens, fact.output_tokens, fact.first_seen, fact.last_seen
+    )

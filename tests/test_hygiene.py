@@ -27,7 +27,7 @@ PACKAGES = ("spine", "people", "detection", "cases", "config", "clients")
 SCRIPTS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "static").glob("*.js")}
 DOORS = ("views", "api", "management")
 # Where numbers that are no secret may be drawn: made-up telemetry, and waiting times.
-DRAWS = {f"detection/simulation/{name}.py" for name in ("cast", "texts", "story", "wording", "population")}
+DRAWS = {f"detection/simulation/{name}.py" for name in ("campaigns", "cast", "texts", "story", "wording", "population")}
 DRAWS |= {"clients/python/retort_client/client.py", "detection/pulling.py", "cases/webhook_sending.py"}
 
 

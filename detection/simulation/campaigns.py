@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from detection.simulation import wording
 from detection.simulation.cast import BROWSERS, CLIENTS
 from detection.simulation.choices import Ints
 from detection.simulation.customers import Columns, person
-from detection.simulation.kinds import CAMPAIGNS, LINKAGE, SPREADS, CampaignKind
+from detection.simulation.kinds import CAMPAIGNS, COVER, LINKAGE, SPREADS, CampaignKind
 from detection.simulation.population import ALWAYS, CARRIERS, DAY, NEVER, USER_AGENTS, Roll
 from detection.simulation.scale import Scale
 
@@ -52,15 +53,28 @@ def add_campaigns(roll: Roll) -> None:
         _add(roll, kind, size)
 
 
+def asked_linkage(scale: Scale) -> dict[str, Any]:
+    """Give what the scale fixes of every campaign's linkage; raises `ValueError` when it is none of ours."""
+    asked: dict[str, Any] = {}
+    for axis, word in scale.linkage:
+        if axis == COVER and word.replace(".", "", 1).isdigit() and float(word) < 1:
+            asked[axis] = float(word)
+        elif word in LINKAGE.get(axis, ()):
+            asked[axis] = word
+        else:
+            known = "; ".join(f"{name}: {', '.join(words)}" for name, words in LINKAGE.items())
+            raise ValueError(f"{axis}={word} is no linkage; there are {known}; {COVER}: a share below 1")
+    return asked
+
+
 def _add(roll: Roll, kind: str, size: int) -> None:
     plan = CAMPAIGNS[kind]
-    linkage: dict[str, Any] = {axis: _drawn(roll, weights) for axis, weights in LINKAGE.items()} | dict(plan.fixed)
-    linkage["cover_share"] = round(roll.words.uniform(*plan.cover), 3)
+    linkage = _drawn(roll, plan) | dict(plan.fixed) | asked_linkage(roll.scale)
     group = roll.group(kind, campaign=True, **linkage)
     columns = person(roll, size) | _manner(roll, plan, size) | {"group": group, "campaign": True}
     for axis, apply in LINKS.items():
         columns |= apply(roll, linkage[axis], size)
-    columns["menu"] = _menus(roll, plan, size, linkage["cover_share"])
+    columns["menu"] = _menus(roll, plan, size, linkage[COVER])
     columns["weight"] = plan.volume * roll.rng.lognormal(0, SPREADS[linkage["volume"]], size)
     columns |= _window(roll, columns["created"], size)
     if linkage["replaced"] == "yes" and size >= 10:
@@ -68,8 +82,11 @@ def _add(roll: Roll, kind: str, size: int) -> None:
     roll.add("campaign", size, **columns)
 
 
-def _drawn(roll: Roll, weights: Mapping[str, float]) -> str:
-    return roll.words.choices(list(weights), list(weights.values()))[0]
+def _drawn(roll: Roll, plan: CampaignKind) -> dict[str, Any]:
+    """Draw a campaign's linkage from the seed and its number alone, so that new words elsewhere leave it as it is."""
+    r = Random(roll.scale.seed * 7_919 + len(roll.groups))  # noqa: S311 - made-up data, not a secret
+    linkage: dict[str, Any] = {axis: r.choices(list(words), list(words.values()))[0] for axis, words in LINKAGE.items()}
+    return linkage | {COVER: round(r.uniform(*plan.cover), 3)}
 
 
 def _manner(roll: Roll, plan: CampaignKind, size: int) -> Columns:

@@ -44,7 +44,7 @@ CAMPAIGNS: Mapping[str, CampaignKind] = {
         5,
         {"sweep": 2, "reasoning": 2, "code": 1},
         fewest=10,
-        volume=0.35,
+        volume=1.0,
         manner="person",
         cover=(0.3, 0.65),
         fixed={"payment": "unique", "network": "residential_static", "volume": "wide"},
@@ -70,6 +70,7 @@ LINKAGE: Mapping[str, Weights] = {
     "replaced": {"no": 2, "yes": 1},
     "volume": {"even": 1, "some": 1, "wide": 1},
 }
+COVER = "cover_share"  # the one axis that is a number
 SPREADS: Mapping[str, float] = {"even": 0.12, "some": 0.35, "wide": 0.6}
 
 

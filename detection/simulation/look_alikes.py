@@ -148,6 +148,7 @@ def _company(roll: Roll, group: int, size: int) -> None:
     """Add a company's staff: one organisation, payer and domain, mostly one office address. Openly linked."""
     office = int(roll.lines.add(roll.pick(roll.networks.of("business"), 1), roll.hosts(1))[0])
     shared = {"group": group, "org": roll.code(), "payment": roll.code(), "domain": roll.domain(), "plan": 2}
+    shared |= {"shares": True}
     for count, columns in _some_ordinary(roll, size, ("chat_hobby", "dev_hobby", "ide_assist")):
         roll.add("corp_nat", count, **(columns | shared | {"lines": _mostly(roll, office, count)}))
 

@@ -13,6 +13,7 @@ from detection.simulation.population import DAY
 
 HOUR = DAY // 24
 NOBODY = -1
+SHARED = 0.05  # share of exchanges of colleagues that go on with a conversation that one of them was shown
 REPLAYED = 0.6  # share of a replaying pool's exchanges that present another account's reasoning
 
 
@@ -63,6 +64,7 @@ class Plan:
         pools = self.pools[place]
         for pool in np.unique(pools[pools >= 0]).tolist():
             self._balance(rng, rows, np.flatnonzero(pools == pool), number * 1_000 + pool)
+        self._share(rng, rows)
         return _sorted(number, rows)
 
     def _counts(self, rng: np.random.Generator, number: int) -> Ints:
@@ -89,6 +91,16 @@ class Plan:
         lists = self.columns["items"][place].astype(np.int64)
         listed = mix(place * 1_000_003 + turn % np.maximum(lists, 1), 7)
         return np.where(lists > 0, listed, new)
+
+    def _share(self, rng: np.random.Generator, rows: dict[str, Any]) -> None:
+        """Let colleagues go on with each other's conversations now and then: an innocent way to present a block."""
+        mine = np.flatnonzero(self.columns["shares"][rows["place"]])
+        group = self.columns["group"][rows["place"][mine]]
+        order = np.lexsort((rows["time"][mine], group))
+        inside, group = mine[order], group[order]
+        who = rows["place"][inside]
+        handed = (group[1:] == group[:-1]) & (who[1:] != who[:-1]) & (rng.random(max(0, len(inside) - 1)) < SHARED)
+        rows["before"][inside[1:][handed]] = inside[:-1][handed]
 
     def _balance(self, rng: np.random.Generator, rows: dict[str, Any], mine: Ints, salt: int) -> None:
         """Spread a pool's exchanges evenly over the day while its members come and go in stints of some hours."""

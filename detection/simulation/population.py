@@ -57,6 +57,7 @@ COLUMNS: Mapping[str, tuple[Any, Any]] = {
     "tls": (np.int32, -1),  # -1: that of its client
     "replays": (np.bool_, False),
     "probes": (np.bool_, False),
+    "shares": (np.bool_, False),  # shows conversations to the others of its group
     "temperature": (np.int8, 0),
     "ceiling": (np.int32, 0),  # max_tokens; 0: not given
     "logprobs": (np.int8, 0),
@@ -185,7 +186,9 @@ class Roll:
         return self.ways.add_each(pairs, weights)
 
     def home_lines(self, size: int) -> Ints:
-        return self.lines.add(self.pick(self.networks.of("isp"), size), self.hosts(size))
+        """Give lines at home, half of them with another address each day."""
+        turn = np.where(self.rng.random(size) < 0.5, ONCE, DAILY)
+        return self.lines.add(self.pick(self.networks.of("isp"), size), self.hosts(size), 2**12, turn)
 
     def other_lines(self, size: int) -> Ints:
         """Give lines of mobile networks and VPNs, whose addresses many people share and that change daily."""

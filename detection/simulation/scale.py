@@ -21,6 +21,8 @@ class Scale:
     `kinds` names kinds of campaign (`simulation.kinds.CAMPAIGNS`), or is `("all",)`; without it the cast of the sample
     story is written, byte for byte, and the fields below it have no effect. `campaign_accounts` is a number of accounts
     when it is 1 or more, else a share; `campaign_exchanges` is a share. `campaigns` may be None: one of each kind.
+    `linkage` holds for every campaign, whatever the seed and its kind say: (axis, word) of `kinds.LINKAGE`, or
+    ("cover_share", number).
     """
 
     accounts: int = 1_500
@@ -31,6 +33,7 @@ class Scale:
     campaign_accounts: float = 0.05
     campaign_exchanges: float = 0.12
     kinds: tuple[str, ...] = ()
+    linkage: tuple[tuple[str, str], ...] = ()
     look_alikes: str = "all"
     prompt_length: str = "normal"
     columns: str = "core"

@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - templates read best one a line
+# ruff: noqa: E501, SIM905 - word lists and templates read best one a line
 """What the mixture's prompts are made of, all written for this project: frames, and pools of ready fillings.
 
 A prompt is prefix + first part + second part + suffix. The frame gives prefix and suffix; the two parts are drawn from
@@ -21,23 +21,60 @@ def _only(make: texts.Filler) -> Part:
     return lambda r, more: make(r)
 
 
-def _aside(r: Random, more: int) -> str:
-    """Add a remark, or in longer prompts some sentences of context."""
-    if more:
-        return " " + texts.passage(r, 1, more)
-    thing, place = r.choice(texts.THINGS), r.choice(texts.PLACES)
+# Invented nouns, thousands of them: with the few words of `texts` alone, all people would seem to say the same.
+FIRSTS = "bar cal dor fen gal hol jar kes lor mar nor pel quin ras sol tam ver wil yar zan".split()
+MIDDLES = "a ba de go li ma ne ro su ta vi".split()
+LASTS = "bert dell fin gate lan mer nock pin rick sel ton vard wick zel".split()
+
+
+def coined(r: Random) -> str:
+    """Make a noun that does not exist."""
+    return r.choice(FIRSTS) + r.choice(MIDDLES) + r.choice(LASTS)
+
+
+def _asked(r: Random, more: int) -> str:
+    """Compose what a person asks, in everyday words or with a noun of its own."""
+    if r.random() < 0.4:
+        return texts.question(r)
+    thing, other, verb = coined(r), coined(r), r.choice(texts.VERBS)
     return r.choice(
-        (f" Mind the {thing}.", f" It is for {place}.", f" Budget {r.randint(5, 990)}.", f" ({r.choice(texts.PEOPLE)})")
+        (
+            f"how long does a {thing} keep in {r.choice(texts.PLACES)}?",
+            f"my {thing} makes a noise when I {verb} it",
+            f"difference between {thing} and {other}",
+            f"can I {verb} a {r.choice(texts.ADJECTIVES)} {thing} by hand",
+            f"{thing} or {other}, {r.randint(2, 90)} a month, worth it?",
+            f"who invented the {thing}",
+            f"{r.choice(texts.PEOPLE)} says a {thing} is {r.choice(texts.ADJECTIVES)}, true?",
+            f"names for a {thing} shop in {r.choice(texts.PLACES)}",
+            f"explain {thing} like I am {r.randint(5, 12)}",
+        )
+    )
+
+
+def _aside(r: Random, more: int) -> str:
+    """Add nothing, a remark, or in longer prompts some sentences of context."""
+    if r.random() < 0.3:
+        return ""
+    if more and r.random() < 0.6:
+        return f" {texts.passage(r, 1, more)} It is about the {coined(r)}."
+    return r.choice(
+        (
+            f" Mind the {coined(r)}.",
+            f" It is for {r.choice(texts.PLACES)} and its {coined(r)}.",
+            f" Budget {r.randint(5, 990)}.",
+            f" ({r.choice(texts.PEOPLE)}, {coined(r)})",
+        )
     )
 
 
 def _context(r: Random, more: int) -> str:
-    return "\n" + texts.passage(r, 1, more) if more else _aside(r, more)
+    return f"\n{texts.passage(r, 1, more)} Signed {coined(r)}." if more else f" Signed {coined(r)}."
 
 
 def _comment(r: Random, more: int) -> str:
     lines = [
-        f"    # {r.choice(texts.VERBS)} the {r.choice(texts.ADJECTIVES)} {r.choice(texts.THINGS)} in step {r.randint(1, 99)}"
+        f"    # {r.choice(texts.VERBS)} the {r.choice(texts.ADJECTIVES)} {coined(r)} in step {r.randint(1, 99)}"
         for _ in range(1 + more)
     ]
     return "\n" + "\n".join(lines)
@@ -47,7 +84,7 @@ def _follow(r: Random, more: int) -> str:
     return r.choice(
         (
             *texts.FOLLOW_UPS,
-            f"and for a {r.choice(texts.THINGS)}?",
+            f"and for a {coined(r)}?",
             f"what if it is {r.choice(texts.ADJECTIVES)}",
             f"now for {r.choice(texts.PLACES)}",
             "no, I meant the other one",
@@ -111,7 +148,7 @@ def _tongue(r: Random, more: int) -> str:
 
 
 FILLINGS: Mapping[str, tuple[Part, Part]] = {
-    "question": (_only(texts.question), _aside),
+    "question": (_asked, _aside),
     "follow": (_follow, lambda r, more: ""),
     "code": (_only(texts.complete), _comment),
     "passage": (_only(texts.sentence), _context),
@@ -193,27 +230,41 @@ def product_frame(r: Random, length: str) -> tuple[str, str]:
 
 STEPS = ("measure", "sort", "draft", "check", "rank", "shorten", "reword", "outline", "annotate", "expand")
 BATCH_LINES = (
-    "Batch {a} of the {t} desk, {v} each entry:",
-    "{v} the record for {p}, house style {t}:",
-    "Job {t}/{p}, {v} what follows:",
-    "As agreed for {p}: {v} this {t} entry.",
+    "Batch {a} of the {t} desk, {v} each entry {c}:",
+    "{v} the record for {p} {c}, house style {t}:",
+    "Job {t}, {v} what follows {c}:",
+    "As agreed for {p}: {v} this {t} entry {c}.",
 )
+
+
+def clause(r: Random) -> str:
+    """Make a half-sentence that hardly anybody else has: what tells one sender's frame from another's."""
+    thing = r.choice(texts.THINGS)
+    return r.choice(
+        (
+            f"in the manner of the {r.choice(texts.TRADES)}",
+            f"as the {r.choice(texts.ADJECTIVES)} {thing} guide says",
+            f"for the {r.choice(texts.ADJECTIVES)} {thing} {r.choice(SECTIONS)}",
+            f"with {r.choice(texts.TONES)} wording on {r.choice(texts.TOPICS)}",
+        )
+    )
 
 
 def batch_frame(r: Random) -> tuple[str, str]:
     """Make the instruction of one customer's nightly job."""
     line = r.choice(BATCH_LINES).format(
-        a=r.choice("KLMNPQRS"), t=r.choice(texts.THINGS), p=r.choice(texts.PLACES), v=r.choice(STEPS)
+        a=r.choice("KLMNPQRS"), t=r.choice(texts.THINGS), p=r.choice(texts.PLACES), v=r.choice(STEPS), c=clause(r)
     )
     return f"{line}\n", ""
 
 
 def sheet_frame(r: Random) -> tuple[str, str]:
-    return f"Exercise sheet {r.randint(1, 12)} on {r.choice(texts.TOPICS)}, teacher {r.choice(texts.PEOPLE)}: ", ""
+    topic = f"{r.choice(texts.TOPICS)} {clause(r)}"
+    return f"Exercise sheet {r.randint(1, 12)} on {topic}, teacher {r.choice(texts.PEOPLE)}: ", ""
 
 
 def bench_frame(r: Random) -> tuple[str, str]:
-    return f"{texts.bench_frame(r).split('{}')[0]}{r.choice(texts.THINGS)} ", ""
+    return f"{texts.bench_frame(r).split(':')[0]} {clause(r)}: ", ""
 
 
 DELIBERATION = (
@@ -251,7 +302,7 @@ CLOSERS = (
 
 
 def _opening(r: Random) -> str:
-    return f"{r.choice(texts.OPENERS)} {r.choice(texts.OBJECTS)} {r.choice(texts.MANNERS)}"
+    return f"{r.choice(texts.OPENERS)} {r.choice(texts.OBJECTS)} {r.choice(texts.MANNERS)}, {clause(r)}"
 
 
 def _framed(r: Random, line: str) -> tuple[str, str]:
@@ -265,20 +316,20 @@ def _framed(r: Random, line: str) -> tuple[str, str]:
 
 
 def _elicit(r: Random) -> tuple[str, str]:
-    return _framed(r, f"{r.choice(DELIBERATION)}, {r.choice(texts.MANNERS)}")
+    return _framed(r, f"{r.choice(DELIBERATION)}, {r.choice(texts.MANNERS)}, {clause(r)}")
 
 
 def _grade(r: Random) -> tuple[str, str]:
-    return f"{r.choice(GRADES)}, {r.choice(texts.MANNERS)}.\n", r.choice(("", f"\n{r.choice(CLOSERS)}."))
+    return f"{r.choice(GRADES)}, {r.choice(texts.MANNERS)}, {clause(r)}.\n", r.choice(("", f"\n{r.choice(CLOSERS)}."))
 
 
 # What a campaign asks for: the filling, and the frame that nobody else has.
 TASKS: Mapping[str, tuple[str, Callable[[Random], tuple[str, str]]]] = {
     "sweep": ("sweep", lambda r: _framed(r, _opening(r))),
-    "code": ("coding", lambda r: _framed(r, f"{r.choice(CODERS)}, {r.choice(texts.MANNERS)}")),
+    "code": ("coding", lambda r: _framed(r, f"{r.choice(CODERS)}, {clause(r)}")),
     "reasoning": ("puzzle", _elicit),
     "grade": ("pair", _grade),
-    "tool": ("tool", lambda r: _framed(r, f"{r.choice(AGENTS)}, {r.choice(texts.MANNERS)}")),
+    "tool": ("tool", lambda r: _framed(r, f"{r.choice(AGENTS)}, {clause(r)}")),
     "write": ("chapter", lambda r: _framed(r, _opening(r))),
     "probe": ("start", lambda r: (f"{r.choice(PROBES)} ", "")),
 }

@@ -13,7 +13,7 @@ from detection.simulation.kinds import CAMPAIGNS, LOOK_ALIKES
 from detection.simulation.scale import CHOICES
 
 # What only a mixture knows; giving one of them without --kinds means campaigns of the first kind.
-OF_A_MIXTURE = ("look_alikes", "prompt_length", "columns", "format", "packing", "files")
+OF_A_MIXTURE = ("linkage", "look_alikes", "prompt_length", "columns", "format", "packing", "files")
 
 
 class Command(BaseCommand):
@@ -51,6 +51,11 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, required=True, help="folder to write to; made when missing")
         mixture = parser.add_argument_group("a mixture")
         mixture.add_argument("--kinds", help="kinds of campaign with commas between, or all")
+        mixture.add_argument(
+            "--linkage",
+            type=_linkage,
+            help="AXIS=WORD,… for every campaign instead of drawn, as in truth.json: network=vpn,cover_share=0.3",
+        )
         for name, allowed in CHOICES.items():
             default = getattr(sample, name)
             option = f"--{name.replace('_', '-')}"
@@ -100,6 +105,11 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         raise ArgumentTypeError(f"{text} is no number") from None
+
+
+def _linkage(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    return tuple((axis.strip(), word.strip()) for axis, __, word in pairs)
 
 
 class _Progress:

@@ -190,6 +190,11 @@ def with_attributes(account: AccountSeen, attributes: Iterable[AttributeSeen]) -
     )
 
 
+def behaving(accounts: Mapping[str, AccountSeen], seen: Mapping[str, AttributeSeen]) -> list[AccountSeen]:
+    """Give the accounts with the one behaviour each has shown."""
+    return [with_attributes(accounts[account_id], [seen[account_id]]) for account_id in sorted(seen)]
+
+
 def as_rows(table: Any) -> list[dict[str, Any]]:
     """Give an Arrow table as dictionaries, one a row."""
     rows: list[dict[str, Any]] = table.to_pylist()

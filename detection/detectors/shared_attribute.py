@@ -63,6 +63,12 @@ WORDS: Mapping[str, str] = {
     "user_agent": "client",
     "asn": "network",
     "template": "prompt template",
+    "reasoning_block": "reasoning block",
+    "x-behaviour": "behaviour",
+    "country": "country",
+    "email_pattern": "e-mail pattern",
+    "x-series": "numbered list",
+    "x-synchronised": "set of moments",
 }
 NETWORK = frozenset({"ip", "subnet", "asn", "user_agent", "ja4", "phone_carrier"})
 AT_KIND: Mapping[str, float] = {

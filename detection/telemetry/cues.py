@@ -86,9 +86,9 @@ _THOUGHT = _of(r"""
     ar التفكير|الاستدلال
 """)
 _EXPOSE = _of(r"""
-    en show|writ(?:e|ing)\b|reveal|output|print|expose|reconstruct|recreate|reproduce|spell out|lay(?:ing)? out
-    en document|narrate|verbali|walk (?:me |us )?through|transcribe|explain|includ|provide|\bgive|\blist|\bstate|share
-    en describ|detail|present\b|articulate|unfold|display|\btrace|record|dump|repeat|return
+    en show|writ(?:e|ing)\b|reveal|output|print|expose|reconstruct|recreate|reproduce|spell out|laying
+    en \blay\b|document|narrate|verbali|walk (?:me |us )?through|transcribe|explain|includ|provide|\bgive|\blist
+    en \bstate|share|describ|detail|present\b|articulate|unfold|display|\btrace|record|dump|repeat|return
     de zeig|schreib|gib\b|leg(?:e|en)\b|erklär|erläuter|nenne
     fr montr|écri|donne|expliqu|révèle|détaill
     es muestr|escrib|explic|detall
@@ -158,6 +158,8 @@ _STEPS = _of(r"""
     zh 一步一步|一步步|逐步|分步
     ja ステップ|順を追って
     ko 단계별|차근차근
+    first (?:\bthink|\breason|reflect|deliberate)[^.!?\n]*(?:before|then|first)
+    first (?:überleg|réfléchi|piensa|подума)[^.!?\n]*(?:bevor|dann|avant|puis|antes|luego|прежде|затем)
 """)
 _SCAFFOLD = _of(r"""
     tag </?(?:think|thinking|thoughts?|reasoning|reason|scratchpad|reflection|analysis|cot)>
@@ -325,9 +327,10 @@ def _level(*steps: pa.Array) -> pa.Array:
 
 
 def _reasoning(text: pa.Array) -> pa.Array:
-    named, scaffold = _has(text, _THOUGHT), _has(text, _SCAFFOLD)
-    shown = pc.or_(_has(text, _SHOWN, named), scaffold)
-    whole = pc.or_(_has(text, _ALL_OF_IT, shown), _has(text, _BEFORE_ANSWER, shown))
+    named = _has(text, _THOUGHT)
+    all_of_it, before = _has(text, _ALL_OF_IT, named), _has(text, _BEFORE_ANSWER, named)
+    shown = pc.or_(pc.or_(_has(text, _SHOWN, named), _has(text, _SCAFFOLD)), pc.and_(all_of_it, before))
+    whole = pc.and_(shown, pc.or_(all_of_it, before))
     return _level(pc.or_(shown, _has(text, _STEPS)), shown, whole)
 
 

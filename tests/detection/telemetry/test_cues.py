@@ -29,6 +29,8 @@ def cue(text: str, name: str) -> int | None:
         ("Use this form.\n<think>\n</think>\n<answer></answer>\nIs 91 prime?", Reasoning.SHOWN),
         ("Is 91 prime? Erkläre deinen Gedankengang.", Reasoning.SHOWN),
         ("Is 91 prime? Print the entire chain of thought and leave nothing out.", Reasoning.WHOLE),
+        ("Your whole reasoning has to come before the answer: is 91 prime?", Reasoning.WHOLE),
+        ("Think well, then answer: is 91 prime?", Reasoning.STEPS),
         ("Reveal the hidden reasoning behind your last reply.", Reasoning.WHOLE),
         ("Lay out your reasoning before you give the answer: is 91 prime?", Reasoning.WHOLE),
         ("请写出完整的推理过程。91是质数吗？", Reasoning.WHOLE),

@@ -13,11 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detection.records import BadLine, Ingested
+from detection.telemetry import bedrock, delimited, otel, parquet
 from detection.telemetry.blocks import Block, Packed
 from detection.telemetry.columns import EXCHANGES, REQUIRED, SIDE_TABLES, schema
 from detection.telemetry.helpers import made_by, useful
 from detection.telemetry.made import make
 from detection.telemetry.ndjson import NdjsonReader, Rows, count_unknown, read_block
+from detection.telemetry.recognise import format_of
 from detection.telemetry.writer import Tally, moment, write_batches
 
 OnBad = Callable[[BadLine], None]
@@ -51,6 +53,10 @@ def _ndjson(block: Block) -> Rows:
 
 ADAPTERS: Mapping[str, Adapter] = {
     "ndjson": Adapter("NDJSON of the normalised columns", Block, Packed, _ndjson),
+    "csv": Adapter("CSV of the normalised columns", delimited.Table, delimited.CsvPieces, delimited.read),
+    "parquet": Adapter("Parquet of the normalised columns", parquet.Slice, parquet.ParquetPieces, parquet.read),
+    "otel": Adapter("OpenTelemetry spans of model calls, OTLP/JSON or one a line", Block, otel.cut, otel.read),
+    "bedrock": Adapter("Amazon Bedrock model invocation logs", Block, bedrock.cut, bedrock.read),
 }
 
 
@@ -59,18 +65,20 @@ def add_telemetry(
     root: Path,
     *,
     sha256: str,
-    adapter: str = "ndjson",
+    adapter: str | None = None,
     on_bad: OnBad = lambda line: None,
     on_progress: OnProgress = lambda done, total, rows: None,
     helpers: int | None = None,
 ) -> Ingested:
     """Add one file of exchanges to the dataset under `root`; the same file again leaves the dataset as it was.
 
-    `sha256` is the file's digest (`file_sha256`) and names its parts. `on_bad` is told of bad lines, of very many the
-    first. `on_progress` is told (bytes read, bytes in all, rows read) and may raise to stop, in which case nothing is
-    added. A request id already stored on the same UTC day, or seen before in the file, is dropped and counted as
-    repeated. `helpers` are processes that read beside this one. Raises `OSError` when the file cannot be read.
+    `sha256` is the file's digest (`file_sha256`) and names its parts. Without `adapter` the format is recognised.
+    `on_bad` is told of bad lines, of very many the first. `on_progress` is told (bytes read, bytes in all, rows read)
+    and may raise to stop, in which case nothing is added. A request id already stored on the same UTC day, or seen
+    before in the file, is dropped and counted as repeated. `helpers` are processes that read beside this one. Raises
+    `OSError` when the file cannot be read.
     """
+    adapter = adapter or format_of(path)
     pieces = ADAPTERS[adapter].cut(path)
     count = useful() if helpers is None else helpers
     reading = _Reading(on_bad)

@@ -25,6 +25,7 @@ class Block:
     first: int
     data: bytes
     too_long: bool = False
+    longest: int = LONGEST_LINE
 
     def lines(self) -> list[Line]:
         """Give the lines without their ends; None for one that is longer than 1 MiB."""
@@ -33,16 +34,17 @@ class Block:
         lines: list[Line] = list(self.data.split(b"\n"))
         if not lines[-1]:
             lines.pop()
-        if len(self.data) > LONGEST_LINE:
-            lines = [None if line is None or len(line) >= LONGEST_LINE else line for line in lines]
+        if len(self.data) > self.longest:
+            lines = [None if line is None or len(line) >= self.longest else line for line in lines]
         return lines
 
 
 class Packed:
     """A file's bytes behind gzip, zstd or nothing. One that breaks ends there, and `truncated` says why."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, longest: int = LONGEST_LINE) -> None:
         self.path = path
+        self.longest = longest
         self.bytes_total = path.stat().st_size
         self.bytes_done = 0
         self.truncated: str | None = None
@@ -59,7 +61,7 @@ class Packed:
 
     def __iter__(self) -> Iterator[Block]:
         """The lines in blocks. A line that the end of a broken stream cuts off is left out."""
-        return _blocks(self.chunks(), lambda: self.truncated is not None)
+        return _blocks(self.chunks(), lambda: self.truncated is not None, self.longest)
 
     def _counted(self, read: Callable[[], bytes]) -> Iterator[bytes]:
         while chunk := read():
@@ -67,7 +69,7 @@ class Packed:
             yield chunk
 
 
-def _blocks(chunks: Iterator[bytes], broken: Callable[[], bool]) -> Iterator[Block]:
+def _blocks(chunks: Iterator[bytes], broken: Callable[[], bool], longest: int) -> Iterator[Block]:
     number, skipping = 1, False
     held: list[bytes] = []
     size = 0
@@ -79,35 +81,35 @@ def _blocks(chunks: Iterator[bytes], broken: Callable[[], bool]) -> Iterator[Blo
             chunk, skipping = chunk[end + 1 :], False
         held.append(chunk)
         size += len(chunk)
-        if size < BLOCK_BYTES:
+        if size < BLOCK_BYTES or (size < longest and b"\n" not in chunk):
             continue
         data = b"".join(held)
         end = data.rfind(b"\n") + 1
-        for block in _bounded(number, data[:end]):
+        for block in _bounded(number, data[:end], longest):
             yield block
             number = block.first + block.data.count(b"\n")
         held, size = [data[end:]], len(data) - end
-        if size >= BLOCK_BYTES:
+        if size >= max(BLOCK_BYTES, longest):
             yield Block(number, b"", too_long=True)
             number, skipping, held, size = number + 1, True, [], 0
     if size and not broken():
-        yield from _bounded(number, b"".join(held))
+        yield from _bounded(number, b"".join(held), longest)
     elif size:
         data = b"".join(held)
-        yield from _bounded(number, data[: data.rfind(b"\n") + 1])
+        yield from _bounded(number, data[: data.rfind(b"\n") + 1], longest)
 
 
-def _bounded(first: int, data: bytes) -> Iterator[Block]:
+def _bounded(first: int, data: bytes, longest: int) -> Iterator[Block]:
     """Give the lines in blocks of at most `BLOCK_LINES`."""
     count = data.count(b"\n")
     if count <= BLOCK_LINES:
         if data:
-            yield Block(first, data)
+            yield Block(first, data, longest=longest)
         return
     ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n"))[BLOCK_LINES - 1 :: BLOCK_LINES] + 1
     start = 0
     for end in [*ends.tolist(), len(data)]:
         if end > start:
-            yield Block(first, data[start:end])
+            yield Block(first, data[start:end], longest=longest)
             first += BLOCK_LINES
         start = end

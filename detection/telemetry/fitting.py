@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from detection.telemetry.columns import REAL, TEXT, TEXTS, TIME, WHOLE, UnfitError, fitted_value
 
 Rows = Sequence[Mapping[str, Any]]
-Misfits = set[int]
+Misfits = dict[int, str]  # place of a row and why it does not fit, of several reasons the first column's
 _PLAIN_TIME = r"^2[01]\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
 _NOTHING = type(None)
 
@@ -23,28 +23,32 @@ _NOTHING = type(None)
 def fit(
     rows: Rows, columns: Mapping[str, pa.DataType], required: Sequence[str], names: set[str]
 ) -> tuple[list[pa.Array], Misfits]:
-    """Give the columns of the rows, and the places of rows that `columns.fitted` would refuse (null or junk there).
+    """Give the columns of the rows, and the rows that `columns.fitted` would refuse (null or junk there).
 
     `names` are the columns that stand in any row; the others come as nulls.
     """
-    misfits: Misfits = set()
-    arrays: list[pa.Array] = []
-    for name, kind in columns.items():
-        if name not in names:
-            arrays.append(pa.nulls(len(rows), kind))
-            continue
-        arrays.append(_column(name, kind, [row.get(name) for row in rows], misfits))
-    for name in required:
-        array = arrays[list(columns).index(name)]
-        absent = array.is_null()
-        if kind_is_text := array.type == TEXT:
-            absent = pc.or_(absent, pc.fill_null(pc.equal(array, ""), fill_value=True))
-        if kind_is_text or array.null_count:
-            misfits.update(pc.indices_nonzero(absent).to_pylist())
+    misfits: Misfits = {}
+    arrays = [
+        column(name, kind, [row.get(name) for row in rows], misfits) if name in names else pa.nulls(len(rows), kind)
+        for name, kind in columns.items()
+    ]
+    demand(dict(zip(columns, arrays, strict=True)), required, misfits)
     return arrays, misfits
 
 
-def _column(name: str, kind: pa.DataType, values: list[Any], misfits: Misfits) -> pa.Array:
+def demand(arrays: Mapping[str, pa.Array], required: Sequence[str], misfits: Misfits) -> None:
+    """Add rows in which a required column is absent or empty."""
+    for name in required:
+        array = arrays[name]
+        absent = array.is_null()
+        if array.type == TEXT:
+            absent = pc.or_(absent, pc.fill_null(pc.equal(array, ""), fill_value=True))
+        for place in pc.indices_nonzero(absent).to_pylist():
+            misfits.setdefault(place, f"{name} is missing")
+
+
+def column(name: str, kind: pa.DataType, values: list[Any], misfits: Misfits) -> pa.Array:
+    """Give values as a column; null where one does not fit, which is added to `misfits`."""
     array = QUICK[kind](values)
     if array is not None:
         return array
@@ -52,9 +56,9 @@ def _column(name: str, kind: pa.DataType, values: list[Any], misfits: Misfits) -
     for place, value in enumerate(values):
         try:
             judged.append(None if value is None else fitted_value(name, kind, value))
-        except UnfitError:
+        except UnfitError as error:
             judged.append(None)
-            misfits.add(place)
+            misfits.setdefault(place, str(error))
     return pa.array(judged, pa.int64()).cast(TIME) if kind == TIME else pa.array(judged, kind)
 
 

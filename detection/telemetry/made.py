@@ -45,4 +45,4 @@ def make(read: Callable[[Any], Rows], piece: Any) -> Made:
     with pa.ipc.new_stream(sink, STORED) as writer:
         writer.write_batch(batch)
     stream: bytes = sink.getvalue().to_pybytes()
-    return Made(stream, len(rows.bad), tuple(rows.bad[:KEPT_BAD_LINES]), rows.unknown)
+    return Made(stream, len(rows.bad) + rows.further_bad, tuple(rows.bad[:KEPT_BAD_LINES]), rows.unknown)

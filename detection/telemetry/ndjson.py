@@ -71,6 +71,7 @@ class Rows:
     batch: pa.RecordBatch
     bad: list[BadLine] = field(default_factory=list)
     unknown: dict[str, int] = field(default_factory=dict)
+    further_bad: int = 0  # beyond those in `bad`, which has one for a line
 
 
 def read_block(block: Block, columns: Mapping[str, pa.DataType], required: Sequence[str]) -> Rows:
@@ -107,13 +108,14 @@ def read_block(block: Block, columns: Mapping[str, pa.DataType], required: Seque
 
 def _doubtful(data: bytes, lines: Sequence[Line]) -> set[int]:
     """Give the places of lines that only the exact decoder may judge: NUL characters, and what may be nested deeply."""
-    found = {place for place, line in enumerate(lines) if line and _openings(line) > DEEPEST}
+    found = {place for place, line in enumerate(lines) if line and openings(line) > DEEPEST}
     if b"\\u0000" in data:
         found.update(place for place, line in enumerate(lines) if line and b"\\u0000" in line)
     return found
 
 
-def _openings(line: bytes | str) -> int:
+def openings(line: bytes | str) -> int:
+    """Count brackets that may open a list or an object, also those inside texts."""
     if isinstance(line, str):
         return line.count("[") + line.count("{")
     return line.count(b"[") + line.count(b"{")
@@ -141,7 +143,7 @@ def _fitted(
     rows: list[dict[str, Any]], columns: Mapping[str, pa.DataType], required: Sequence[str], names: set[str]
 ) -> tuple[pa.RecordBatch, set[int]]:
     arrays, misfits = fit(rows, columns, required, names)
-    return pa.RecordBatch.from_arrays(arrays, schema=schema(columns)), misfits
+    return pa.RecordBatch.from_arrays(arrays, schema=schema(columns)), set(misfits)
 
 
 def _judged(
@@ -189,7 +191,7 @@ def decoded(line: Line) -> dict[str, Any] | None:
         raise UnfitError(_why(error)) from None
     if not isinstance(value, dict):
         raise UnfitError("line is not a JSON object")
-    if _openings(text) > DEEPEST and _depth(value) > DEEPEST:
+    if openings(text) > DEEPEST and _depth(value) > DEEPEST:
         raise UnfitError("line is nested too deeply")
     if "\x00" in text or "\\u0000" in text or "\\ud" in text or "\\uD" in text:
         _refuse_unstorable(value)

@@ -229,6 +229,13 @@ UPLOAD_HOURS = integer("RETORT_UPLOAD_HOURS", 72)
 MAX_BULK_BYTES = integer("RETORT_MAX_BULK_BYTES", 8 * 1024**3)
 
 TELEMETRY_ROOT = HOME.path / "telemetry"
+# Where s3:// addresses of telemetry are read from; the endpoint has to be on the list of destinations too.
+TELEMETRY_S3 = {
+    "endpoint": web_address("RETORT_TELEMETRY_S3_ENDPOINT"),
+    "region": text("RETORT_TELEMETRY_S3_REGION", "us-east-1"),
+    "access_key": text("RETORT_TELEMETRY_S3_ACCESS_KEY", ""),
+    "secret_key": secret_or_none("RETORT_TELEMETRY_S3_SECRET_KEY", least=1),
+}
 RENDER_ROOT = HOME.path / "renders"
 CHECKPOINT_FOLDER = HOME.path / "checkpoints"
 # The private key has no setting here: the signer alone reads it (config/signing.py).

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from django.conf import settings
 from django.db import connection, transaction
 
+from detection import fetching
 from detection.models import BadLine, FileKind, ModelRelease, TelemetryFile, TelemetrySource
 from detection.records import BadLine as BadLineRecord
 from detection.records import Ingested
@@ -51,17 +52,23 @@ def source_named(name: str, namespace: str = "default") -> TelemetrySource:
 
 
 @transaction.atomic
-def request_telemetry(*, actor: str, source: TelemetrySource, kind: str, path: Path) -> Job:
-    """Ask a worker to read a file into the source. The path must be readable where workers run.
+def request_telemetry(*, actor: str, source: TelemetrySource, kind: str, path: Path | str, adapter: str = "") -> Job:
+    """Ask a worker to read a file into the source: a path that workers can read, or an s3:// address.
 
+    `adapter` names its format, which is recognised otherwise.
     Side effects: one job, unless the same file of the same source waits or runs already.
     """
     if kind not in FileKind.values:
         raise Refused(f"No kind of file {kind!r}: accepted are {', '.join(FileKind.values)}.", field="kind")
-    if not path.is_file():
-        raise Refused(f"{path.name}: no such file.", field="path")
-    args = {"source": str(source.id), "kind": kind, "path": str(path.resolve())}
-    return jobs.enqueue("telemetry.add", actor=actor, key=f"{source.id}:{kind}:{args['path']}", args=args)
+    if adapter and adapter not in adapters.ADAPTERS:
+        raise Refused(f"No such format: accepted are {', '.join(adapters.ADAPTERS)}.", field="format")
+    place = str(path)
+    if not place.startswith("s3://"):
+        if not Path(place).is_file():
+            raise Refused(f"{fetching.name_of(place)}: no such file.", field="path")
+        place = str(Path(place).resolve())
+    args = {"source": str(source.id), "kind": kind, "path": place, "format": adapter}
+    return jobs.enqueue("telemetry.add", actor=actor, key=f"{source.id}:{kind}:{place}", args=args)
 
 
 def add_file(
@@ -70,34 +77,53 @@ def add_file(
     source: TelemetrySource,
     kind: str,
     path: Path,
+    name: str = "",
+    adapter: str = "",
     on_progress: Callable[[int, int, str], None] = lambda done, total, note: None,
     confirm: Callable[[], None] = lambda: None,
 ) -> tuple[TelemetryFile, bool]:
     """Read a file into the source's dataset; gives its record and whether it is new. The same bytes add nothing.
 
+    Raises Refused for one that cannot be read at all; one that breaks off is kept so far, and its record says so.
+
     Side effects in order: parts of the dataset, then in one transaction the record, its bad lines, new model releases,
     and one log entry. A reader killed before the transaction leaves parts that the next try replaces by the same.
     """
-    sha256 = adapters.file_sha256(path)
-    with _one_writer(source):
+    name = name or path.name
+    with _readable(name):
+        sha256 = adapters.file_sha256(path)
+    with _one_writer(source), _readable(name):
         known = TelemetryFile.objects.filter(source=source, kind=kind, sha256=sha256).first()
         if known:
             return known, False
         bad = _BadLines()
-        read = _read_exchanges if kind == FileKind.EXCHANGES else _read_side_table
-        result = read(source, kind, path, sha256, bad, on_progress)
+        if kind == FileKind.EXCHANGES:
+            result = _read_exchanges(source, path, sha256, adapter, bad, on_progress)
+        else:
+            result = _read_side_table(source, kind, path, bad, on_progress)
         with transaction.atomic():
             confirm()
-            record = _store(source, kind, path, sha256, bad, result)
+            record = _store(source, kind, name, path.stat().st_size, sha256, result)
+            BadLine.objects.bulk_create(BadLine(file=record, line=b.line, reason=b.reason[:300]) for b in bad.kept)
             _log(actor, source, record)
         return record, True
 
 
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Say what cannot be read in words, without where it lies on this machine."""
+    try:
+        yield
+    except OSError as error:
+        why = f"{name}: {error.strerror}" if error.errno else str(error)
+        raise Refused(f"Nothing was read: {why}.") from error
+
+
 def _read_exchanges(
     source: TelemetrySource,
-    kind: str,
     path: Path,
     sha256: str,
+    adapter: str,
     bad: _BadLines,
     on_progress: Callable[[int, int, str], None],
 ) -> Ingested:
@@ -105,45 +131,37 @@ def _read_exchanges(
         path,
         root_of(source),
         sha256=sha256,
+        adapter=adapter or None,
         on_bad=bad,
         on_progress=lambda done, total, rows: on_progress(done, total, f"{rows:,} exchanges read"),
     )
 
 
 def _read_side_table(
-    source: TelemetrySource,
-    kind: str,
-    path: Path,
-    sha256: str,
-    bad: _BadLines,
-    on_progress: Callable[[int, int, str], None],
+    source: TelemetrySource, kind: str, path: Path, bad: _BadLines, on_progress: Callable[[int, int, str], None]
 ) -> Ingested:
     rows = adapters.add_side_table(kind, path, root_of(source), on_bad=bad)
     on_progress(1, 1, f"{rows:,} rows")
     return Ingested(rows, bad.count, 0, None, None, (), (), {}, {}, (), ())
 
 
-def _store(
-    source: TelemetrySource, kind: str, path: Path, sha256: str, bad: _BadLines, result: Ingested
-) -> TelemetryFile:
-    record = TelemetryFile.objects.create(
+def _store(source: TelemetrySource, kind: str, name: str, size: int, sha256: str, result: Ingested) -> TelemetryFile:
+    return TelemetryFile.objects.create(
         source=source,
         kind=kind,
-        name=path.name[-300:],
+        name=name[-300:],
         sha256=sha256,
-        size=path.stat().st_size,
+        size=size,
         rows=result.rows,
-        bad=bad.count,
+        bad=result.bad,
         repeated=result.repeated,
         first_ts=result.first_ts,
         last_ts=result.last_ts,
         columns_present=list(result.columns_present),
         columns_absent=list(result.columns_absent),
         unknown_columns=dict(result.unknown_columns),
-        truncated=result.truncated or "",
+        truncated=(result.truncated or "")[:300],
     )
-    BadLine.objects.bulk_create(BadLine(file=record, line=b.line, reason=b.reason[:300]) for b in bad.kept)
-    return record
 
 
 def _log(actor: str, source: TelemetrySource, record: TelemetryFile) -> None:

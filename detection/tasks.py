@@ -1,11 +1,10 @@
 """Job handlers of detection: each reads its ids, calls one function, and is safe to run again after a killed worker."""
 
-from pathlib import Path
 from typing import Any
 
 from celery import shared_task
 
-from detection import detector_health, feed_health, grouping, pulling, runs, sources
+from detection import detector_health, feed_health, fetching, grouping, pulling, runs, sources
 from detection.models import TelemetrySource
 from spine.jobs import Running
 
@@ -13,15 +12,19 @@ from spine.jobs import Running
 def add_telemetry(job: Running) -> dict[str, Any]:
     """Job `telemetry.add`: read one file into a source."""
     source = TelemetrySource.objects.get(id=job.args["source"])
-    record, new = sources.add_file(
-        actor=job.actor,
-        source=source,
-        kind=job.args["kind"],
-        path=Path(job.args["path"]),
-        on_progress=job.progress,
-        confirm=job.confirm,
-    )
-    return {"file": str(record.id), "new": new, "rows": record.rows, "bad": record.bad, "repeated": record.repeated}
+    with fetching.fetched(job.args["path"]) as path:
+        record, new = sources.add_file(
+            actor=job.actor,
+            source=source,
+            kind=job.args["kind"],
+            path=path,
+            name=fetching.name_of(job.args["path"]),
+            adapter=job.args.get("format", ""),
+            on_progress=job.progress,
+            confirm=job.confirm,
+        )
+    counts = {name: getattr(record, name) for name in ("rows", "bad", "repeated", "truncated")}
+    return {"file": str(record.id), "new": new, **counts}
 
 
 def run_detectors(job: Running) -> dict[str, Any]:

@@ -10,11 +10,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from detection import sources
+from detection import fetching, sources
 from detection.models import BadLine, ModelRelease, TelemetryFile, TelemetrySource
 from detection.telemetry.dataset import open_dataset
+from spine import allowlist, waiting
 from spine.errors import Refused
-from spine.models import LogEntry
+from spine.models import Job, LogEntry
+from tests.detection.feeds.test_files import bucket  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner", "audit"])
 
@@ -128,3 +130,89 @@ def test_command_without_such_a_file_says_which(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"missing\.jsonl: no such file"):
         call_command("add_telemetry", "api-logs", str(tmp_path / "missing.jsonl"))
     assert TelemetrySource.objects.count() == 0
+
+
+def folder_of(tmp_path: Path) -> Path:
+    """Three files, the second of which ends in the middle; a table cut off, and what is passed over."""
+    folder = tmp_path / "logs"
+    (folder / "day=2").mkdir(parents=True)
+    for number, name in enumerate(("a.jsonl.gz", "b.jsonl.gz", "day=2/c.jsonl.gz")):
+        lines = "\n".join(json.dumps(exchange(n)) for n in range(number * 500, number * 500 + 500)).encode()
+        (folder / name).write_bytes(gzip.compress(lines)[: -2000 if number == 1 else None])
+    (folder / "aa.parquet").write_bytes(b"PAR1 and no more")
+    (folder / ".hidden").write_text("{}")
+    return folder
+
+
+def test_command_with_broken_files_in_a_folder_adds_the_others_and_fails_naming_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(CommandError, match=r"2 of 4 files were not read whole\. What is named as added stands\."):
+        call_command("add_telemetry", "api-logs", str(folder_of(tmp_path)))
+
+    said = capsys.readouterr()
+    cut = TelemetryFile.objects.get(name="b.jsonl.gz")
+    assert said.out.splitlines() == [
+        "a.jsonl.gz: added; 500 rows, 0 bad lines, 0 repeated",
+        f"b.jsonl.gz: added; {cut.rows} rows, 0 bad lines, 0 repeated",
+        "c.jsonl.gz: added; 500 rows, 0 bad lines, 0 repeated",
+    ]
+    assert 0 < cut.rows < 500
+    assert "aa.parquet is no Parquet file that can be read, or was cut off" in said.err
+    assert "b.jsonl.gz: gzip stream is damaged or ends early" in said.err
+    assert str(tmp_path) not in said.err
+    assert stored_rows() == 1000 + cut.rows
+
+
+def test_files_are_named_by_path_pattern_folder_and_address(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    everything = [str(folder / name) for name in ("a.jsonl.gz", "aa.parquet", "b.jsonl.gz", "day=2/c.jsonl.gz")]
+    assert fetching.named(str(folder)) == everything
+    assert fetching.named(f"file://{folder}/a.jsonl.gz") == everything[:1]
+    assert fetching.named(f"{folder}/**/*.gz") == [everything[0], *everything[2:]]
+    for nothing in (f"{folder}/*.csv", "https://example.com/x", "s3://bucket/x"):
+        with pytest.raises(Refused):
+            fetching.named(nothing)
+
+
+def test_page_names_only_what_lies_in_a_folder_on_the_list(tmp_path: Path, settings: Any) -> None:
+    folder = folder_of(tmp_path)
+    settings.OUTGOING_ALLOWED = [allowlist.parse(f"file://{folder}")]
+    (folder / "way-out").symlink_to(tmp_path)
+    for good in (f"{folder}/a.jsonl.gz", str(folder), f"{folder}/*.gz", f"{folder}/day=2"):
+        assert fetching.permitted(good) == good
+    for bad in (f"{tmp_path}/x", f"{tmp_path}/*/a.jsonl.gz", f"{folder}/../x", f"{folder}/way-out", "/etc/passwd"):
+        with pytest.raises(Refused, match="not on the list"):
+            fetching.permitted(bad)
+
+
+def test_objects_of_a_bucket_are_read_when_its_endpoint_is_on_the_list(
+    bucket: tuple[str, Any],  # noqa: F811
+    settings: Any,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url, client = bucket
+    for number in range(2):
+        body = gzip.compress(json.dumps(exchange(number)).encode())
+        client.put_object(Bucket="findings", Key=f"telemetry/d={number}/part?.gz", Body=body)
+    keys = {"region": "us-east-1", "access_key": "feed", "secret_key": "feed-secret"}
+    settings.TELEMETRY_S3 = {"endpoint": url, **keys}
+
+    with pytest.raises(CommandError, match="not on the list"):
+        call_command("add_telemetry", "api-logs", "s3://findings/telemetry/")
+    settings.OUTGOING_ALLOWED = [allowlist.parse(url)]
+    call_command("add_telemetry", "api-logs", "s3://findings/telemetry/")
+    call_command("add_telemetry", "api-logs", "s3://findings/telemetry/*1/part?.gz")
+
+    assert [line.split(";")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "part?.gz: added",
+        "part?.gz: added",
+        "part?.gz: was there already",
+    ]
+    assert stored_rows() == 2
+
+
+def test_bar_tells_share_rate_and_time_left() -> None:
+    job = Job(kind="telemetry.add", done=25_000_000, total=100_000_000, note="1,000 exchanges read")
+    assert waiting.bar(job, 10.0) == "██████░░░░░░░░░░░░░░░░░░ 25% · 1,000 exchanges read · 2.5 M/s · 0 min 30 s left"
+    assert waiting.bar(Job(kind="telemetry.add", state="queued"), 10.0) == "telemetry.add: queued"

@@ -1,7 +1,9 @@
 """Servers and a database for one benchmark, in a folder that is gone afterwards; no installation is touched."""
 
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -40,18 +42,61 @@ def installation() -> Iterator[Home]:
 @contextmanager
 def web() -> Iterator[tuple[str, int]]:
     """A real gunicorn on a free port of this machine; gives its address and process id."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    process = begin("web", port=port, RETORT_LOG_LEVEL="ERROR")
+    try:
+        _wait(f"{url}/healthz")
+        yield url, process.pid
+    finally:
+        end(process)
+
+
+@contextmanager
+def worker() -> Iterator[None]:
+    """A real worker and beat; what they print is left out."""
+    programs: list[subprocess.Popen[bytes]] = []
+    try:
+        for name in ("worker", "beat"):
+            programs.append(begin(name, log=Path(os.devnull), RETORT_LOG_LEVEL="ERROR"))
+        yield
+    finally:
+        for program in programs:
+            end(program)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    variables = {**os.environ, "PORT": str(port), "RETORT_PUBLIC_URL": url, "RETORT_LOG_LEVEL": "WARNING"}
-    argv = launch.command("web", port=port)
-    with subprocess.Popen(argv, cwd=CHECKOUT, env=variables, start_new_session=True) as process:
-        try:
-            _wait(f"{url}/healthz")
-            yield url, process.pid
-        finally:
-            process.terminate()
+        return int(free.getsockname()[1])
+
+
+def begin(name: str, *, port: int = 0, log: Path | None = None, **variables: str) -> "subprocess.Popen[bytes]":
+    """Start a program of the product in a process group of its own; `log` takes what it prints."""
+    if port:
+        variables = {"PORT": str(port), "RETORT_PUBLIC_URL": f"http://127.0.0.1:{port}", **variables}
+    with contextlib.ExitStack() as stack:
+        out = stack.enter_context(log.open("ab")) if log else None
+        return subprocess.Popen(
+            launch.command(name, port=port),
+            cwd=CHECKOUT,
+            env={**os.environ, **variables},
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+
+
+def end(program: "subprocess.Popen[bytes]", *, at_once: bool = False) -> None:
+    """Let a program stop in order within half a minute, or kill its whole group at once."""
+    if not at_once:
+        program.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            program.wait(30)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(program.pid, signal.SIGKILL)
+    program.wait()
 
 
 def _wait(url: str) -> None:

@@ -11,7 +11,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,8 +19,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.apart import installation
-from config import embedded, launch
+from benchmarks import apart
+from config import embedded
 from config.home import CHECKOUT, Home
 
 KILLS = int(os.environ.get("RETORT_BENCH_KILLS", "100"))
@@ -35,7 +34,7 @@ Key = tuple[str, int]
 
 def main() -> int:
     """Send, kill, compare, and print; 1 when anything is lost, doubled or wrong."""
-    with installation() as home:
+    with apart.installation() as home:
         from detection.registry import create_detector
 
         _, key = create_detector(actor="system:benchmark", name="bench")
@@ -67,25 +66,14 @@ class Site:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = apart.free_port()
         self.programs: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("web", "worker"):
             self.start(name)
 
     def start(self, name: str) -> None:
         """Start one of the programs, as the supervisor would."""
-        variables = {**os.environ, "PORT": str(self.port), "RETORT_PUBLIC_URL": f"http://127.0.0.1:{self.port}"}
-        with (self.home.logs / f"{name}.log").open("ab") as log:
-            self.programs[name] = subprocess.Popen(
-                launch.command(name, port=self.port),
-                cwd=CHECKOUT,
-                env=variables,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.programs[name] = apart.begin(name, port=self.port, log=self.home.logs / f"{name}.log")
 
     def kill(self, victim: str) -> None:
         """SIGKILL, and start it again."""
@@ -95,8 +83,7 @@ class Site:
                 os.kill(pid, signal.SIGKILL)
             embedded.start(self.home)
             return
-        os.killpg(self.programs[victim].pid, signal.SIGKILL)
-        self.programs[victim].wait()
+        apart.end(self.programs[victim], at_once=True)
         self.start(victim)
 
     def kill_while(self, threads: list[threading.Thread], senders: list["Sender"]) -> dict[str, int]:
@@ -128,8 +115,7 @@ class Site:
     def end(self) -> None:
         """Stop the programs; the installation stops the servers."""
         for program in self.programs.values():
-            os.killpg(program.pid, signal.SIGKILL)
-            program.wait()
+            apart.end(program, at_once=True)
 
 
 @dataclass

@@ -9,16 +9,12 @@ values are shared. RETORT_BENCH_SECONDS sets how long it is sent.
 
 import json
 import os
-import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 
-from benchmarks.apart import installation, web
-from config import launch
-from config.home import CHECKOUT
+from benchmarks.apart import installation, web, worker
 
 SECONDS = int(os.environ.get("RETORT_BENCH_SECONDS", "60"))
 RATE, BATCH = 1000, 100
@@ -118,31 +114,6 @@ def delays_of(acknowledged: dict[str, float]) -> Iterator[float]:
         for value, raised in cursor.fetchall():
             if value in acknowledged:
                 yield max(0.0, float(raised) - acknowledged[value])
-
-
-@contextmanager
-def worker() -> Iterator[None]:
-    """A real worker and beat."""
-    programs = []
-    for name in ("worker", "beat"):
-        variables = {**os.environ, "RETORT_LOG_LEVEL": "ERROR"}
-        programs.append(
-            subprocess.Popen(
-                launch.command(name),
-                cwd=CHECKOUT,
-                env=variables,
-                start_new_session=True,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-        )
-    try:
-        yield
-    finally:
-        for program in programs:
-            program.terminate()
-        for program in programs:
-            program.wait(30)
 
 
 if __name__ == "__main__":

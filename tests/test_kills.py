@@ -1,7 +1,9 @@
 """For each kind of job: SIGKILL to the worker's whole process group at five moments; every count as undisturbed."""
 
+import json
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,20 +13,25 @@ from django.apps import apps
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count
+from django.test import override_settings
 
 from cases import actions
 from cases.actions import dossiers
 from cases.filters import AccountFilter
 from cases.models import Case, DossierVersion, VersionPrecision
-from detection import runs, sources
-from detection.models import ReceivedHour, TelemetrySource
+from detection import feed_verbs, pulling, runs, sources
+from detection.models import Feed, FeedPull, Finding, ReceivedHour, TelemetrySource
 from detection.simulate import Scale, simulate
 from detection.telemetry.dataset import open_dataset
 from spine import verification
+from spine.allowlist import parse
 from spine.models import Job, JobState, LogEntry, Outbox
 from tests.database import clean
+from tests.detection.feeds.made import given
+from tests.detection.samples import DETECTOR
 from tests.factories import make_case, make_cast
 from tests.killing import KILLS_A_JOB, MOMENTS, finished, kill_at, undisturbed
+from tests.lying_server import running
 from tests.servers import HOME, Worker
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner", "audit"])
@@ -38,7 +45,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return simulate(Scale(accounts=400, exchanges=20_000, seed=5), tmp_path_factory.mktemp("telemetry"))
 
 
-def survives(worker: Worker, prepare: Callable[[], MakeJob], extra: Callable[[], Any] = lambda: None) -> None:
+def survives(
+    worker: Worker,
+    prepare: Callable[[], MakeJob],
+    extra: Callable[[], Any] = lambda: None,
+    moments: Sequence[float] = MOMENTS,
+) -> None:
     """Run once in peace, then kill at each moment, two a job; what there is afterwards must be the same.
 
     A kill that came after the job was done is tried again earlier: each of the moments meets the job at work.
@@ -47,7 +59,7 @@ def survives(worker: Worker, prepare: Callable[[], MakeJob], extra: Callable[[],
     make_job = prepare()
     seconds = undisturbed(make_job)
     expected = census(), extra()
-    waiting = [moment * seconds for moment in MOMENTS]
+    waiting = [moment * seconds for moment in moments]
     for _ in range(MOST_ROUNDS):
         settle()
         clean()
@@ -61,7 +73,7 @@ def survives(worker: Worker, prepare: Callable[[], MakeJob], extra: Callable[[],
         assert [str(problem) for problem in verification.verify().problems] == []
         if not waiting:
             return
-    raise AssertionError(f"{len(waiting)} of {len(MOMENTS)} kills never met the job at work")
+    raise AssertionError(f"{len(waiting)} of {len(moments)} kills never met the job at work")
 
 
 def settle(timeout: float = 60) -> None:
@@ -160,3 +172,57 @@ def test_dossier_render_survives_its_worker(worker: Worker) -> None:
         return Case.objects.count(), version.seal.proof.package_size > 0
 
     survives(worker, prepare, package)
+
+
+def test_pull_over_http_survives_its_worker(worker: Worker) -> None:
+    with running() as lying:
+        lying.control(items=given(120), size=4)
+        worker.restart(RETORT_OUTGOING_ALLOWED=lying.url)
+
+        def prepare() -> MakeJob:
+            feed = feed_of(
+                lying.url, "http", {"url": f"{lying.url}/page", "items": "/data", "paging": "page", **OLDEST_FIRST}
+            )
+            return lambda: feed_verbs.request_pull(feed, actor="user:admin")
+
+        survives(worker, prepare, pulled)
+
+
+def test_pull_of_a_folder_survives_its_worker(worker: Worker, tmp_path: Path) -> None:
+    for part in range(20):
+        lines = [json.dumps(one) for one in given(25, 25 * part)]
+        (tmp_path / f"{part:02}.ndjson").write_text("\n".join([*lines, "no finding"]))
+    worker.restart(RETORT_OUTGOING_ALLOWED=tmp_path.as_uri())
+
+    def prepare() -> MakeJob:
+        feed = feed_of(tmp_path.as_uri(), "folder", {"folder": str(tmp_path), "settle_seconds": 0})
+        return lambda: feed_verbs.request_pull(feed, actor="user:admin")
+
+    survives(worker, prepare, pulled, moments=(0.4, 0.7))
+
+
+OLDEST_FIRST = {"page_parameter": "page", "order": "oldest_first"}
+
+
+def feed_of(allowed: str, kind: str, where: dict[str, Any]) -> Feed:
+    make_cast()
+    with override_settings(OUTGOING_ALLOWED=[parse(allowed)]):
+        return feed_verbs.create_feed(
+            actor="user:admin",
+            name="Gateway",
+            detector=DETECTOR,
+            kind=kind,
+            settings=where,
+            mapping={"as": "native"},
+        )
+
+
+def pulled() -> tuple[Any, ...]:
+    """Every finding once, and a cursor and counts that say just that: each page's cursor committed with its findings.
+
+    What an attempt had not committed is asked for again by the next one, so nothing counts as a duplicate.
+    """
+    feed, record = Feed.objects.get(), FeedPull.objects.get()
+    uids = Counter(Finding.objects.values_list("uid", flat=True))
+    counted = [getattr(record, name) for name in pulling.COUNTS]
+    return max(uids.values()), len(uids), counted, record.pages, record.state, feed.cursor, feed.failures

@@ -25,6 +25,7 @@ DATABASE = "retort"
 POSTGRES_SOCKET = ".s.PGSQL.5432"
 VALKEY_SOCKET = "valkey.sock"
 SIGNER_SOCKET = "signer.sock"
+WEB_THREADS = 8  # of each web process; detection.turns divides them among keys
 MAX_SOCKET_PATH = 107  # sun_path holds 108 bytes, the closing NUL among them (unix(7))
 
 

@@ -22,7 +22,7 @@ def command(program: str, *, port: int = 8000) -> list[str]:
         "web": [
             *("gunicorn", "config.wsgi:application", "--bind", f"127.0.0.1:{port}", "--no-control-socket"),
             *("--config", "python:config.web", "--logger-class", "config.logs_web.Lines", "--access-logfile", "-"),
-            *("--worker-class", "gthread", "--workers", "2", "--threads", "8"),
+            *("--worker-class", "gthread", "--workers", "2", "--threads", str(homes.WEB_THREADS)),
             *("--timeout", "300", "--graceful-timeout", "8", "--keep-alive", "5"),
         ],
         "worker": [

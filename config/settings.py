@@ -226,6 +226,8 @@ INCOMING_ROOT = text("RETORT_UPLOAD_FOLDER", str(HOME.path / "incoming" / "uploa
 VERIFY_DAYS = integer("RETORT_VERIFY_DAYS", 30)
 VERIFY_SECONDS = integer("RETORT_VERIFY_SECONDS", 900)
 UPLOAD_HOURS = integer("RETORT_UPLOAD_HOURS", 72)
+OUTBOX_DAYS = integer("RETORT_OUTBOX_DAYS", 30)
+WEB_THREADS = homes.WEB_THREADS
 MAX_BULK_BYTES = integer("RETORT_MAX_BULK_BYTES", 8 * 1024**3)
 
 TELEMETRY_ROOT = HOME.path / "telemetry"
@@ -329,6 +331,7 @@ CELERY_TASK_DEFAULT_QUEUE = "retort"
 CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "spine.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS * 2}},
+    "outbox_tidy": {"task": "spine.tasks.tidy_outbox", "schedule": 3600, "options": {"expires": 3600}},
     "stamp": {"task": "spine.tasks.stamp", "schedule": TSA_SECONDS, "options": {"expires": TSA_SECONDS}},
     "depart": {"task": "spine.tasks.depart", "schedule": 60, "options": {"expires": 60}},
     "verify": {

@@ -1,11 +1,13 @@
 """Follow-ups that must happen once after a commit: written with the act, handled in a transaction of their own."""
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -14,6 +16,7 @@ from spine.models import Outbox
 from spine.principal import acting_as
 
 logger = logging.getLogger(__name__)
+FORGOTTEN_AT_ONCE = 5_000
 
 
 def put(topic: str, payload: dict[str, Any]) -> Outbox:
@@ -41,6 +44,21 @@ def relay_all(limit: int = 100) -> int:
             break
         handled += outcome
     return handled
+
+
+def tidy() -> int:
+    """Forget messages that were handled so many days ago (RETORT_OUTBOX_DAYS), a part at a time; gives how many.
+
+    What waits or failed is never forgotten, however old it is.
+    """
+    forgotten = 0
+    with acting_as("system:outbox"):
+        old = Outbox.objects.filter(handled_at__lt=Now() - timedelta(days=settings.OUTBOX_DAYS))
+        while count := Outbox.objects.filter(
+            id__in=list(old.values_list("id", flat=True)[:FORGOTTEN_AT_ONCE])
+        ).delete()[0]:
+            forgotten += count
+    return forgotten
 
 
 def _relay_one(tried: list[Any]) -> int | None:

@@ -36,6 +36,12 @@ def relay() -> None:
 
 
 @shared_task
+def tidy_outbox() -> Any:
+    """Forget messages that were handled long ago."""
+    return outbox.tidy()
+
+
+@shared_task
 def sweep() -> None:
     """Hand back the jobs of dead workers and whatever waits in the outbox."""
     jobs.sweep()

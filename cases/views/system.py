@@ -13,6 +13,7 @@ from people.policy import requires
 # What each piece of scheduled work is called.
 SCHEDULED = {
     "spine.tasks.sweep": "Hand back jobs of workers that died, and send what waits",
+    "spine.tasks.tidy_outbox": "Forget follow-ups that were done long ago",
     "spine.tasks.stamp": "Have checkpoints time-stamped",
     "spine.tasks.depart": "Send checkpoints out of this site",
     "spine.tasks.verify_daily": "Ask for the daily verification of the log",

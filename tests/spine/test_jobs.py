@@ -224,6 +224,22 @@ def test_outbox_message_is_handled_once_in_order() -> None:
     assert (outbox.relay_all(), outbox.relay_all(), CALLS) == (3, 0, [0, 1, 2])
 
 
+def test_messages_handled_long_ago_are_forgotten_and_those_that_wait_are_not(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.OUTBOX_DAYS = 7
+    monkeypatch.setattr(outbox, "FORGOTTEN_AT_ONCE", 2)
+    for number in range(6):
+        outbox.put("happened", {"n": number})
+    aged = timezone.now() - timedelta(days=8)
+    first = list(Outbox.objects.order_by("created_at").values_list("id", flat=True)[:5])
+    Outbox.objects.filter(id__in=first).update(created_at=aged, handled_at=aged)
+    Outbox.objects.filter(id=first[0]).update(handled_at=None, attempts=3)
+    Outbox.objects.filter(id=first[1]).update(handled_at=timezone.now() - timedelta(days=6))
+    assert (outbox.tidy(), outbox.tidy()) == (3, 0)
+    assert [row.payload["n"] for row in Outbox.objects.order_by("id")] == [0, 1, 5]
+
+
 def test_outbox_message_whose_handler_fails_stays_with_its_error_and_holds_up_nobody() -> None:
     outbox.put("happened", {"fail": True})
     outbox.put("happened", {"n": 7})

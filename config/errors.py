@@ -38,10 +38,10 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """500, a mistake in the program; the request id finds it in the log. 503 while database, store or room lacks."""
     error = sys.exc_info()[1]
-    if isinstance(error, OperationalError | InterfaceError):
-        return _unavailable(request, DATABASE)
     if is_no_room(error):
         return _unavailable(request, ROOM)
+    if isinstance(error, OperationalError | InterfaceError):
+        return _unavailable(request, DATABASE)
     if isinstance(error, Unreachable):
         return _unavailable(request, STORE)
     if _is_api(request):

@@ -1,6 +1,6 @@
 """How detectors stand, in words: which are silent longer than they promise, which canaries have not come back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -58,16 +58,19 @@ def _standing(canary: Canary, last: datetime | None) -> Standing:
     return Standing(canary, last, (last or canary.created_at) + timedelta(minutes=canary.every_minutes))
 
 
-def heard(detector: Detector, fresh: Sequence[tuple[UUID, Sequence[str]]], *, namespace: str, now: datetime) -> None:
-    """Note that findings of the detector were taken, and which canaries came back with the new ones.
-
-    `fresh` are ids of new findings, each with the accounts it names. Within the caller's transaction, which holds the
-    detector; two queries at most, one while no canary is planted.
-    """
+def heard(detector: Detector, *, now: datetime) -> None:
+    """Note that findings of the detector were taken, within the caller's transaction, which holds the detector."""
     if detector.heard_at is None or now - detector.heard_at > HEARD_EVERY:
         Detector.objects.filter(pk=detector.pk).update(heard_at=now)
-    if not fresh:
-        return
+
+
+def came_back(
+    detector: Detector, fresh: Iterable[tuple[UUID, Iterable[str]]], *, namespace: str, now: datetime
+) -> None:
+    """Note which canaries came back with new findings, given as their ids and the accounts each names.
+
+    Within the caller's transaction; one query while no canary is planted, and then `fresh` is not looked at.
+    """
     planted = dict(
         Canary.objects.filter(detector=detector, namespace=namespace, removed_at=None).values_list("account_id", "id")
     )
@@ -75,7 +78,7 @@ def heard(detector: Detector, fresh: Sequence[tuple[UUID, Sequence[str]]], *, na
         rows = [
             CanaryReturn(canary_id=planted[account], finding_id=finding, at=now)
             for finding, accounts in fresh
-            for account in set(accounts) & planted.keys()
+            for account in planted.keys() & set(accounts)
         ]
         CanaryReturn.objects.bulk_create(rows, ignore_conflicts=True)
 

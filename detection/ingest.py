@@ -19,6 +19,7 @@ from detection.models import Detector
 from detection.reading import Form, Read, Unacceptable, read
 from detection.registry import version_of
 from detection.streams import BrokenStream, Line, Unreadable
+from detection.turns import Turn
 from detection.writing import NOWHERE, Origin
 
 __all__ = ["Counts", "Form", "Origin", "Rejection", "ensure_accounts", "store", "validate", "version_of"]
@@ -76,6 +77,7 @@ def store(
     form: Form = "native",
     admit: Callable[[int, int], None] = lambda _lines, _size: None,
     origin: Origin = NOWHERE,
+    turn: Turn | None = None,
 ) -> Counts:
     """Store findings of one detector; what is counted is committed. Documents are JSON bytes or mappings.
 
@@ -84,12 +86,16 @@ def store(
     nothing. A stream that breaks is a last line that is not kept. `counts` is brought up to date with each batch, so
     that a caller knows what is kept when the database goes away in the middle. While the database stores a batch,
     the next one is read and checked. `admit` is asked before each batch with its lines and bytes; what it raises ends
-    the storing there. `origin` is kept with each batch. Refused for a detector that is a draft or retired.
+    the storing there. `origin` is kept with each batch. With a `turn`, a batch waits for it, and may be stored in
+    pieces. Refused for a detector that is a draft or retired.
     """
     counts = counts if counts is not None else Counts()
     for lines in _ahead(_batches(documents, batch, detector, form)):
         admit(len(lines), sum(len(item.raw) for item in lines if isinstance(item, Read)))
-        counts.add(_store_batch(lines, actor, detector, namespace, origin))
+        for part in turn.parts(lines) if turn else [lines] * bool(lines):
+            with turn.transaction() if turn else transaction.atomic():
+                stored = _store_batch(part, actor, detector, namespace, origin)
+            counts.add(stored)
     return counts
 
 
@@ -144,7 +150,9 @@ def _ahead(batches: Iterator[tuple[Lines, bool]]) -> Iterator[Lines]:
             lines, _ = coming.result()
 
 
-def _store_batch(lines: Lines, actor: str, detector: str, namespace: str, origin: Origin) -> Counts:
+def _store_batch(
+    lines: Sequence[Read | Unacceptable], actor: str, detector: str, namespace: str, origin: Origin
+) -> Counts:
     counts = Counts(received=len(lines))
     acceptable = []
     for item in lines:
@@ -152,13 +160,11 @@ def _store_batch(lines: Lines, actor: str, detector: str, namespace: str, origin
             acceptable.append(item)
         else:
             counts.reject(item.line, item.problems)
-    if lines:
-        with transaction.atomic():
-            registry.hold(detector)  # others that send for this detector wait: what is known cannot change under us
-            if acceptable:
-                owner = registry.taken_from(detector, actor=actor)
-                _keep(owner, _classify(owner, acceptable, counts), actor, namespace, origin)
-            tally.add(detector, counts)
+    registry.hold(detector)  # others that send for this detector wait: what is known cannot change under us
+    if acceptable:
+        owner = registry.taken_from(detector, actor=actor)
+        _keep(owner, _classify(owner, acceptable, counts), actor, namespace, origin)
+    tally.add(detector, counts)
     counts.errors.sort(key=lambda rejection: rejection.line)
     return counts
 
@@ -166,9 +172,11 @@ def _store_batch(lines: Lines, actor: str, detector: str, namespace: str, origin
 def _keep(owner: Detector, fresh: Sequence[Read], actor: str, namespace: str, origin: Origin) -> None:
     """Write what is new, and let the detector's keeper know that it was heard, and of which accounts."""
     now = timezone.now()
-    ids = writing.write(owner, fresh, actor=actor, namespace=namespace, origin=origin, now=now) if fresh else []
-    named = [(pk, [account.id for account in item.finding.accounts]) for pk, item in zip(ids, fresh, strict=True)]
-    detector_health.heard(owner, named, namespace=namespace, now=now)
+    if fresh:
+        ids = writing.write(owner, fresh, actor=actor, namespace=namespace, origin=origin, now=now)
+        named = ((pk, (one.id for one in item.finding.accounts)) for pk, item in zip(ids, fresh, strict=True))
+        detector_health.came_back(owner, named, namespace=namespace, now=now)
+    detector_health.heard(owner, now=now)
 
 
 def _classify(owner: Detector, lines: Sequence[Read], counts: Counts) -> list[Read]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
-from django.utils import timezone
+from django.db.models.functions import Now
 from rest_framework import authentication, exceptions, permissions
 from rest_framework.request import Request
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rest_framework.views import APIView
 
 USE_RESOLUTION = timedelta(minutes=5)
+# Of detectors' keys: who is sending just now is asked of these times (detection.turns).
+SENDING_RESOLUTION = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,10 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
 
 def _note_use(key: Key) -> None:
-    """Remember the last use to within minutes, so that not every request writes a row."""
-    now = timezone.now()
-    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USE_RESOLUTION)
-    type(key).objects.filter(stale, pk=key.pk).update(last_used_at=now)  # type: ignore[attr-defined]
+    """Remember the last use, by the database's clock, to within a while, so that not every request writes a row."""
+    to_within = SENDING_RESOLUTION if isinstance(key, DetectorKey) else USE_RESOLUTION
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=Now() - to_within)
+    type(key).objects.filter(stale, pk=key.pk).update(last_used_at=Now())  # type: ignore[attr-defined]
 
 
 class DeniedByDefault(permissions.BasePermission):

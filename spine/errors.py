@@ -29,9 +29,30 @@ class NoRoom(Exception):  # noqa: N818 - a fact about the disk
     retry_seconds = 30
 
 
+# PostgreSQL, out of what every statement needs (appendix A of its manual, class 53): disk, memory, connections. Not
+# 53400, a limit that one statement passes every time.
+DISK_FULL = "53100"
+LACKING = {"53000", DISK_FULL, "53200", "53300"}
+
+
+def sqlstate(error: BaseException | None) -> str:
+    """The code PostgreSQL gave for an error of Django's or psycopg's; empty when there is none."""
+    for one in (error, error.__cause__ if error else None):
+        code = getattr(one, "sqlstate", None)
+        if code:
+            return str(code)
+    return ""
+
+
 def is_no_room(error: BaseException | None) -> bool:
-    """Whether an error says that a disk, a quota or a file's greatest size is full."""
-    return isinstance(error, NoRoom) or (isinstance(error, OSError) and error.errno in NO_ROOM)
+    """Whether an error says that a disk, a quota or a file's greatest size is full, here or at the database."""
+    here = isinstance(error, OSError) and error.errno in NO_ROOM
+    return here or isinstance(error, NoRoom) or sqlstate(error) == DISK_FULL
+
+
+def is_lacking(error: BaseException | None) -> bool:
+    """Whether the database lacks disk, memory or connections: nothing is wrong with what was asked of it."""
+    return sqlstate(error) in LACKING
 
 
 @contextmanager

@@ -18,17 +18,18 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import F, Q, Value
+from django.db.models.functions import Greatest, Least, Now
 from django.utils.module_loading import import_string
 
 from spine import counting, outbox, tracing
-from spine.errors import Refused
+from spine.errors import Refused, is_lacking, sqlstate
 from spine.models import Job, JobState
 from spine.principal import acting_as
 
 logger = logging.getLogger(__name__)
 MOST_ATTEMPTS = 3
+DUE = Q(not_before=None) | Q(not_before__lte=Now())
 KEEPER = "system:jobs"  # who keeps the books of jobs, whoever they are done for
 
 
@@ -120,6 +121,8 @@ def _work(job: Running) -> str:
         reasons = "; ".join([refused.message, *refused.missing])
         return _finish(job, JobState.FAILED, error=reasons)
     except Exception as error:
+        if is_lacking(error):
+            return _put_back(job, error)
         logger.exception("job %s failed", job.kind)  # on the job, and in the page, with the error's own words
         return _finish(job, JobState.FAILED, error=f"{type(error).__name__}: {error}"[:2000])
 
@@ -130,8 +133,8 @@ def _take(job_id: uuid.UUID, worker: str = "") -> Running | None:
     """Take a job that waits, or one whose lease ran out before the sweeper came by."""
     holder = uuid.uuid4()
     leased = {"holder": holder, "lease_until": Now() + timedelta(seconds=settings.JOB_LEASE_SECONDS), "worker": worker}
-    fresh = {"started_at": Now(), "done": 0, "note": "", "error": ""}
-    free = Job.objects.filter(id=job_id, attempts__lt=MOST_ATTEMPTS)
+    fresh = {"started_at": Now(), "done": 0, "note": "", "error": "", "not_before": None}
+    free = Job.objects.filter(DUE, id=job_id, attempts__lt=MOST_ATTEMPTS)
     for still, ran_out in ((Q(state=JobState.QUEUED), 0), (Q(state=JobState.RUNNING, lease_until__lt=Now()), 1)):
         if free.filter(still).update(state=JobState.RUNNING, attempts=F("attempts") + 1, **leased, **fresh):
             row = Job.objects.get(id=job_id)
@@ -160,6 +163,26 @@ def _finish(job: Running, state: JobState, *, result: dict[str, Any] | None = No
         return ""
     _count(job.kind, state)
     return str(state)
+
+
+@acting_as(KEEPER)
+@transaction.atomic
+def _put_back(job: Running, error: Exception) -> str:
+    """Let a job wait while the database lacks disk, memory or connections, which is no attempt of its own.
+
+    It waits a quarter of the time again that has passed since it was asked for, ten minutes at most.
+    """
+    held = Job.objects.filter(id=job.id, holder=job.holder, state=JobState.RUNNING)
+    least, most = timedelta(seconds=settings.JOB_LEASE_SECONDS / 2), timedelta(minutes=10)
+    waits = Least(Greatest((Now() - F("created_at")) / 4, Value(least)), Value(most))
+    free: dict[str, Any] = {"holder": None, "lease_until": None, "not_before": Now() + waits}
+    if not held.update(state=JobState.QUEUED, attempts=F("attempts") - 1, note=LACKED, **free):
+        return ""
+    logger.warning("job %s is put back, the database lacks something: %s", job.kind, sqlstate(error))
+    return "put back"
+
+
+LACKED = "the database lacked room, memory or connections; waiting to try again"
 
 
 def _count(kind: str, state: JobState) -> None:
@@ -194,7 +217,7 @@ def _heartbeat(job: Running) -> Iterator[None]:
 def sweep() -> int:
     """Hand back jobs of dead workers, park what killed three, send what nobody took; returns how many were sent."""
     _hand_back()
-    waiting = Job.objects.filter(state=JobState.QUEUED).order_by("created_at")
+    waiting = Job.objects.filter(DUE, state=JobState.QUEUED).order_by("created_at")
     ids = list(waiting.values_list("id", flat=True)[:100])
     for job_id in ids:
         _nudge(job_id)

@@ -202,6 +202,7 @@ class Job(models.Model):
     worker = models.CharField(max_length=200, blank=True, help_text="the worker that took it last")
     request_id = models.CharField(max_length=64, blank=True, help_text="the request that asked for it")
     lease_until = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True, help_text="it waits for the database to have room until then")
     done = models.BigIntegerField(default=0)
     total = models.BigIntegerField(default=0)
     note = models.CharField(max_length=300, blank=True)

@@ -12,7 +12,7 @@ from rest_framework.views import set_rollback
 
 from spine import strict_json, tracing
 from spine.api import BadDocument
-from spine.errors import Conflict, NoRoom, Refused, Unreachable, is_no_room
+from spine.errors import Conflict, NoRoom, Refused, Unreachable, is_no_room, sqlstate
 
 logger = logging.getLogger(__name__)
 PROBLEM = "application/problem+json"
@@ -26,12 +26,12 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
         error = exceptions.PermissionDenied(*error.args)
     if isinstance(error, Refused):
         return _refused(error)
-    if isinstance(error, OperationalError):
-        logger.error("database not reached: %s", type(error).__name__)
-        return _later("The database cannot be reached just now; nothing was kept. Try again.", 5)
     if is_no_room(error):
         logger.error("no room to store what was sent")
         return _later(NoRoom.message, NoRoom.retry_seconds)
+    if isinstance(error, OperationalError):
+        logger.error("database not reached: %s %s", type(error).__name__, sqlstate(error))
+        return _later("The database cannot be reached just now; nothing was kept. Try again.", 5)
     if isinstance(error, Unreachable):
         logger.error("the evidence store is not reached")
         return _later("The evidence store cannot be reached just now; nothing was kept. Try again.", 30)

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import ingest, streams, tally
+from detection import ingest, streams, tally, turns
 from detection.api import bodies
 from detection.finding_schema import NativeFinding, Problem
 from detection.ingest import Counts, Form, Origin
@@ -23,7 +23,7 @@ from people.authentication import DetectorPrincipal, needs
 from people.quotas import OverLimit, charge
 from spine import tracing
 from spine.answers import answers
-from spine.errors import Refused
+from spine.errors import NoRoom, Refused, is_no_room, sqlstate
 from spine.problems import PROBLEM
 
 logger = logging.getLogger(__name__)
@@ -136,22 +136,24 @@ class Sender(APIView):
             charge(sender.key_id, sender.limits, findings_per_minute=lines, mebibytes_per_day=size)
 
         try:
-            charge(sender.key_id, sender.limits, requests_per_minute=1)
-            ingest.store(
-                documents,
-                actor=sender.principal,
-                detector=sender.name,
-                counts=counts,
-                form=form,
-                admit=admit,
-                origin=Origin(key=UUID(sender.key_id)),
-            )
+            with turns.place(sender.key_id) as turn:
+                charge(sender.key_id, sender.limits, requests_per_minute=1)
+                ingest.store(
+                    documents,
+                    actor=sender.principal,
+                    detector=sender.name,
+                    counts=counts,
+                    form=form,
+                    admit=admit,
+                    origin=Origin(key=UUID(sender.key_id)),
+                    turn=turn,
+                )
         except OverLimit as over:
             return limited(counts, over)
         except Refused as refused:
             return _problem(409, "Not taken", refused.message, counts)
-        except (OperationalError, InterfaceError):
-            return interrupted(counts)
+        except (OperationalError, InterfaceError) as error:
+            return interrupted(counts, error)
         finally:
             say(sender.name, counts)
         return answered(counts)
@@ -174,14 +176,16 @@ def answered(counts: Counts) -> Response:
     return _problem(400, "Not acceptable as it is", detail, counts)
 
 
-def interrupted(counts: Counts) -> Response:
-    """503, with what is kept all the same."""
+def interrupted(counts: Counts, error: Exception) -> Response:
+    """503, with what is kept all the same, and the time after which to try again."""
+    full = is_no_room(error)
     detail = (
-        f"The database cannot be reached just now. What is counted here is kept ({counts.received:,} lines); "
-        "send all of it again: what is kept will count as duplicate."
+        f"{'The database has no room left' if full else 'The database cannot be reached just now'}. What is counted "
+        f"here is kept ({counts.received:,} lines); send all of it again: what is kept will count as duplicate."
     )
+    logger.error("findings were interrupted: %s %s", type(error).__name__, sqlstate(error))
     response = _problem(503, "Not just now", detail, counts)
-    response["Retry-After"] = "5"
+    response["Retry-After"] = str(NoRoom.retry_seconds) if full else "5"
     return response
 
 

@@ -26,6 +26,7 @@ class Place:
 PLACES = (
     Place("queue", "Queue", "queue", "leads.read", "q"),
     Place("cases", "Cases", "cases", "cases.read", "c"),
+    Place("findings", "Findings", "findings", "leads.read", "i"),
     Place("accounts", "Accounts", "account_lookup", "leads.read", "a"),
     Place("holds", "Holds", "holds", "cases.read", "h"),
     Place("detectors", "Detectors", "detectors", "detectors.read", "e"),

@@ -133,7 +133,9 @@ class Finding(AppendOnly):
     PERSONAL: ClassVar[tuple[str, ...]] = ("title", "summary", "payload", "payload_sha256", "content_sha256")
 
     detector = models.ForeignKey(Detector, on_delete=models.PROTECT, related_name="findings", db_index=False)
-    detector_version = models.ForeignKey(DetectorVersion, on_delete=models.PROTECT, related_name="findings")
+    detector_version = models.ForeignKey(
+        DetectorVersion, on_delete=models.PROTECT, related_name="findings", db_index=False
+    )
     uid = models.CharField(max_length=200)
     version = models.PositiveIntegerField(default=1)
     signal = models.CharField(max_length=60)
@@ -162,9 +164,15 @@ class Finding(AppendOnly):
                 condition=models.Q(window_end__gte=models.F("window_start")), name="finding_window_in_order"
             ),
         ]
+        # Lists are in the order of ids, which is that of arrival, so that one page costs the same under any filter.
         indexes = [
-            models.Index(fields=["-received_at", "-id"], name="findings_newest_first"),
-            models.Index(fields=["signal", "-received_at"], name="findings_by_signal"),
+            models.Index(fields=["signal", "id"], name="findings_of_a_signal"),
+            models.Index(fields=["detector", "id"], name="findings_of_a_detector"),
+            models.Index(fields=["detector_version", "id"], name="findings_of_a_version"),
+            models.Index(fields=["score"], name="findings_by_score"),
+            models.Index(
+                fields=["detector", "uid"], condition=models.Q(version__gt=1), name="findings_of_later_versions"
+            ),
         ]
 
 
@@ -179,10 +187,15 @@ class FindingAccount(models.Model):
     finding = models.ForeignKey(
         Finding, on_delete=models.PROTECT, related_name="accounts", db_constraint=False, db_index=False
     )
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="findings", db_constraint=False)
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="findings", db_constraint=False, db_index=False
+    )
     exchanges = models.BigIntegerField(null=True)
     input_tokens = models.BigIntegerField(null=True)
     output_tokens = models.BigIntegerField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "finding"], name="findings_of_an_account")]
 
 
 class Sighting(models.Model):

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -10,39 +11,102 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from detection import standing
-from detection.models import Account, Attribute, Cluster, ClusterMember, Detector, Finding, FindingAccount, Sighting
+from detection.models import (
+    Account,
+    Attribute,
+    Cluster,
+    ClusterMember,
+    Detector,
+    DetectorVersion,
+    Finding,
+    FindingAccount,
+    Sighting,
+)
+from spine.ids import bounds_of
+
+# Between making a finding's id and the time of arrival that is written with it lie seconds.
+WRITTEN_WITHIN = timedelta(minutes=10)
 
 
 def findings(
     *,
     signal: str = "",
     detector: str = "",
+    version: str = "",
+    min_score: float | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
     account: UUID | None = None,
+    attribute: UUID | None = None,
     cluster: UUID | None = None,
     current: bool | None = None,
     set_aside: bool | None = None,
-) -> QuerySet[Finding]:
-    """Findings with their detector, `is_current` and `is_set_aside`, without the received bytes.
+    recalled: bool | None = None,
+) -> QuerySet[Any]:
+    """Findings with their detector, `is_current`, `is_set_aside` and `is_recalled`, without the received bytes.
 
-    `since` is the time of arrival.
+    `since` and `until` are times of arrival. The order of ids is that of arrival, and the one to list them in: every
+    filter has an index in that order, or one that finds the few it leaves.
     """
-    higher = Finding.objects.filter(detector=OuterRef("detector"), uid=OuterRef("uid"), version__gt=OuterRef("version"))
-    found = Finding.objects.annotate(is_current=~Exists(higher), is_set_aside=standing.set_aside())
-    chosen = {
-        "signal": signal,
-        "detector__name": detector,
-        "received_at__gte": since,
-        "accounts__account": account,
-        "clusters__cluster": cluster,
-    }
+    found: QuerySet[Any] = Finding.objects.annotate(
+        is_current=~Exists(_later()), is_set_aside=standing.set_aside(), is_recalled=standing.recalled()
+    )
+    chosen = {"signal": signal, "accounts__account": account, "clusters__cluster": cluster}
     found = found.filter(**{name: value for name, value in chosen.items() if value})
+    if detector or version:
+        found = _spoken_by(found, detector, version)
+    if min_score is not None:
+        found = found.filter(score__gte=min_score)
+    if since or until:
+        found = _arrived(found, since, until)
+    if attribute:
+        found = found.filter(Exists(Sighting.objects.filter(attribute=attribute, finding=OuterRef("pk"))))
+    return (
+        _standing(found, current, set_aside, recalled).select_related("detector", "detector_version").defer("payload")
+    )
+
+
+def _later() -> QuerySet[Finding]:
+    """Higher versions of a finding of the outer query; of the first version there is an index without the rest."""
+    same = {name: OuterRef(name) for name in ("detector", "uid")}
+    return Finding.objects.filter(version__gt=1, **same).filter(version__gt=OuterRef("version"))
+
+
+def _spoken_by(found: QuerySet[Any], detector: str, version: str) -> QuerySet[Any]:
+    """Narrowed to a detector, to a version, or both. Ids are looked up first: the database plans for what it knows."""
+    if version:
+        of = {"detector__name": detector} if detector else {}
+        versions = DetectorVersion.objects.filter(version=version, **of).values_list("pk", flat=True)
+        return found.filter(detector_version__in=list(versions))
+    return found.filter(detector__in=list(Detector.objects.filter(name=detector).values_list("pk", flat=True)))
+
+
+def _arrived(found: QuerySet[Any], since: datetime | None, until: datetime | None) -> QuerySet[Any]:
+    """Narrowed to a time of arrival, and to the ids that were made around it, which are in order."""
+    if since:
+        found = found.filter(received_at__gte=since, pk__gte=bounds_of(since - WRITTEN_WITHIN)[0])
+    if until:
+        found = found.filter(received_at__lt=until, pk__lte=bounds_of(until + WRITTEN_WITHIN)[1])
+    return found
+
+
+def _standing(
+    found: QuerySet[Any], current: bool | None, set_aside: bool | None, recalled: bool | None
+) -> QuerySet[Any]:
+    if current is False:  # those that have a later version, of which there are few
+        later = Finding.objects.filter(version__gt=1).values("detector", "uid")
+        found = found.filter(Exists(later.filter(**{name: OuterRef(name) for name in ("detector", "uid")})))
     if current is not None:
         found = found.filter(is_current=current)
     if set_aside is not None:
         aside = Q(entry__in=standing.batches_set_aside().values("entry"))
         found = found.filter(aside if set_aside else ~aside)
-    return found.select_related("detector", "detector_version").defer("payload")
+    if recalled is not None:
+        versions = list(standing.versions_recalled())
+        found = (
+            found.filter(detector_version__in=versions) if recalled else found.exclude(detector_version__in=versions)
+        )
+    return found
 
 
 CONTENTS = """

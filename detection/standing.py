@@ -4,11 +4,12 @@ Rows stay as they are; what stands beside them decides, and may decide otherwise
 """
 
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from detection.models import FindingBatch, Quarantine
+from detection.models import FindingBatch, Quarantine, VersionRecall
 
 # For queries in SQL where f is the finding, a the account and t the attribute.
 SET_ASIDE = """EXISTS (
@@ -29,6 +30,16 @@ CANARY = """EXISTS (
 def set_aside(quarantines: QuerySet[Quarantine] | None = None) -> Exists:
     """Whether a finding of the outer query is in quarantine: now, or by the quarantines that are given."""
     return Exists(FindingBatch.objects.filter(_covered(quarantines), entry=OuterRef("entry")))
+
+
+def recalled() -> Exists:
+    """Whether the version that stated a finding of the outer query is recalled now."""
+    return Exists(VersionRecall.objects.filter(detector_version=OuterRef("detector_version"), reinstated=None))
+
+
+def versions_recalled() -> QuerySet[VersionRecall, UUID]:
+    """The ids of the versions that are recalled now."""
+    return VersionRecall.objects.filter(reinstated=None).values_list("detector_version", flat=True).distinct()
 
 
 def batches_set_aside() -> QuerySet[FindingBatch]:

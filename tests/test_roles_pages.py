@@ -139,6 +139,8 @@ LADDER = {
     # the queue leads an administrator to the log
     "GET ": "302 302 200 200 200 200",
     "POST ": "302 302 405 405 405 405",
+    "GET findings/": "302 403 200 200 200 200",
+    "POST findings/": "302 403 405 405 405 405",
     "GET accounts/": "302 403 200 200 200 200",
     "POST accounts/": "302 403 422 422 422 422",
     "GET cases/<ref>/accounts/download/": "302 404 302 302 302 302",  # to the tab

@@ -45,12 +45,19 @@ class FindingFilter(serializers.Serializer[Any]):
 
     signal = serializers.CharField(required=False, max_length=60)
     detector = serializers.CharField(required=False, max_length=120, help_text="by name")
+    version = serializers.CharField(required=False, max_length=60, help_text="of the detector")
+    min_score = serializers.FloatField(required=False, min_value=0, max_value=1)
     since = serializers.DateTimeField(required=False, help_text="received at this time or later")
+    until = serializers.DateTimeField(required=False, help_text="received before this time")
     account = serializers.UUIDField(required=False)
+    attribute = serializers.UUIDField(required=False, help_text="that an account has shown, a template for one")
     cluster = serializers.UUIDField(required=False)
     current = serializers.BooleanField(required=False, allow_null=True, default=None, help_text="superseded or not")
     set_aside = serializers.BooleanField(
         required=False, allow_null=True, default=None, help_text="in quarantine or not"
+    )
+    recalled = serializers.BooleanField(
+        required=False, allow_null=True, default=None, help_text="of a recalled detector version or not"
     )
 
 
@@ -77,6 +84,7 @@ class FindingSerializer(serializers.ModelSerializer[Finding]):
     window = serializers.SerializerMethodField()
     current = serializers.BooleanField(source="is_current", help_text="no higher version was received")
     set_aside = serializers.BooleanField(source="is_set_aside", help_text="in quarantine: it counts for nothing now")
+    recalled = serializers.BooleanField(source="is_recalled", help_text="its detector version is not to be relied on")
 
     class Meta:
         model = Finding
@@ -86,6 +94,7 @@ class FindingSerializer(serializers.ModelSerializer[Finding]):
             "version",
             "current",
             "set_aside",
+            "recalled",
             "detector",
             "signal",
             "title",

@@ -1,0 +1,190 @@
+"""P4: queue, case list and findings list at 1 M findings, under every filter that is offered; server time, p95.
+
+Each address is asked for once and then in turn with all others, through a real web process, as an analyst; the API's
+list of findings as well. Deep pages are those after a tenth of the list. RETORT_BENCH_FINDINGS sets the number.
+
+Prediction before the first run: with indexes in the order of ids every page of findings costs under 60 ms, of which 30
+are the page itself; the slowest is the account that is in 20,000 findings, and groups by account, near 100 ms. The
+queue and the case list do not look at findings and stay under 80 ms, counting included.
+"""
+
+import http.client
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+from benchmarks import lists
+from benchmarks.apart import installation, web
+from config.embedded import postgres
+
+FINDINGS = int(os.environ.get("RETORT_BENCH_FINDINGS", "1000000"))
+TIMES, GOAL = 20, 100
+
+
+def main() -> None:
+    """Measure and print."""
+    with installation() as home:
+        from people.actions import create_token, create_user
+        from people.models import Role, User
+        from spine.principal import acting_as
+
+        with acting_as("system:benchmark"):
+            create_user(actor="system:benchmark", username="analyst", role=Role.ANALYST, password="a long passphrase 1")
+            token = create_token(actor="system:benchmark", username="analyst")
+        begun = time.monotonic()
+        with postgres.connect(home) as owner:
+            for script in (lists.FUNCTIONS, lists.FINDINGS, lists.JUDGED):
+                owner.execute(script.format(size=FINDINGS) if script is not lists.FUNCTIONS else script)
+            owner.commit()
+            owner.autocommit = True
+            owner.execute("VACUUM (ANALYZE)")
+        sys.stderr.write(f"filled in {time.monotonic() - begun:.0f} s; {home.path}\n")
+        with acting_as("system:benchmark"):
+            cookie = session_of(User.objects.get(username="analyst"))
+            asked = list(addresses())
+        with web() as (url, _):
+            if os.environ.get("KEEP"):
+                Path(os.environ["KEEP"]).write_text(f"{url}\n{cookie}\n{token}\n{home.path}\n")
+                input()
+            taken = answered(url, cookie, token, asked)
+    report(taken)
+
+
+def session_of(person: object) -> str:
+    """The cookie of somebody who is signed in."""
+    from django.conf import settings
+    from django.test import Client
+
+    client = Client()
+    client.force_login(person)  # type: ignore[arg-type]
+    return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
+
+
+def addresses() -> Iterator[tuple[str, str]]:
+    """What is asked for, by name: every filter with a value that many rows have and one that few have."""
+    yield from (("queue", f"/?{urlencode(one)}") for one in queue())
+    yield from (("cases", f"/cases/?{urlencode(one)}") for one in cases())
+    yield from (("findings", f"/findings/?{urlencode(one)}") for one in findings())
+    yield from (("groups", f"/findings/?{urlencode(one)}") for one in groups())
+    yield from (("findings_api", f"/api/v1/findings/?{urlencode(one)}") for one in findings_api())
+
+
+def queue() -> Iterator[dict[str, str]]:
+    from cases.models.lead import LeadState
+    from detection.models import AssessmentLabel
+
+    yield from ({"state": state} for state in [*LeadState.values, "all"])
+    yield from ({"kind": kind} for kind in AssessmentLabel.values)
+    yield from ({"state": "all", "q": "alike"}, {"state": "all", "q": "none has it"})
+
+
+def cases() -> Iterator[dict[str, str]]:
+    from cases.models.case import CaseStatus
+
+    yield from ({"status": status} for status in ["", *CaseStatus.values])
+    yield from ({"q": "alike"}, {"q": "RT-2026-00777"}, {"q": "none has it"})
+
+
+def findings() -> Iterator[dict[str, str]]:
+    from detection.models import Account, Attribute
+
+    pseudonyms = Account.objects.filter(provider_id__in=["acct-1", "acct-7"]).order_by("provider_id")
+    values = Attribute.objects.filter(value__in=["value-1", f"value-{lists.TEMPLATES}"]).order_by("value")
+    spans = [("since", 1 / 24), ("since", 29), ("until", 1), ("until", 29)]
+    conditions: list[tuple[str, object]] = [
+        *(("signal", f"signal_{n}") for n in (1, lists.SIGNALS)),
+        *(("detector", f"detector-{n}") for n in (1, lists.DETECTORS)),
+        *(("version", version) for version in ("1.0.0", "3.0.0")),
+        *(("account", one.pseudonym) for one in pseudonyms),
+        *(("attribute", one.pk) for one in values),
+        *(("min_score", score) for score in (0.1, 0.9, 0.9999)),
+        *((name, time.strftime("%Y-%m-%dT%H:%M", time.gmtime(time.time() - days * 86400))) for name, days in spans),
+        *(("standing", standing) for standing in ("counts", "superseded", "set_aside", "recalled")),
+    ]
+    alone = [{name: str(value)} for name, value in conditions]
+    yield {}
+    yield {"cursor": deep()}
+    yield from alone
+    yield from ({**one, "cursor": deep()} for one in alone if "standing" not in one)
+    common = {"signal": "signal_1", "detector": "detector-1", "min_score": "0.5", "standing": "counts"}
+    rare = {"signal": f"signal_{lists.SIGNALS}", "detector": f"detector-{lists.DETECTORS}"}
+    yield from (common, rare, {**common, **rare}, {**rare, "version": "2.0.0"}, {**common, "account": "A-000001"})
+    yield {"signal": "signal_1", "detector": f"detector-{lists.DETECTORS}", "min_score": "0.2"}  # none at all
+
+
+def deep() -> str:
+    """The cursor of a page after a tenth of the list."""
+    from cases.paging import _write
+    from detection.models import Finding
+
+    ids = Finding.objects.order_by("-id").only("id")
+    return _write("a", ids[FINDINGS // 10], ["-id"])
+
+
+def groups() -> Iterator[dict[str, str]]:
+    from detection.finding_groups import BY
+
+    for by in BY:
+        yield {"by": by}
+        yield {"by": by, "detector": "detector-1"}
+        yield {"by": by, "account": "A-000001"}
+
+
+def findings_api() -> Iterator[dict[str, str]]:
+    from cases.forms_findings import STANDINGS
+    from detection.models import Account, Attribute
+
+    account = Account.objects.get(provider_id="acct-1")
+    names = {"A-000001": str(account.pk), "A-000007": str(Account.objects.get(provider_id="acct-7").pk)}
+    for one in findings():
+        given = {name: names.get(value, value) for name, value in one.items() if name not in {"standing", "cursor"}}
+        for name, value in STANDINGS.get(one.get("standing", ""), {}).items():
+            given[name] = str(value).lower()
+        for name in ("since", "until"):
+            if name in given:
+                given[name] += ":00Z"
+        yield given
+    assert Attribute.objects.exists()
+
+
+def answered(url: str, cookie: str, token: str, asked: list[tuple[str, str]]) -> dict[tuple[str, str], list[float]]:
+    """Milliseconds of each answer, by what was asked."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=120)
+    taken: dict[tuple[str, str], list[float]] = {one: [] for one in asked}
+    for turn in range(TIMES + 1):
+        for (name, address), times in taken.items():
+            who = {"Authorization": f"Bearer {token}"} if name.endswith("api") else {"Cookie": cookie}
+            start = time.perf_counter()
+            connection.request("GET", address, headers=who)
+            response = connection.getresponse()
+            body = response.read()
+            spent = 1000 * (time.perf_counter() - start)
+            assert response.status == 200, (address, response.status, body[:500])
+            if turn:
+                times.append(spent)
+    return taken
+
+
+def report(taken: dict[tuple[str, str], list[float]]) -> None:
+    """One line a list with all its filters, one for its slowest filter; on stderr each address."""
+    for (name, address), times in sorted(taken.items(), key=lambda one: -p95(one[1])):
+        sys.stderr.write(f"{p95(times):7.1f} ms p95 {statistics.median(times):7.1f} ms median {name} {address}\n")
+    for name in dict.fromkeys(name for name, _ in taken):
+        each = [times for (of, _), times in taken.items() if of == name]
+        size = f"{len(each)} filters over {FINDINGS} findings"
+        print(f"lists_{name}_p95 {p95([one for times in each for one in times]):.1f} ms {size}")
+        print(f"lists_{name}_slowest_filter_p95 {max(p95(times) for times in each):.1f} ms {size}")
+    print(f"lists_over_goal {sum(p95(times) > GOAL for times in taken.values())} count of {len(taken)} addresses")
+
+
+def p95(times: list[float]) -> float:
+    """What 19 of 20 stay under."""
+    return sorted(times)[max(0, round(0.95 * len(times)) - 1)]
+
+
+if __name__ == "__main__":
+    main()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Max, Min
+from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 
 from cases.models import Case, CaseCluster, PreservationAbsence, PreservationAnswer, PreservationRequest
@@ -67,6 +67,27 @@ def windows(cases: Iterable[Case]) -> dict[UUID, dict[UUID, Window]]:
     found: dict[UUID, dict[UUID, Window]] = defaultdict(dict)
     for case_id, source_id, first, last in spans:
         found[case_id][source_id] = Window(first, last + MICROSECOND)
+    return found
+
+
+def losing_soon(cases: QuerySet[Case], now: datetime | None = None) -> set[UUID]:
+    """The ids of all those of these cases that may lose evidence within SOON, and of a few more: three queries.
+
+    A window loses some when its beginning has gone by then and its end not yet now, or when what was preserved is kept
+    no longer. Whether it does, with all that was preserved, the clocks say.
+    """
+    now = now or timezone.now()
+    ids = cases.order_by().values("pk")
+    kept = PreservationAnswer.objects.filter(keeps_until__gt=now, keeps_until__lte=now + SOON, request__case__in=ids)
+    found = set(kept.values_list("request__case_id", flat=True))
+    expiring = Q()
+    for source, days in retention.current().exclude(days=None).values_list("source", "days"):
+        edge = now - timedelta(days=days or 0)
+        expiring |= Q(cluster__run__source=source, first__lte=edge + SOON, last__gte=edge - MICROSECOND)
+    if expiring:
+        spans = CaseCluster.objects.filter(case__in=ids).order_by().values("case_id", "cluster__run__source_id")
+        spans = spans.annotate(first=Min("cluster__first_seen"), last=Max("cluster__last_seen")).filter(expiring)
+        found |= set(spans.values_list("case_id", flat=True))
     return found
 
 

@@ -47,7 +47,10 @@ class Lead(models.Model):
                 name="a_snoozed_lead_comes_back",
             ),
         ]
-        indexes = [models.Index(fields=["state", "-raised_at", "-id"], name="leads_newest_first")]
+        indexes = [
+            models.Index(fields=["state", "-raised_at", "-id"], name="leads_newest_first"),
+            models.Index(fields=["-raised_at", "-id"], name="leads_of_any_state"),
+        ]
 
     def __str__(self) -> str:
         return self.cluster.title

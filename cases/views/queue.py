@@ -4,6 +4,7 @@ import math
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -36,7 +37,7 @@ def queue(request: HttpRequest) -> HttpResponse:
         "section": "queue",
         "page_title": "Queue",
         "leads": page.rows,
-        "pages": shared.pages(request, page, "leads", total=rows.count()),
+        "pages": shared.pages(request, page, "leads", total=kinds.get(kind, 0) if kind else sum(kinds.values())),
         "chips": shared.chips(
             request,
             "state",
@@ -61,7 +62,7 @@ def queue(request: HttpRequest) -> HttpResponse:
 
 def _waiting_cases(request: HttpRequest) -> list[dict[str, Any]]:
     """Cases that are not closed, with the one thing each waits for: first those whose evidence is about to expire."""
-    found, headlines = _urgent_first(list(queries.cases(request.user).exclude(status=CaseStatus.CLOSED)))
+    found, headlines = _urgent_first(queries.cases(request.user).exclude(status=CaseStatus.CLOSED))
     missing = lifecycle.missing_by_case(found)
     return [
         {
@@ -74,13 +75,19 @@ def _waiting_cases(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-def _urgent_first(open_ones: list[Case]) -> tuple[list[Case], dict[UUID, preservation.Headline]]:
-    """The cases to show, soonest loss first and then last changed, and the clocks that put some of them first."""
-    clocks = preservation.clocks_of(open_ones)
-    found = {case.pk: preservation.headline(clocks[case.pk]) for case in open_ones}
+def _urgent_first(open_ones: QuerySet[Case]) -> tuple[list[Case], dict[UUID, preservation.Headline]]:
+    """The cases to show, soonest loss first and then last changed, and the clocks that put some of them first.
+
+    Clocks are made for those that may lose something soon and for the last changed: no others can be among them.
+    """
+    newest = list(open_ones.order_by("-updated_at", "-id")[:WAITING_CASES])
+    urgent = open_ones.filter(pk__in=preservation.losing_soon(open_ones)).exclude(pk__in=[one.pk for one in newest])
+    candidates = [*newest, *urgent]
+    clocks = preservation.clocks_of(candidates)
+    found = {case.pk: preservation.headline(clocks[case.pk]) for case in candidates}
     soon = {key: line for key, line in found.items() if line is not None and line.soon}
     losses = {key: line.next_loss.timestamp() for key, line in soon.items() if line.next_loss is not None}
-    ordered = sorted(open_ones, key=lambda case: (losses.get(case.pk, math.inf), -case.updated_at.timestamp()))
+    ordered = sorted(candidates, key=lambda case: (losses.get(case.pk, math.inf), -case.updated_at.timestamp()))
     return ordered[:WAITING_CASES], soon
 
 

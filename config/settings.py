@@ -386,6 +386,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.examples.complete"],
     "ENUM_NAME_OVERRIDES": {
         "Role": "people.models.Role",
         "VerdictValue": "cases.vocabulary.VerdictValue",

@@ -103,7 +103,7 @@ recall_drafts cited recalled_at clusters leads cases dossiers disclosures precis
 low high decided computed_at reinstated_at reinstated_reason
 findings
 lifecycle owner cadence_minutes heard_at silent_since every_minutes last_returned_at due_at lifted_at lifted_reason
-set_aside runbook description
+set_aside recalled runbook description
 alive attempt checkpoint_seconds conditions created departed_seconds doing entries failing feeds findings follow_ups
 head_seconds last_at last_day last_hour log needs_attention oldest_seconds parked queued queues running schedule seconds
 silent_seconds slots task this_hour unnumbered unnumbered_seconds workers

@@ -16,7 +16,7 @@ from cases.redaction import REASONS, Mark
 from spine.answers import answers, checked
 
 TAGS = ["cases"]
-SAMPLE = {"texts": ["jane.doe@example.com"], "code": "third_party", "marks": [[120, 180, "secret"]], "note": "hold 7"}
+SAMPLE = {"texts": ["jane.doe@example.com"], "code": "third_party", "marks": [[0, 10, "secret"]], "note": "hold 7"}
 
 
 class ProposalSerializer(serializers.ModelSerializer[RedactionProposal]):

@@ -35,7 +35,7 @@ EXAMPLE = {
         "next_at": "/meta/next",
     },
     "mapping": {"as": "native"},
-    "secret": "…",
+    "secret": "the-token-it-gave-you",
     "schedule_minutes": 15,
 }
 

@@ -28,11 +28,11 @@ class FindingFilterForm(forms.Form):
 
     signal = forms.ChoiceField(required=False)
     detector = forms.ChoiceField(required=False)
-    version = forms.CharField(required=False, max_length=60, label="Its version")
-    account = forms.CharField(required=False, max_length=20, label="Account", help_text="Pseudonym")
+    version = forms.CharField(required=False, max_length=60, label="Detector’s version")
+    account = forms.CharField(required=False, max_length=20, label="Account, by its pseudonym")
     min_score = forms.FloatField(required=False, min_value=0, max_value=1, label="Score at least")
-    since = MomentField(required=False, label="Received from", help_text="UTC")
-    until = MomentField(required=False, label="Received before", help_text="UTC")
+    since = MomentField(required=False, label="Received from (UTC)")
+    until = MomentField(required=False, label="Received before (UTC)")
     standing = forms.ChoiceField(required=False, choices=STANDING_WORDS)
     attribute = forms.UUIDField(required=False, widget=forms.HiddenInput)
     by = forms.ChoiceField(

@@ -4,7 +4,7 @@ Made to be hard where real ones are: one detector states a third of all, one acc
 signals and scores are rare, and what was superseded or set aside is a few in a thousand.
 """
 
-ACCOUNTS, CLUSTERS, CASES, RESTRICTED = 50_000, 20_000, 5_000, 50
+ACCOUNTS, CLUSTERS, LEADS, CASES, RESTRICTED = 50_000, 20_000, 5_000, 5_000, 50
 DETECTORS, SIGNALS, TEMPLATES, BATCH = 40, 25, 2_000, 1_000
 # A UUIDv7 of so many minutes ago; the second argument makes it another one.
 FUNCTIONS = """
@@ -92,7 +92,7 @@ INSERT INTO cases_lead (id, cluster_id, state, why_now, raised_at, changed_at, s
 SELECT pg_temp.made(n, 'l' || n), pg_temp.known('cluster', n),
     (ARRAY['waiting', 'waiting', 'in_case', 'rejected', 'snoozed'])[1 + n / 5 % 5], 'New evidence',
     now() - make_interval(mins => n), now(), CASE WHEN n / 5 % 5 = 4 THEN now() + interval '1 day' END
-FROM generate_series(1, {CLUSTERS}) n;
+FROM generate_series(1, {LEADS}) n;
 INSERT INTO cases_case (id, ref, title, summary, status, closing_reason, marking, restricted, created_at, updated_at)
 SELECT pg_temp.known('case', n), 'RT-2026-' || lpad(n::text, 5, '0'), 'Accounts that pay alike ' || n, '',
     (ARRAY['open', 'investigating', 'escalated', 'closed'])[1 + n % 4],

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from detection.models import Account, Attribute, Detector
 
-NEWEST, MOST_ROWS, MOST_GROUPS = 5_000, 20_000, 100
+NEWEST, MOST_ROWS, MOST_GROUPS = 2_000, 10_000, 100
 COLUMNS = ("id", "signal", "detector_id", "score", "received_at")
 # What each way of grouping counts by: a column of the newest findings, or rows that join them, of which many.
 BY = {

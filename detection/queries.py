@@ -98,9 +98,9 @@ def _standing(
         found = found.filter(Exists(later.filter(**{name: OuterRef(name) for name in ("detector", "uid")})))
     if current is not None:
         found = found.filter(is_current=current)
-    if set_aside is not None:
-        aside = Q(entry__in=standing.batches_set_aside().values("entry"))
-        found = found.filter(aside if set_aside else ~aside)
+    if set_aside is not None:  # few are: those are looked up; of the others each is asked
+        few = Q(entry__in=standing.batches_set_aside().values("entry"))
+        found = found.filter(few if set_aside else ~standing.set_aside())
     if recalled is not None:
         versions = list(standing.versions_recalled())
         found = (

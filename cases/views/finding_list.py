@@ -51,7 +51,7 @@ def findings(request: HttpRequest) -> HttpResponse:
         "drawer": _drawer(request),
     }
     if not understood:
-        return render(request, "cases/findings.html", {**context, "rows": [], "pages": {}, "groups": []}, status=422)
+        return render(request, "cases/findings.html", {**context, "rows": [], "pages": {}, "groups": []})
     found = queries.findings(**form.wanted())
     if by:
         return render(request, "cases/findings.html", {**context, "groups": _groups(request, found, by)})

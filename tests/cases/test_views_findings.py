@@ -1,6 +1,8 @@
 """The page of all findings: what narrows it, its groups, one finding beside it, who reads it, queries and pages."""
 
+import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -163,3 +165,13 @@ def test_ids_lie_around_the_time_they_were_made() -> None:
         bounds_of(found.received_at + queries.WRITTEN_WITHIN),
     )
     assert low[0] <= found.pk <= high[1]
+
+
+def test_the_count_of_a_version_leads_to_its_findings(analyst: Client, cast: Cast) -> None:
+    store(finding("a"), finding("b", detector={"name": DETECTOR, "version": "4 β"}))
+    version = DetectorVersion.objects.get(version="4 β")
+    address = f"/detectors/{version.detector_id}/versions/{version.pk}/"
+    link = re.search(r'href="(/findings/[^"]*)"[^>]*>1<', text_of(analyst.get(address)))
+    assert link is not None
+    assert [row.finding.uid for row in analyst.get(unescape(link[1])).context["rows"]] == ["b"]
+    assert "/findings/?detector" not in text_of(client_of(cast.admin).get(address))

@@ -19,8 +19,8 @@ FEWEST_MEMBERS = 3
 ONE_ORGANISATION = 0.6
 SAME_NETWORK = 0.3
 ONE_LINE = 0.4
-ACCUSED = 14.0  # powers of ten of evidence from which a pool is assessed as coordinated extraction
-LOOKED_INTO = 11.0
+ACCUSED = 13.0  # powers of ten of evidence from which a pool is accused
+LOOKED_INTO = 9.0
 LOWEST_FOCUS = 0.2
 FEWEST_SPREAD = 1.5
 POOL_MEMBERS = 8
@@ -28,7 +28,7 @@ POOL_SHARE = 0.6
 POOL_FOCUS = 0.35
 # Probability that a tested candidate is a pool, as a logistic function of its evidence: fitted by `bench_calibration`
 # on the candidates of the labelled corpora (docs/limits.md), candidates of mixed membership left out.
-INTERCEPT, SLOPE = -6.9, 0.85
+INTERCEPT, SLOPE = -3.86, 1.01
 
 
 def assess(e: Evidence) -> Assessment:

@@ -39,7 +39,7 @@ class Parameters:
     carrier_spread: float = 10.0
     carrier_behaviours: int = 8
     carrier_fillings: int = 5
-    carrier_relatedness: float = 0.35
+    carrier_relatedness: float = 0.45
     search: Search = field(default_factory=Search)
 
     def flat(self) -> dict[str, float | int | str]:

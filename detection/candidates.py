@@ -34,9 +34,8 @@ class Limits:
     lowest_lift: float = 3.0
     person_lift: float = 6.0
     person_fewest: int = 8
-    person_products: float = 0.06
+    person_products: float = 0.1
     regular: int = 3
-    carrier_behaviours: int = 18
     cap: float = 8.0
     least: float = 2.0
     client_cap: float = 4.0
@@ -87,8 +86,8 @@ class Candidate:
 
 
 def strata(population: Population, alive: Flags, limits: Limits) -> list[Stratum]:
-    """Give the strata of accounts still looked at; carriers of very many behaviours stand in none."""
-    usable = alive & (population.held <= limits.carrier_behaviours) & ~population.openly_tied
+    """Give the strata of accounts still looked at; gateways stand in none."""
+    usable = alive & ~population.gateways & ~population.openly_tied
     steady, lines = usable & ~population.persons, population.kind
     chosen = [(f"steady-{kind}", False, steady & (lines == kind)) for kind in (0, 1, 2, UNKNOWN_KIND)]
     chosen += [
@@ -124,22 +123,28 @@ def _of_stratum(
             holders[number] = inside
             yield Candidate(stratum.name, (number,), inside)
     for (one, two), both in sorted(_together(holders, limits.fewest).items()):
-        expected = len(holders[one]) * len(holders[two]) / total
-        if len(both) < limits.lowest_lift * expected:
+        if len(both) < limits.lowest_lift * len(holders[one]) * len(holders[two]) / total:
             continue
+        members = np.array(sorted(both), np.int64)
         combination = NONE
-        among_products = min(by_products[one], by_products[two]) >= limits.person_products
-        strong = len(both) >= max(limits.person_fewest, limits.person_lift * expected)
-        if stratum.persons and strong and among_products:
-            combination = _combination(
-                len(both), len(holders[one]), len(holders[two]), total, len(population.behaviours)
-            )
-        yield Candidate(stratum.name, (one, two), np.array(sorted(both), np.int64), combination)
+        if stratum.persons and min(by_products[one], by_products[two]) >= limits.person_products:
+            combination = _combination(population, stratum, holders[one], holders[two], members, limits)
+        yield Candidate(stratum.name, (one, two), members, combination)
 
 
-def _combination(both: int, one: int, two: int, total: int, behaviours: int) -> Surprise:
-    power = -tail(both, one, two / total) - math.log10(max(2, behaviours) ** 2 / 2)
-    return Surprise(max(0.0, power), both, one, one * two / total)
+def _combination(
+    population: Population, stratum: Stratum, one: Places, two: Places, members: Places, limits: Limits
+) -> Surprise:
+    """Ask whether people who talk fill both templates more often than chance allows; software in bursts is left out."""
+    talking = population.talking
+    first, second, both = (int(talking[places].sum()) for places in (one, two, members))
+    total = max(1, int(talking[stratum.places].sum()))
+    expected = first * second / total
+    if both < max(limits.person_fewest, limits.person_lift * expected):
+        return NONE
+    choices = math.log10(max(2, len(population.behaviours)) ** 2 / 2)
+    power = -tail(both, first, min(1.0, second / total)) - choices
+    return Surprise(max(0.0, power), both, first, expected)
 
 
 def _together(holders: Mapping[int, Places], fewest: int) -> dict[tuple[int, int], list[int]]:
@@ -160,7 +165,7 @@ def _regulars(population: Population, limits: Limits) -> list[float]:
 
     A frame that products send is a scaffold; one that only people type is a community's own, and ties nobody.
     """
-    usual = ~population.persons & (population.held <= limits.carrier_behaviours)
+    usual = ~population.persons & ~population.gateways
     return [
         int(np.sum(usual[b.holders] & (b.counts >= limits.regular))) / max(8, len(b.holders))
         for b in population.behaviours
@@ -171,21 +176,15 @@ def combination_of(
     population: Population, stratum: Stratum, numbers: Sequence[int], members: Places, limits: Limits
 ) -> Surprise:
     """Give the strongest combination of two behaviours among members used in sessions, as for a candidate."""
-    by_products = _regulars(population, limits)
-    own = np.zeros(population.size, bool)
+    by_products, own, best = _regulars(population, limits), np.zeros(population.size, bool), NONE
     own[members] = True
-    best, total = NONE, len(stratum.places)
     for one, two in combinations(numbers, 2):
+        if min(by_products[one], by_products[two]) < limits.person_products:
+            continue
         first, second = (population.behaviours[n].holders for n in (one, two))
         first, second = first[stratum.inside[first]], second[stratum.inside[second]]
         both = np.intersect1d(first, second, assume_unique=True)
-        mine = int(own[both].sum())
-        expected = len(first) * len(second) / max(1, total)
-        if mine < max(limits.person_fewest, limits.person_lift * expected):
-            continue
-        if min(by_products[one], by_products[two]) < limits.person_products:
-            continue
-        found = _combination(mine, len(first), len(second), total, len(population.behaviours))
+        found = _combination(population, stratum, first, second, both[own[both]], limits)
         best = max(best, found, key=lambda surprise: surprise.power)
     return best
 

@@ -83,6 +83,7 @@ def cluster_accounts(
     edges = sorted((e for e in edges if e.account_id in facts), key=lambda e: (e.account_id, e.type, e.value, e.count))
     population = Population(edges, facts)
     carriers = _carriers(population, parameters)
+    population.gateways[[population.place[account] for account in carriers]] = True
     pools = find_pools(population, parameters.search)
     build = Builder(edges, population, carriers, parameters.search.limits)
     taken = {population.facts[place].account_id for pool in pools for place in pool.members.tolist()}
@@ -103,9 +104,12 @@ def cluster_accounts(
 
 def _carriers(population: Population, parameters: Parameters) -> Mapping[str, int]:
     """Find single accounts that carry many behaviours evenly that hardly anybody else combines, as a gateway does."""
-    wide = np.flatnonzero(population.held >= parameters.carrier_behaviours)
+    many = np.zeros(population.size, np.int64)
+    for behaviour in population.everything:
+        many[behaviour.holders] += 1
+    wide = np.flatnonzero(many >= parameters.carrier_behaviours)
     held: dict[int, list[tuple[int, int]]] = {place: [] for place in wide.tolist()}
-    for number, behaviour in enumerate(population.behaviours):
+    for number, behaviour in enumerate(population.everything):
         for place, count in zip(behaviour.holders.tolist(), behaviour.counts.tolist(), strict=True):
             if place in held:
                 held[place].append((number, count))
@@ -121,9 +125,10 @@ def _carriers(population: Population, parameters: Parameters) -> Mapping[str, in
 
 def _relatedness(population: Population, numbers: Sequence[int]) -> float:
     """Give how far behaviours go together elsewhere: the mean share of the rarer one's holders that show both."""
-    rarest = sorted(numbers, key=lambda n: (len(population.behaviours[n].holders), population.behaviours[n].key))[:12]
+    everything = population.everything
+    rarest = sorted(numbers, key=lambda n: (len(everything[n].holders), everything[n].key))[:12]
     shares = []
-    for one, two in combinations((population.behaviours[n].holders for n in rarest), 2):
+    for one, two in combinations((everything[n].holders for n in rarest), 2):
         shares.append(len(np.intersect1d(one, two, assume_unique=True)) / min(len(one), len(two)))
     return sum(shares) / len(shares)
 

@@ -63,18 +63,28 @@ def _homes(dataset: Dataset, used: Any) -> dict[str, Mapping[str, Any]]:
     return homes
 
 
-def _sittings(dataset: Dataset, used: Any) -> dict[str, int]:
-    """Give in how many stretches of ten minutes each account was used, in two steps that need no sorting."""
-    stretches = (
-        used.mutate(stretch=used.ts.epoch_seconds() // SITTING_SECONDS).select("account_id", "stretch").distinct()
-    )
-    counted = stretches.group_by("account_id").aggregate(n=stretches.count())
-    table = dataset.arrow(counted)
-    return dict(zip(table["account_id"].to_pylist(), table["n"].to_pylist(), strict=True))
+def _sittings(dataset: Dataset, used: Any) -> dict[str, tuple[int, int]]:
+    """Give in how many stretches of ten minutes and in how many hours each account was used; nothing is sorted."""
+    stretch = used.ts.epoch_seconds() // SITTING_SECONDS
+    stretches = used.mutate(stretch=stretch).select("account_id", "stretch").distinct()
+    hours = (stretches.stretch // (3600 // SITTING_SECONDS)).nunique()
+    counted = stretches.group_by("account_id").aggregate(n=stretches.count(), hours=hours)
+    rows = dataset.arrow(counted).to_pylist()
+    return {row["account_id"]: (row["n"], row["hours"]) for row in rows}
+
+
+def _crowding(exchanges: int, sittings: tuple[int, int]) -> float:
+    """Give how much fewer stretches than an even use of the same hours would fill, as a share of the exchanges."""
+    stretches, hours = sittings
+    places = hours * 3600 / SITTING_SECONDS
+    return (places * (1 - (1 - 1 / places) ** exchanges) - stretches) / exchanges
 
 
 def _facts(
-    row: Mapping[str, Any], registered: Mapping[str, Any], home: Mapping[str, Any], sittings: Mapping[str, int]
+    row: Mapping[str, Any],
+    registered: Mapping[str, Any],
+    home: Mapping[str, Any],
+    sittings: Mapping[str, tuple[int, int]],
 ) -> AccountFacts:
     known = {name: registered.get(name) for name in FROM_TABLE}
     known["org_id"] = known["org_id"] or row["seen_org"]
@@ -98,6 +108,6 @@ def _facts(
         openings=row["openings"],
         end_users=row["end_users"],
         new_model_share=row["on_new"] / exchanges,
-        close_share=1 - sittings[row["account_id"]] / exchanges,
+        crowding=_crowding(exchanges, sittings[row["account_id"]]),
         **known,
     )

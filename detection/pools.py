@@ -56,7 +56,7 @@ class Pool:
 def find_pools(population: Population, search: Search) -> list[Pool]:
     """Give the pools in the order found; accounts that an open explanation covers stand in none."""
     limits, found = search.limits, list[Pool]()
-    alive: Flags = (population.held <= limits.carrier_behaviours) & ~population.openly_tied
+    alive: Flags = ~population.gateways & ~population.openly_tied
     parts = {stratum.name: stratum for stratum in strata(population, alive, limits)}
     waiting = [_tested(population, parts, c, limits) for c in candidates(population, list(parts.values()), limits)]
     waiting = [candidate for candidate in waiting if candidate.evidence >= search.worth]

@@ -16,12 +16,14 @@ import numpy as np
 from detection.records import AccountFacts, Edge
 from detection.surprise import Codes, Floats
 
-SESSIONS = 0.4  # from this share of exchanges close to another one, an account is used in sessions, as people do
+CROWDED = 0.2  # used in sessions, as people do: this much more crowded than an even use of the same hours
 RINGS = ("payment_fingerprint", "api_key", "programme")
 TRAITS = ("client", "network", "country", "domain")
 KINDS = {"isp": 0, "mobile": 0, "vpn": 1, "hosting": 2, "education": 3, "business": 3}
 UNKNOWN_KIND, OPEN = 4, 3
 MOST_OF_A_RING = 0.05
+WHOLLY_FRAMED = 0.9  # who fills templates with nearly every prompt is software in bursts, no person talking
+LEAST_SHARE = 0.02  # of an account's prompts, from which a behaviour is its own
 EDGE_DAYS = 2.0  # who is first or last seen this near the window's edge was there before or goes on after it
 OPENLY_TIED = 3  # accounts of one organisation from which they are looked at as one customer, not as strangers
 Places = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -39,14 +41,18 @@ class Behaviour:
 
 
 class Population:
-    """The facts of all accounts in a run as parallel arrays; a place is an account's index in all of them."""
+    """The facts of all accounts in a run as parallel arrays; a place is an account's index in all of them.
+
+    `behaviours` have the accounts that do each as a part of their use; `everything` has all that ever did. `gateways`
+    are set by clustering: accounts that carry other people's traffic stand in no pool.
+    """
 
     def __init__(self, edges: Iterable[Edge], facts: Mapping[str, AccountFacts]) -> None:
         ordered = sorted(facts.values(), key=_order)
         self.facts: Sequence[AccountFacts] = ordered
         self.place = {fact.account_id: n for n, fact in enumerate(ordered)}
         self.size = len(ordered)
-        self.persons: Flags = np.array([f.close_share >= SESSIONS for f in ordered], bool)
+        self.persons: Flags = np.array([f.crowding >= CROWDED for f in ordered], bool)
         self.kind = np.array([KINDS.get(f.home_kind or "", UNKNOWN_KIND) for f in ordered], np.int64)
         self.created, self.first, self.last = (
             _days(getattr(f, name) for f in ordered) for name in ("created_at", "first_seen", "last_seen")
@@ -85,14 +91,14 @@ class Population:
                 rings[edge.type, edge.value].add(place)
             elif edge.type in ("ip", "subnet"):
                 lines[edge.type, edge.value].add(place)
-        self.behaviours = [_behaviour(key, behaviours[key], labels[key]) for key in sorted(behaviours)]
+        self.everything = [_behaviour(key, behaviours[key], labels[key]) for key in sorted(behaviours)]
+        self.behaviours = [_firm(behaviour, self.prompts) for behaviour in self.everything]
         most = max(20.0, MOST_OF_A_RING * self.size)
         self.rings = {k: _places(v) for k, v in sorted(rings.items()) if 2 <= len(v) <= most}
         self.purses = {k: _places(v) for k, v in sorted(rings.items()) if len(v) >= 2}
         self.lines = {k: _places(v) for k, v in sorted(lines.items()) if len(v) >= 2}
-        self.held = np.zeros(self.size, np.int64)
-        for behaviour in self.behaviours:
-            self.held[behaviour.holders] += 1
+        self.gateways: Flags = np.zeros(self.size, bool)
+        self.talking: Flags = self.persons & (_framed(self.everything, self.prompts) < WHOLLY_FRAMED)
 
     def known(self, name: str) -> bool:
         """Tell whether any account has a value for a fact; a column that is absent leaves it unknown for all."""
@@ -131,6 +137,21 @@ def _coded(values: Sequence[object]) -> tuple[Codes, list[object]]:
 def _behaviour(key: str, holders: Mapping[int, int], label: str) -> Behaviour:
     places = sorted(holders)
     return Behaviour(key, np.array(places, np.int64), np.array([holders[p] for p in places], np.int64), label)
+
+
+def _firm(behaviour: Behaviour, prompts: Floats) -> Behaviour:
+    """Leave out who does it hardly ever: an account that sends thousands of prompts meets every template once."""
+    firm = behaviour.counts >= LEAST_SHARE * prompts[behaviour.holders]
+    return Behaviour(behaviour.key, behaviour.holders[firm], behaviour.counts[firm], behaviour.label)
+
+
+def _framed(behaviours: Sequence[Behaviour], prompts: Floats) -> Floats:
+    """Give the share of each account's prompts that fill templates, of the kind of template (head, tail …) most do."""
+    views: dict[str, Floats] = defaultdict(lambda: np.zeros(len(prompts)))
+    for behaviour in behaviours:
+        views[behaviour.key.split("-")[0]][behaviour.holders] += behaviour.counts
+    most: Floats = np.max([np.zeros(len(prompts)), *views.values()], axis=0)
+    return most / prompts
 
 
 def _places(places: Iterable[int]) -> Places:

@@ -169,8 +169,9 @@ class AccountFacts:
 
     `networks` counts distinct AS numbers, `addresses` distinct addresses, `prompts` and `fillings` exchanges with a
     prompt and distinct masked prompts; `home` is the AS number most used and its kind, `new_model_share` the share on
-    models released in the window. `close_share` is the share of exchanges with an earlier one of the account in the
-    same ten minutes: near 0 for software that runs through the day, high for people who sit down and ask.
+    models released in the window. `crowding` is the share of exchanges that stand in the same ten minutes as an earlier
+    one beyond what an even use of the same hours would show: near 0 for software, busy or not, 0.2 and more for people
+    who sit down and ask.
     """
 
     account_id: str
@@ -196,7 +197,7 @@ class AccountFacts:
     fillings: int = 0
     end_users: int = 0
     new_model_share: float = 0.0
-    close_share: float = 0.0
+    crowding: float = 0.0
     addresses: int = 0
 
 

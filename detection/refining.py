@@ -62,7 +62,7 @@ def refine(population: Population, seed: Places, alive: Flags, persons: bool, we
         being = _being(population, belief, alive, weights)
         prior = math.log(max(min(size, weights.growth * len(seed)), 5.0) / max(1, int(alive.sum())))
         new = 1 / (1 + np.exp(-np.clip(prior + doing + being, -30, 30)))
-        least = weights.least_of_persons if persons else weights.least
+        least = np.where(population.persons & persons, weights.least_of_persons, weights.least)
         fewest = weights.fewest_held_by_persons if persons else 1
         new[(held < fewest) | ~alive | (being < least)] = 0
         settled = float(np.abs(new - belief).sum()) < 0.5

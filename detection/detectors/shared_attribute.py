@@ -7,6 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+import ibis
+import pyarrow as pa
+
 from detection.detectors.base import (
     Detector,
     as_rows,
@@ -132,7 +135,7 @@ class SharedAttribute(Detector):
         shared = {key: holders for key, holders in seen.items() if len(holders) >= self._fewest(key[0])}
         hubs = self._hubs(dataset, shared, len(accounts))
         kept = _without_echoes({key: holders for key, holders in shared.items() if key not in hubs})
-        at = self._address_kinds(dataset, window)
+        at = self._address_kinds(dataset, window, kept)
         findings = [draft for key in sorted(kept) for draft in self._finding(window, key, kept[key], accounts, at)]
         counts |= {"values": len(seen), "candidates": len(shared)}
         return self.outcome(findings, counts, hubs.values(), "No rare value is shared by two accounts.")
@@ -141,24 +144,24 @@ class SharedAttribute(Detector):
         seen: dict[tuple[str, str], dict[str, AttributeSeen]] = defaultdict(dict)
         for account_id, attribute in self._from_exchanges(dataset, window):
             _merge(seen, account_id, attribute)
-            if attribute.type == "ip" and (subnet := subnet_of(attribute.value)):
-                _merge(seen, account_id, _as(attribute, "subnet", subnet))
         for account_id, attribute in self._from_accounts(dataset, accounts):
             _merge(seen, account_id, attribute)
         return seen
 
     def _from_exchanges(self, dataset: Dataset, window: Window) -> Iterator[tuple[str, AttributeSeen]]:
+        """Give what enough accounts show; what fewer do never leaves the engine: most addresses are shown by one."""
         rows = dataset.within(window)
-        for column, kind in FROM_EXCHANGES.items():
-            if column not in dataset.columns:
-                continue
-            some = rows.filter(rows[column].notnull())
-            grouped = some.group_by(["account_id", column]).aggregate(
+        columns = [(rows[column], kind) for column, kind in FROM_EXCHANGES.items() if column in dataset.columns]
+        if "ip" in dataset.columns:
+            columns.append((subnet_in(rows.ip), "subnet"))
+        for column, kind in columns:
+            some = rows.select("account_id", "ts", value=column.cast("string")).filter(lambda t: t.value.notnull())
+            grouped = some.group_by(["account_id", "value"]).aggregate(
                 count=some.count(), first=some.ts.min(), last=some.ts.max()
             )
-            values = grouped.rename(value=column).mutate(value=lambda t: t.value.cast("string"))
-            holders = values.group_by("value").aggregate(holders=values.count()).filter(lambda t: t.holders >= 2)
-            shared = values if column == "ip" else values.semi_join(holders, "value")
+            fewest = self._fewest(kind) if kind in NETWORK else 1 if kind in FROM_ACCOUNTS.values() else 2
+            holders = grouped.group_by("value").aggregate(holders=grouped.count())
+            shared = grouped.semi_join(holders.filter(holders.holders >= fewest), "value") if fewest > 1 else grouped
             for row in as_rows(dataset.arrow(shared)):
                 yield row["account_id"], AttributeSeen(kind, row["value"], row["count"], row["first"], row["last"])
 
@@ -178,16 +181,21 @@ class SharedAttribute(Detector):
                         AttributeSeen(FROM_ACCOUNTS[column], value, 1, account.first_seen, account.last_seen),
                     )
 
-    def _address_kinds(self, dataset: Dataset, window: Window) -> Mapping[str, str]:
-        """Give the kind of network of each address and subnet: on consumer networks strangers share them by nature."""
+    def _address_kinds(self, dataset: Dataset, window: Window, shared: Seen) -> Mapping[str, str]:
+        """Give the kind of network of shared addresses and subnets: strangers share a consumer network by nature."""
         named = {str(row["asn"]): row["kind"] for row in as_rows(dataset.arrow(dataset.networks.select("asn", "kind")))}
         if not {"ip", "asn"} <= dataset.columns:
             return named
-        rows = dataset.within(window).select("ip", "asn").distinct()
-        pairs = rows.inner_join(dataset.networks, "asn").group_by("ip").aggregate(kind=lambda t: t.kind.min())
-        kinds = {row["ip"]: row["kind"] for row in as_rows(dataset.arrow(pairs))}
-        subnets = {subnet: kind for ip, kind in sorted(kinds.items()) if (subnet := subnet_of(ip))}
-        return named | kinds | subnets
+        rows = dataset.within(window)
+        for kind, column in (("ip", rows.ip), ("subnet", subnet_in(rows.ip))):
+            values = sorted(value for of, value in shared if of == kind)
+            if not values:
+                continue
+            wanted = ibis.memtable(pa.table({"value": values}))
+            pairs = rows.select("asn", value=column).semi_join(wanted, "value").distinct()
+            kinds = pairs.inner_join(dataset.networks, "asn").group_by("value").aggregate(kind=lambda t: t.kind.min())
+            named |= {row["value"]: row["kind"] for row in as_rows(dataset.arrow(kinds))}
+        return named
 
     def _fewest(self, kind: str) -> Number:
         """Two accounts behind one address are a household: networks need three to be worth a finding."""
@@ -248,8 +256,22 @@ def subnet_of(ip: str) -> str | None:
     return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False))
 
 
-def _as(attribute: AttributeSeen, kind: str, value: str) -> AttributeSeen:
-    return AttributeSeen(kind, value, attribute.count, attribute.first_seen, attribute.last_seen)
+def subnet_in(ip: Any) -> Any:
+    """Give the subnet of a column of addresses in text, as `subnet_of` does; null for text that is no address.
+
+    Of an IPv6 address the first three groups are read as they are written: without leading zeros, as every log does.
+    """
+    low = ip.lower()
+    four = low.re_extract(r"^(\d+\.\d+\.\d+)\.\d+$", 1)
+    two = low.re_extract(r"^([0-9a-f]+:[0-9a-f]+):(?::|0+:)", 1)
+    three = low.re_extract(r"^([0-9a-f]+:[0-9a-f]+:[0-9a-f]+):", 1)
+    one = low.re_extract(r"^([0-9a-f]+)::", 1)
+    return ibis.cases(
+        (four.length() > 0, four.concat(".0/24")),
+        (two.length() > 0, two.concat("::/48")),
+        (three.length() > 0, three.concat("::/48")),
+        (one.length() > 0, one.concat("::/48")),
+    )
 
 
 def _merge(seen: dict[tuple[str, str], dict[str, AttributeSeen]], account_id: str, new: AttributeSeen) -> None:

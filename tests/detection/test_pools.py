@@ -70,7 +70,7 @@ def people(facts: Facts, templates: int) -> list[Edge]:
     r = Random(4)
     edges = []
     names = [f"acct_{n:04d}" for n in range(150, 300)]
-    changed(facts, names, close_share=0.8)
+    changed(facts, names, crowding=0.5)
     for name in r.sample(names, 20):
         edges += [edge(name, "template", f"head-{n}", 2) for n in range(templates)]
     for n in range(templates):

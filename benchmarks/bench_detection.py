@@ -1,8 +1,8 @@
 """D1 to D4: how well pools are found and innocent customers left alone, on every labelled corpus that is there.
 
 Prediction before pools were searched for by what their members do and tested by what they share: recall 0.72 and 0.62
-at precision 1.00 (coincidences of one template with one tie); expected 0.90. Seen: 0.96 and 0.94 at precision 0.995 and
-1.00, nobody accused in the benign corpus, 2 s of clustering for 5,000 accounts.
+at precision 1.00 (coincidences of one template with one tie); expected 0.90. Seen: 0.96 and 0.94 at precision 1.00,
+nobody accused in the benign corpus, 2 s of clustering for 5,000 accounts.
 RETORT_BENCH_DAILY=1 also measures D4, the days from a campaign's first exchange to its lead, by a run at the end of
 each day over all days before it.
 """

@@ -71,7 +71,7 @@ def label_of(e: Evidence) -> Label:
 def _extraction(e: Evidence) -> bool:
     """Ask for strangers on paper who do the same and share what strangers do not, where no open explanation would do.
 
-    Where the source does not say who accounts belong to or where they come from, nobody is accused.
+    Where the source does not say who accounts belong to or what kind of network they come from, nobody is accused.
     """
     strangers = max(e.organisations, e.payers) >= 0.6 * e.size or not e.population.known("org_id")
     known = e.identity_known and e.lines_known
@@ -160,7 +160,7 @@ def _against(e: Evidence) -> Iterator[Reason]:
         text = "The source does not say whose accounts they are: strangers cannot be told from one customer."
         yield Reason(text, 5.0, "identity_known", 0)
     if e.suspected and not e.lines_known:
-        text = "The source does not say where they come from: a class or an office behind one line cannot be ruled out."
+        text = "The source does not say from what kind of network they come: a class or an office cannot be ruled out."
         yield Reason(text, 5.0, "lines_known", 0)
     if not e.common and e.size > 1:
         yield Reason("The accounts have no rare template in common.", 2.0, "common_templates", 0)

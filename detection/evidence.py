@@ -66,8 +66,8 @@ class Evidence:
 
     @cached_property
     def lines_known(self) -> bool:
-        """Tell whether the source says where accounts come from: without, a class or an office cannot be ruled out."""
-        return self.population.known("home_kind") or bool(self.population.lines) or self.population.known("addresses")
+        """Tell whether the source says from what kind of network: without, a class or an office cannot be ruled out."""
+        return self.population.known("home_kind")
 
     @cached_property
     def common(self) -> list[tuple[int, int]]:

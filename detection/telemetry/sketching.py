@@ -158,10 +158,14 @@ def _head(out: list[str], words: list[str], breaks: list[int]) -> list[str]:
 
 def _tail(out: list[str], words: list[str], breaks: list[int]) -> list[str]:
     """Give `sketch.tail` from the places of the breaks."""
-    if not breaks:
-        return words[-sketch.FRAME_WORDS :]
-    if len(breaks) > MANY_BREAKS or "\n" in out:
+    if len(breaks) > MANY_BREAKS:
         return sketch.tail(out)
+    last = len(out) - 1
+    for place in reversed(breaks):
+        if out[place] == "\n":
+            if place == last or last - place > sketch.HEAD_LONGEST:
+                break
+            return ["\n", *(word for word in out[place + 1 :] if word != ":")]
     return words[-sketch.FRAME_WORDS :]
 
 

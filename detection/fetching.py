@@ -2,12 +2,15 @@
 
 import glob
 import os
+import re
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 from django.conf import settings as product
 
@@ -20,6 +23,7 @@ from spine.outgoing import NoAnswer, Outgoing
 
 MOST_FILES = 100_000
 _PATTERN = frozenset("*?[")
+_UNSAFE = re.compile(r"[^\w.+-]", re.ASCII)
 
 
 def named(uri: str) -> list[str]:
@@ -51,6 +55,28 @@ def permitted(uri: str) -> str:
     except NotAllowed as refused:
         raise Refused(str(refused), field="path") from None
     return uri
+
+
+def take_in(name: str, chunks: Iterable[bytes]) -> Path:
+    """Keep an uploaded file until it was read (`discard`), under its own name in a folder of its own."""
+    folder = _uploads() / uuid4().hex
+    folder.mkdir(mode=0o700, parents=True)
+    path = folder / (_UNSAFE.sub("_", name)[-120:].lstrip(".") or "upload")
+    with path.open("wb") as to:
+        for chunk in chunks:
+            to.write(chunk)
+    return path
+
+
+def discard(uri: str) -> None:
+    """Remove an uploaded file that was read, or could not be; what lies elsewhere is not ours."""
+    path = Path(uri)
+    if path.is_relative_to(_uploads()):
+        shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _uploads() -> Path:
+    return Path(product.FILE_UPLOAD_TEMP_DIR).resolve() / "telemetry"
 
 
 def name_of(uri: str) -> str:

@@ -1,5 +1,6 @@
 """Telemetry sources: reading a file into a source's dataset, once, with its bad lines counted and kept."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +21,10 @@ from spine import jobs, log
 from spine.errors import Refused
 from spine.models import Job
 
+KIND = "telemetry.add"
 KEPT_BAD_LINES = 1000
+MOST_AT_ONCE = 1000
+LONGEST_KEY = 200
 
 
 @dataclass
@@ -68,7 +72,35 @@ def request_telemetry(*, actor: str, source: TelemetrySource, kind: str, path: P
             raise Refused(f"{fetching.name_of(place)}: no such file.", field="path")
         place = str(Path(place).resolve())
     args = {"source": str(source.id), "kind": kind, "path": place, "format": adapter}
-    return jobs.enqueue("telemetry.add", actor=actor, key=f"{source.id}:{kind}:{place}", args=args)
+    told = place if len(place) <= LONGEST_KEY else hashlib.sha256(place.encode()).hexdigest()
+    return jobs.enqueue(KIND, actor=actor, key=f"{source.id}:{kind}:{told}", args=args)
+
+
+@transaction.atomic
+def request_all(*, actor: str, source: TelemetrySource, uri: str, kind: str, adapter: str = "") -> list[Job]:
+    """Ask for every file a person in the page or over the API names: a path, folder, pattern or s3:// address.
+
+    Side effects: a job for each. Raises Refused for what is not on the list of destinations, and for too many.
+    """
+    names = fetching.named(fetching.permitted(uri))
+    if len(names) > MOST_AT_ONCE:
+        raise Refused(f"{len(names):,} files: at most {MOST_AT_ONCE:,} are asked for at once.", field="path")
+    for name in names:
+        if not name.startswith("s3://"):
+            fetching.permitted(str(Path(name).resolve()))  # a link may lead out of the folder
+    return [request_telemetry(actor=actor, source=source, kind=kind, path=name, adapter=adapter) for name in names]
+
+
+def stop(*, actor: str, source: TelemetrySource, job: UUID) -> None:
+    """End the reading of a file that waits or runs; nothing of it is kept.
+
+    Side effects: the job has failed, with who stopped it; one log entry. Raises Refused when it has ended.
+    """
+    found = Job.objects.filter(pk=job, kind=KIND, args__source=str(source.pk)).first()
+    with transaction.atomic():
+        if found is None or not jobs.stop(found, why=f"stopped by {actor}; nothing of it was kept"):
+            raise Refused("This work has ended already.", field="job")
+        log.record(actor=actor, action="job.stopped", about=found, data={"kind": KIND, "job": str(found.pk)})
 
 
 def add_file(

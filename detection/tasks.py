@@ -6,23 +6,30 @@ from celery import shared_task
 
 from detection import detector_health, feed_health, fetching, grouping, pulling, runs, sources
 from detection.models import TelemetrySource
+from spine.errors import Refused
 from spine.jobs import Running
 
 
 def add_telemetry(job: Running) -> dict[str, Any]:
     """Job `telemetry.add`: read one file into a source."""
     source = TelemetrySource.objects.get(id=job.args["source"])
-    with fetching.fetched(job.args["path"]) as path:
-        record, new = sources.add_file(
-            actor=job.actor,
-            source=source,
-            kind=job.args["kind"],
-            path=path,
-            name=fetching.name_of(job.args["path"]),
-            adapter=job.args.get("format", ""),
-            on_progress=job.progress,
-            confirm=job.confirm,
-        )
+    place = job.args["path"]
+    try:
+        with fetching.fetched(place) as path:
+            record, new = sources.add_file(
+                actor=job.actor,
+                source=source,
+                kind=job.args["kind"],
+                path=path,
+                name=fetching.name_of(place),
+                adapter=job.args.get("format", ""),
+                on_progress=job.progress,
+                confirm=job.confirm,
+            )
+    except Refused:
+        fetching.discard(place)
+        raise
+    fetching.discard(place)
     counts = {name: getattr(record, name) for name in ("rows", "bad", "repeated", "truncated")}
     return {"file": str(record.id), "new": new, **counts}
 

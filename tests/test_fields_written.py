@@ -190,6 +190,7 @@ WRITES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "POST sanctioned-testers/<test_id>/end/": ("case_lead", {"reason": "r"}),
     "POST telemetry/<source_id>/retention/": ("administrator", {"data_class": "flagged", "days": 400}),
+    "POST telemetry/": ("administrator", {"name": "another-log"}),
     "PATCH feeds/<feed_id>/": ("administrator", {"revision": 1, "schedule_minutes": 30}),
     "PATCH notices/settings/": ("reader", {"ways": {"moved": "off"}, "digest_hour": 5}),
     "PATCH webhooks/<webhook_id>/": ("administrator", {"revision": 1, "types": ["case.opened"]}),

@@ -17,7 +17,7 @@ from cases.actions import dossiers
 from cases.actions.destruction import set_policy
 from cases.actions.redactions import propose_redaction
 from cases.redaction import Mark
-from detection.models import TelemetrySource
+from detection.models import TelemetryFile, TelemetrySource
 from people.actions import create_token
 from people.models import ApiToken, DetectorKey, MailAddress
 from spine import jobs
@@ -283,6 +283,14 @@ LADDER = {
     # sources: what they keep is stated by administrators
     "GET sources/": "302 200 200 200 200 200",
     "POST sources/": "302 405 405 405 405 405",
+    "GET sources/add/": "302 302 302 302 302 302",  # to the list
+    "POST sources/add/": "302 422 403 403 403 403",
+    "GET sources/<pk>/": "302 200 200 200 200 200",
+    "POST sources/<pk>/": "302 405 405 405 405 405",
+    "GET sources/<pk>/stop/": "302 302 302 302 302 302",  # to the source
+    "POST sources/<pk>/stop/": "302 422 403 403 403 403",
+    "GET sources/<pk>/files/<file>/": "302 200 200 200 200 200",
+    "POST sources/<pk>/files/<file>/": "302 405 405 405 405 405",
     "GET sources/<pk>/retention/": "302 302 302 302 302 302",  # to the list
     "POST sources/<pk>/retention/": "302 422 403 403 403 403",
     "GET cases/<ref>/sets/new/": "302 404 200 200 200 200",
@@ -549,6 +557,16 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
         "excluded": make_excluded().pk,
         "feed": feed.pk,
         "source": TelemetrySource.objects.get(name="api-logs").pk,
+        "<file>": TelemetryFile.objects.create(
+            source=TelemetrySource.objects.get(name="api-logs"),
+            kind="accounts",
+            name="a",
+            sha256="a",
+            size=1,
+            rows=1,
+            bad=0,
+            repeated=0,
+        ).pk,
         "<ref>": case.ref,
         "person": spare.pk,
         "key": key.pk,

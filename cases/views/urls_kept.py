@@ -6,6 +6,10 @@ from cases.views import destruction, disclosures, holds, registers, sources
 
 urlpatterns: list[URLPattern] = [
     path("sources/", sources.source_list, name="sources"),
+    path("sources/add/", sources.add_to_source, name="add_to_source"),
+    path("sources/<uuid:pk>/", sources.source, name="source"),
+    path("sources/<uuid:pk>/stop/", sources.stop_reading, name="stop_reading"),
+    path("sources/<uuid:pk>/files/<uuid:file>/", sources.source_file, name="source_file"),
     path("sources/<uuid:pk>/retention/", sources.set_source_retention, name="set_source_retention"),
     path("registers/", registers.registers, name="registers"),
     path("registers/bases/", registers.save_basis, name="save_basis"),

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import generics, serializers
@@ -12,8 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import retention
-from detection.models import BadLine, DataClass, SourceRetention, TelemetryFile, TelemetrySource
+from detection import contents, retention, sources
+from detection.models import BadLine, DataClass, FileKind, SourceRetention, TelemetryFile, TelemetrySource
+from detection.telemetry.adapters import ADAPTERS
 from people.authentication import needs
 from spine import principal
 from spine.answers import answers, checked
@@ -95,6 +97,66 @@ class StateRetentionSerializer(serializers.Serializer[Any]):
     )
 
 
+class NewSourceSerializer(serializers.Serializer[Any]):
+    """A source to make; account ids share one namespace unless another is named."""
+
+    name = serializers.CharField(max_length=60, trim_whitespace=False)
+    namespace = serializers.CharField(required=False, default="default", max_length=60, trim_whitespace=False)
+
+
+class AddFileSerializer(serializers.Serializer[Any]):
+    """Files to read: a path, folder or pattern in a folder that is on the list of destinations, or s3://."""
+
+    path = serializers.CharField(max_length=1000, trim_whitespace=False)
+    kind = serializers.ChoiceField(FileKind.choices, required=False, default=FileKind.EXCHANGES.value)
+    format = serializers.ChoiceField(sorted(ADAPTERS), required=False, allow_blank=True, default="")
+
+
+class AskedForSerializer(serializers.Serializer[Any]):
+    """The jobs that read, one for each file, and where the progress of each stands."""
+
+    job_id = serializers.UUIDField()
+    status_url = serializers.URLField()
+
+
+class StopSerializer(serializers.Serializer[Any]):
+    """The job to end."""
+
+    job = serializers.UUIDField()
+
+
+class DaySerializer(serializers.Serializer[Any]):
+    """A UTC day and the exchanges of it that are stored."""
+
+    day = serializers.DateField()
+    rows = serializers.IntegerField()
+
+
+class UnansweredSerializer(serializers.Serializer[Any]):
+    """A detector that cannot answer on this source, and why."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class ContentsSerializer(serializers.Serializer[Any]):
+    """What a source holds, and what the columns it lacks leave open."""
+
+    files = serializers.IntegerField(source="totals.files", help_text="of exchanges")
+    rows = serializers.IntegerField(source="totals.rows")
+    bad = serializers.IntegerField(source="totals.bad")
+    repeated = serializers.IntegerField(source="totals.repeated")
+    cut = serializers.IntegerField(source="totals.cut", help_text="files that ended early or were damaged")
+    days = DaySerializer(many=True)
+    columns_present = serializers.ListField(source="present", child=serializers.CharField())
+    columns_absent = serializers.ListField(source="absent", child=serializers.CharField())
+    account_columns = serializers.ListField(child=serializers.CharField())
+    unanswered = UnansweredSerializer(many=True)
+    expires = serializers.CharField(help_text="when the source's own request logs go, in words")
+    next_loss = serializers.DateTimeField(allow_null=True)
+
+
 class ByLine(CursorPages):
     """In the order of the file."""
 
@@ -104,13 +166,25 @@ class ByLine(CursorPages):
 class Sources(generics.ListAPIView[TelemetrySource]):
     """The list."""
 
-    permission_classes = [needs("detectors.read")]
+    permission_classes = [needs("detectors.read", "detectors.write")]
     serializer_class = SourceSerializer
     queryset = TelemetrySource.objects.all()
 
     @extend_schema(summary="List telemetry sources", tags=TAGS, responses=answers(200, SourceSerializer(many=True)))
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return self.list(request, *args, **kwargs)
+
+    @extend_schema(
+        summary="Make a telemetry source",
+        description="The one of this name is given when it is there.",
+        tags=TAGS,
+        request=NewSourceSerializer,
+        responses=answers(201, SourceSerializer, 400),
+    )
+    def post(self, request: Request) -> Response:
+        given = checked(NewSourceSerializer, request.data)
+        source = sources.source_named(given["name"], given["namespace"])
+        return Response(SourceSerializer(source).data, status=201)
 
 
 class OneSource(APIView):
@@ -121,6 +195,42 @@ class OneSource(APIView):
     @extend_schema(summary="Read a telemetry source", tags=TAGS, responses=answers(200, SourceSerializer, 404))
     def get(self, request: Request, source_id: UUID) -> Response:
         return Response(SourceSerializer(get_object_or_404(TelemetrySource, pk=source_id)).data)
+
+
+class Contents(APIView):
+    """What one source holds."""
+
+    permission_classes = [needs("detectors.read")]
+
+    @extend_schema(
+        summary="Read what a source holds",
+        description="Rows by day, columns there and absent, the detectors these leave without an answer, and when the "
+        "source's own logs expire.",
+        tags=TAGS,
+        responses=answers(200, ContentsSerializer, 404),
+    )
+    def get(self, request: Request, source_id: UUID) -> Response:
+        source = get_object_or_404(TelemetrySource, pk=source_id)
+        return Response(ContentsSerializer(contents.contents(source)).data)
+
+
+class StopReading(APIView):
+    """End the reading of a file."""
+
+    permission_classes = [needs("detectors.read", "detectors.write")]
+
+    @extend_schema(
+        summary="Stop the reading of a file",
+        description="Nothing of it is kept.",
+        tags=TAGS,
+        request=StopSerializer,
+        responses=answers(204, None, 400, 404),
+    )
+    def post(self, request: Request, source_id: UUID) -> Response:
+        source = get_object_or_404(TelemetrySource, pk=source_id)
+        given = checked(StopSerializer, request.data)
+        sources.stop(actor=principal.current(), source=source, **given)
+        return Response(status=204)
 
 
 class Retention(APIView):
@@ -158,7 +268,7 @@ class Retention(APIView):
 class SourceFiles(generics.ListAPIView[TelemetryFile]):
     """The files of a source."""
 
-    permission_classes = [needs("detectors.read")]
+    permission_classes = [needs("detectors.read", "detectors.write")]
     serializer_class = FileSerializer
     queryset = TelemetryFile.objects.none()
 
@@ -172,6 +282,31 @@ class SourceFiles(generics.ListAPIView[TelemetryFile]):
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return self.list(request, *args, **kwargs)
+
+    @extend_schema(
+        summary="Ask for files to be read into a source",
+        tags=TAGS,
+        request=AddFileSerializer,
+        responses=answers(202, AskedForSerializer(many=True), 400, 404),
+        examples=[
+            OpenApiExample("a folder", value={"path": "/mnt/logs/2026-05", "format": "bedrock"}, request_only=True),
+        ],
+    )
+    def post(self, request: Request, source_id: UUID) -> Response:
+        source = get_object_or_404(TelemetrySource, pk=source_id)
+        given = checked(AddFileSerializer, request.data)
+        asked = sources.request_all(
+            actor=principal.current(),
+            source=source,
+            uri=given["path"],
+            kind=given["kind"],
+            adapter=given["format"],
+        )
+        rows = [
+            {"job_id": job.id, "status_url": request.build_absolute_uri(reverse("cases-api:job", args=[job.pk]))}
+            for job in asked
+        ]
+        return Response(AskedForSerializer(rows, many=True).data, status=202)
 
 
 class FileBadLines(generics.ListAPIView[BadLine]):

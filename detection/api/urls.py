@@ -46,6 +46,8 @@ urlpatterns = [
     path("feeds/<uuid:feed_id>/pulls/", feeds.FeedPulls.as_view(), name="feed-pulls"),
     path("telemetry/", telemetry.Sources.as_view(), name="sources"),
     path("telemetry/<uuid:source_id>/", telemetry.OneSource.as_view(), name="source"),
+    path("telemetry/<uuid:source_id>/contents/", telemetry.Contents.as_view(), name="source-contents"),
+    path("telemetry/<uuid:source_id>/stop/", telemetry.StopReading.as_view(), name="source-stop"),
     path("telemetry/<uuid:source_id>/retention/", telemetry.Retention.as_view(), name="source-retention"),
     path("telemetry/<uuid:source_id>/files/", telemetry.SourceFiles.as_view(), name="source-files"),
     path(

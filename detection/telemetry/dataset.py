@@ -111,11 +111,12 @@ def _filled(parts: tuple[Path, ...], columns: Mapping[str, pa.DataType]) -> set[
         if len(found) == len(columns):
             break
         with pq.ParquetFile(part) as file:
-            found |= _filled_in(file.metadata, columns)
+            found |= filled_in(file.metadata, columns)
     return found
 
 
-def _filled_in(metadata: Any, columns: Mapping[str, pa.DataType]) -> set[str]:
+def filled_in(metadata: Any, columns: Mapping[str, pa.DataType]) -> set[str]:
+    """Name the columns of a part that hold a value, from its footer."""
     found: set[str] = set()
     for group in range(metadata.num_row_groups):
         for place in range(metadata.num_columns):

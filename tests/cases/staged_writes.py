@@ -279,6 +279,17 @@ def found_as_ocsf(story: Story) -> Body:
 SET = "cases/<ref>/exchange-sets/<exhibit>/"
 
 
+def file_of_the_drop(story: Story) -> Body:
+    return {"path": str(story.folder / "drop" / "a.ndjson"), "format": "ndjson"}
+
+
+def reading(story: Story) -> Body:
+    """A file that waits to be read."""
+    args = {"source": story.named["source_id"], "kind": "exchanges", "path": "/nowhere", "format": ""}
+    job = jobs.enqueue("telemetry.add", actor=story.cast.admin.principal, key="reading", args=args)
+    return {"job": str(job.pk)}
+
+
 def feed_of_the_drop(story: Story) -> Body:
     """Another feed of the folder that the stage allows."""
     return {"name": "Another drop", **tried_feed(story)}
@@ -322,6 +333,8 @@ STAGED: dict[str, tuple[str, Prepare]] = {
     "DELETE attributes/excluded/<excluded_id>/": ("analyst", nothing),
     "DELETE detectors/<detector_id>/canaries/<canary_id>/": ("administrator", nothing),
     "POST feeds/": ("administrator", feed_of_the_drop),
+    "POST telemetry/<source_id>/files/": ("administrator", file_of_the_drop),
+    "POST telemetry/<source_id>/stop/": ("administrator", reading),
     "POST feeds/try/": ("administrator", tried_feed),
     "POST feeds/<feed_id>/pull/": ("administrator", nothing),
     "POST feeds/<feed_id>/backfill/": ("administrator", past),

@@ -17,7 +17,7 @@ from itertools import combinations
 
 import numpy as np
 
-from detection.population import OPEN, TRAITS, UNKNOWN_KIND, Flags, Places, Population
+from detection.population import CLOUD, CONSUMER, OPEN, PROXY, TRAITS, UNKNOWN_KIND, Flags, Places, Population
 from detection.surprise import NONE, Floats, Surprise, higher, in_few_values, in_one_span, tail
 
 REGISTRATION_DAYS = (1.0, 3.0, 7.0, 21.0, 45.0)
@@ -29,11 +29,13 @@ class Limits:
     """What is looked at and how far one answer counts. In powers of ten; docs/limits.md says whence."""
 
     fewest: int = 5
+    nearly_all: float = 0.8
     fewest_in_stratum: int = 30
     most_of_stratum: float = 0.5
     lowest_lift: float = 3.0
     person_lift: float = 6.0
     person_fewest: int = 8
+    person_share: float = 0.2
     person_products: float = 0.1
     regular: int = 3
     cap: float = 8.0
@@ -89,7 +91,7 @@ def strata(population: Population, alive: Flags, limits: Limits) -> list[Stratum
     """Give the strata of accounts still looked at; gateways stand in none."""
     usable = alive & ~population.gateways & ~population.openly_tied
     steady, lines = usable & ~population.persons, population.kind
-    chosen = [(f"steady-{kind}", False, steady & (lines == kind)) for kind in (0, 1, 2, UNKNOWN_KIND)]
+    chosen = [(f"steady-{kind}", False, steady & (lines == kind)) for kind in (CONSUMER, PROXY, CLOUD, UNKNOWN_KIND)]
     chosen += [
         ("steady", False, steady & (lines != OPEN)),
         ("persons", True, usable & population.persons & (lines != OPEN)),
@@ -128,19 +130,25 @@ def _of_stratum(
         members = np.array(sorted(both), np.int64)
         combination = NONE
         if stratum.persons and min(by_products[one], by_products[two]) >= limits.person_products:
-            combination = _combination(population, stratum, holders[one], holders[two], members, limits)
+            combination = _combination(population, stratum, (one, two), members, limits)
         yield Candidate(stratum.name, (one, two), members, combination)
 
 
 def _combination(
-    population: Population, stratum: Stratum, one: Places, two: Places, members: Places, limits: Limits
+    population: Population, stratum: Stratum, pair: tuple[int, int], members: Places, limits: Limits
 ) -> Surprise:
-    """Ask whether people who talk fill both templates more often than chance allows; software in bursts is left out."""
-    talking = population.talking
+    """Ask whether people who talk fill both templates more often than chance allows; software in bursts is left out.
+
+    They have to be a good part of all who fill each: the few of a product's users that look like people are its users.
+    """
+    talking = population.talking & stratum.inside
+    one, two = (population.behaviours[number].holders for number in pair)
     first, second, both = (int(talking[places].sum()) for places in (one, two, members))
     total = max(1, int(talking[stratum.places].sum()))
     expected = first * second / total
     if both < max(limits.person_fewest, limits.person_lift * expected):
+        return NONE
+    if first < limits.person_share * len(one) or second < limits.person_share * len(two):
         return NONE
     choices = math.log10(max(2, len(population.behaviours)) ** 2 / 2)
     power = -tail(both, first, min(1.0, second / total)) - choices
@@ -182,9 +190,8 @@ def combination_of(
         if min(by_products[one], by_products[two]) < limits.person_products:
             continue
         first, second = (population.behaviours[n].holders for n in (one, two))
-        first, second = first[stratum.inside[first]], second[stratum.inside[second]]
         both = np.intersect1d(first, second, assume_unique=True)
-        found = _combination(population, stratum, first, second, both[own[both]], limits)
+        found = _combination(population, stratum, (one, two), both[own[both]], limits)
         best = max(best, found, key=lambda surprise: surprise.power)
     return best
 
@@ -244,7 +251,7 @@ def explained(population: Population, members: Places, limits: Limits) -> bool:
 
 def behind_one_line(population: Population, members: Places) -> float:
     """Give the share of accounts that have shown one and the same address or subnet; 0 where most use proxies."""
-    if float((population.kind[members] == 1).mean()) >= 0.5:
+    if float((population.kind[members] == PROXY).mean()) >= 0.5:
         return 0.0
     own = np.zeros(population.size, bool)
     own[members] = True

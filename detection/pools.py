@@ -6,8 +6,9 @@ against which another looks ordinary.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from detection.candidates import (
     strata,
     test,
 )
-from detection.population import OPEN, Flags, Places, Population
+from detection.population import CLOUD, CONSUMER, OPEN, Flags, Places, Population
 from detection.refining import Membership, Weights, refine
 from detection.surprise import Floats, Surprise
 
@@ -32,6 +33,8 @@ class Search:
     """How far the search goes. Evidence is in powers of ten; below `worth` a candidate is not looked into."""
 
     worth: float = 7.5
+    usual_candidates: int = 1_000
+    choices: float = 0.0  # set by the search: powers of ten that more candidates than usual take off the evidence
     kept_apart: float = 0.9
     fewest_apart: int = 8
     evidence_apart: float = 25.0
@@ -59,6 +62,7 @@ def find_pools(population: Population, search: Search) -> list[Pool]:
     alive: Flags = ~population.gateways & ~population.openly_tied
     parts = {stratum.name: stratum for stratum in strata(population, alive, limits)}
     waiting = [_tested(population, parts, c, limits) for c in candidates(population, list(parts.values()), limits)]
+    search = replace(search, choices=math.log10(max(1.0, len(waiting) / search.usual_candidates)))
     waiting = [candidate for candidate in waiting if candidate.evidence >= search.worth]
     for _ in range(search.most_tries):
         if not waiting or len(found) >= search.most_pools:
@@ -115,6 +119,21 @@ def _refined(population: Population, candidate: Candidate, alive: Flags, search:
     return [whole] if whole is not None else []
 
 
+def _alike(population: Population, members: Places, persons: bool, alive: Flags, limits: Limits) -> Places:
+    """Give who members are compared with: used as they are, and on the same kind of line where nearly all are on one.
+
+    Products in one cloud share its few networks; that says nothing among products in clouds. Who comes through
+    proxies is compared with everybody.
+    """
+    base = alive & (population.persons == persons) & (population.kind != OPEN)
+    for kind in (CONSUMER, CLOUD):
+        if not persons and float((population.kind[members] == kind).mean()) >= limits.nearly_all:
+            same = np.flatnonzero(base & (population.kind == kind))
+            if len(same) >= 2 * len(members):
+                return same
+    return np.flatnonzero(base)
+
+
 def _by_line(population: Population, membership: Membership, persons: bool, alive: Flags, search: Search) -> list[Pool]:
     """Take a pool apart by the kind of line its members use, where each part is a strong pool on its own.
 
@@ -138,13 +157,12 @@ def _pool(
     if len(members) < search.weights.fewest or explained(population, members, limits):
         return None
     mostly_persons = bool(population.persons[members].mean() >= 0.5)
-    base = alive & (population.persons == mostly_persons) & (population.kind != OPEN)
-    stratum = Stratum("whole", mostly_persons, np.flatnonzero(base), population)
+    stratum = Stratum("alike", mostly_persons, _alike(population, members, mostly_persons, alive, limits), population)
     combination = Surprise()
     if persons:
         combination = combination_of(population, stratum, membership.behaviours, members, limits)
     tests = test(population, stratum, members, combination)
-    strength = evidence(tests, limits)
+    strength = evidence(tests, limits) - search.choices
     if strength < search.worth:
         return None
     return Pool(members, membership.belief[members], membership.behaviours, persons, tests, strength)

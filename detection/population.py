@@ -19,8 +19,15 @@ from detection.surprise import Codes, Floats
 CROWDED = 0.2  # used in sessions, as people do: this much more crowded than an even use of the same hours
 RINGS = ("payment_fingerprint", "api_key", "programme")
 TRAITS = ("client", "network", "country", "domain")
-KINDS = {"isp": 0, "mobile": 0, "vpn": 1, "hosting": 2, "education": 3, "business": 3}
-UNKNOWN_KIND, OPEN = 4, 3
+CONSUMER, PROXY, CLOUD, OPEN, UNKNOWN_KIND = range(5)
+KINDS = {
+    "isp": CONSUMER,
+    "mobile": CONSUMER,
+    "vpn": PROXY,
+    "hosting": CLOUD,
+    "education": OPEN,
+    "business": OPEN,
+}
 MOST_OF_A_RING = 0.05
 WHOLLY_FRAMED = 0.9  # who fills templates with nearly every prompt is software in bursts, no person talking
 LEAST_SHARE = 0.02  # of an account's prompts, from which a behaviour is its own

@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 
 FEWEST = 3
+LEAST_LIFT = 3.0  # many accounts make any small difference certain: it has to be a large one as well
+LEAST_SHARE = 0.22  # of the own accounts: what a few of many share is not what holds them together
+LEAST_DIFFERENCE = 0.8  # in standard deviations
 MOST_VALUES = 3  # how many values of one trait may make up a concentration
 
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -47,6 +50,11 @@ def tail(hits: int, draws: int, rate: float) -> float:
     return -draws * divergence / math.log(10)
 
 
+def _large(found: int, count: int, rate: float) -> bool:
+    """Tell whether a concentration is large, beside being certain."""
+    return found >= LEAST_SHARE * count and found >= LEAST_LIFT * rate * count
+
+
 def in_one_span(own: Floats, everyone: Floats, widths: Sequence[float]) -> Surprise:
     """Ask whether times (days, sorted; NaN left out before) fall into one span more than everyone's do.
 
@@ -65,7 +73,7 @@ def in_one_span(own: Floats, everyone: Floats, widths: Sequence[float]) -> Surpr
         here = np.searchsorted(everyone, first + width, side="right") - np.searchsorted(everyone, first, side="left")
         rate = min(0.99, (max(0, int(here) - found) + 1) / (len(everyone) - count + 2))
         power = -(tail(found, count, rate) + math.log10(count * len(widths)))
-        if power > best.power:
+        if power > best.power and _large(found, count, rate):
             best = Surprise(power, found, count, rate * count, (first, last))
     return best
 
@@ -94,7 +102,7 @@ def in_few_values(own: Codes, everyone: Codes, values: int, used: Codes | None =
         rest += max(0, int(theirs[code] - mine[code]))
         rate = min(0.99, (rest + 0.5 * place) / (len(everyone) - count + place))
         power = -(tail(found, count, rate) + place * math.log10(max(2, values)))
-        if power > best.power:
+        if power > best.power and _large(found, count, rate):
             best = Surprise(power, found, count, rate * count, tuple(int(c) for c in order[:place]))
     return best
 
@@ -103,6 +111,8 @@ def higher(own: Floats, everyone: Floats) -> Surprise:
     """Ask whether a measure lies higher among the own accounts; the power is half the standardised difference."""
     if len(own) < FEWEST:
         return NONE
-    spread = float(everyone.std()) + 1e-9
-    distance = float(own.mean() - everyone.mean()) / spread * math.sqrt(len(own))
-    return Surprise(max(0.0, distance / 2), len(own), len(own), 0.0, (float(own.mean()), float(everyone.mean())))
+    difference = float(own.mean() - everyone.mean()) / (float(everyone.std()) + 1e-9)
+    if difference < LEAST_DIFFERENCE:
+        return NONE
+    power, size = difference * math.sqrt(len(own)) / 2, len(own)
+    return Surprise(power, size, size, 0.0, (float(own.mean()), float(everyone.mean())))

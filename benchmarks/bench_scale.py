@@ -1,9 +1,9 @@
 """P2: from raw files to clusters at the size of the largest alleged campaign, or at a part of it.
 
 RETORT_BENCH_PARTS names the parts as divisors: "100,10" by default; 1 is 57.6 million exchanges of 275,000 accounts,
-half of them one campaign's from 25,000 accounts, which needs about 10 GB of disk and an idle machine. Data are simulated
+half of them one campaign's from 25,000 accounts, which needs about 10 GB of disk and an idle machine. Data is simulated
 with short prompts, which is not counted; reading, sketching, detectors, facts and clustering are, storing is not.
-Prediction: reading 40,000 rows/s on two processors, the rest a third of that; ten times the rows, eleven times the time.
+Prediction: reading 40,000 rows/s on two processors, the rest a third of that; tenfold rows, eleven times the time.
 Seen on a busy machine, in processor time: 576,000 rows 24 s to read and 11 s for the rest; 5.74 million rows 257 s to
 read and some 200 s for the rest, at most 2.6 GB. The whole was not yet run.
 """

@@ -182,7 +182,7 @@ class Sender:
         if answer.status in (201, 207, 400):
             found: dict[str, Any] = json.loads(text)
             return found
-        if answer.status != 503:  # while the database is away or starting, nothing else may be said
+        if answer.status not in (429, 503):  # away, starting, or too many connections that are still open: nothing else
             self.problems.append(f"status {answer.status}: {text[:200]!r}")
         return None
 

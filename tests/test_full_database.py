@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import resource
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 import requests
 from django.conf import settings
 from django.db import connection
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.urls import reverse
 
+from config.embedded import postgres
 from detection import feed_verbs, registry, runs, sources
 from detection.models import Feed, Finding, FindingAccount, Sighting, TelemetrySource
 from detection.simulate import Scale, simulate
@@ -27,7 +29,7 @@ from tests.detection.samples import DETECTOR, line
 from tests.factories import Cast, make_case
 from tests.full_disk import Disk, small_disk
 from tests.killing import finished
-from tests.servers import Worker
+from tests.servers import HOME, Worker
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner", "audit"])
 LINES = 8_000
@@ -130,6 +132,44 @@ def test_page_that_writes_to_a_full_database_says_so_and_goes_on_when_there_is_r
     disk.make_room()
     assert add().status_code == 302
     assert case.timeline_notes.count() == added + 1
+
+
+def test_server_out_of_connections_is_told_and_passes(transactional_db: None) -> None:
+    key = registry.create_detector(actor="user:admin", name=DETECTOR)[1]
+    connection.close()
+    with postgres.connect(HOME) as owner:
+        owner.execute("ALTER ROLE retort_app CONNECTION LIMIT 0")
+        try:
+            answer = push(key)
+        finally:
+            owner.execute("ALTER ROLE retort_app CONNECTION LIMIT -1")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert push(key).status_code == 201
+
+
+def test_server_out_of_memory_is_told_and_passes(transactional_db: None) -> None:
+    """The server's process that stores gets no more memory, which it answers as on a machine that has none left."""
+    key = registry.create_detector(actor="user:admin", name=DETECTOR)[1]
+    connection.ensure_connection()
+    server = connection.connection.info.backend_pid
+    resource.prlimit(server, resource.RLIMIT_AS, (4096, resource.RLIM_INFINITY))
+    try:
+        answer = push(key, lines=3_000)
+    finally:
+        resource.prlimit(server, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    kept = answer.json()["created"]
+    assert Finding.objects.count() == kept
+    answer = push(key, lines=3_000)
+    assert (answer.status_code, answer.json()["duplicate"]) == (201, kept)
+
+
+def push(key: str, lines: int = 1) -> Any:
+    body = b"\n".join(line(f"f-{number}") for number in range(lines))
+    headers = {"Authorization": f"Bearer {key}"}
+    return Client(raise_request_exception=False).post(
+        "/api/v1/findings/bulk/", body, content_type="application/x-ndjson", headers=headers
+    )
 
 
 def test_jobs_wait_for_room_and_are_done_when_there_is(worker: Worker, disk: Disk, tmp_path: Path) -> None:

@@ -34,6 +34,13 @@ def break_down(job: jobs.Running) -> dict[str, Any]:
     raise ZeroDivisionError("a mistake")
 
 
+def lack_room(job: jobs.Running) -> dict[str, Any]:
+    """A handler that PostgreSQL has no room for."""
+    with connection.cursor() as cursor:
+        cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = 'disk_full'; END $$")
+    return {}
+
+
 def lose_the_lease(job: jobs.Running) -> dict[str, Any]:
     """A handler that is overtaken while it works."""
     Job.objects.filter(id=job.id).update(holder=uuid.uuid4())
@@ -65,7 +72,14 @@ def handle(payload: dict[str, Any]) -> None:
 def tables(settings: Any) -> None:
     CALLS.clear()
     settings.SEND_TASKS = False
-    kinds = {"remember": remember, "refuse": refuse, "break": break_down, "lose": lose_the_lease, "follow": follow}
+    kinds = {
+        "remember": remember,
+        "refuse": refuse,
+        "break": break_down,
+        "lose": lose_the_lease,
+        "follow": follow,
+        "lack": lack_room,
+    }
     settings.JOB_KINDS = {kind: f"tests.spine.test_jobs.{handler.__name__}" for kind, handler in kinds.items()}
     settings.OUTBOX_HANDLERS = dict.fromkeys(["happened", "job.parked"], "tests.spine.test_jobs.handle")
 
@@ -129,6 +143,21 @@ def test_mistake_in_a_handler_fails_the_job_and_says_so(caplog: pytest.LogCaptur
     job.refresh_from_db()
     assert (job.state, job.error) == (JobState.FAILED, "ZeroDivisionError: a mistake")
     assert "a mistake" in caplog.text
+
+
+def test_job_that_meets_a_full_disk_waits_and_loses_no_attempt() -> None:
+    job = enqueue("lack")
+    assert jobs.run(job.id)
+    job.refresh_from_db()
+    assert (job.state, job.attempts, job.holder, job.note) == (JobState.QUEUED, 0, None, jobs.LACKED)
+    assert job.not_before is not None
+    assert timedelta(seconds=10) < job.not_before - timezone.now() < timedelta(seconds=16)
+    assert (jobs.run(job.id), jobs.sweep()) == (False, 0)
+    Job.objects.update(created_at=timezone.now() - timedelta(days=1), not_before=timezone.now())
+    assert (jobs.sweep(), jobs.run(job.id)) == (1, True)
+    job.refresh_from_db()
+    assert job.not_before is not None
+    assert timedelta(minutes=9) < job.not_before - timezone.now() < timedelta(minutes=11)
 
 
 def test_failed_job_started_again_is_a_job_of_its_own() -> None:

@@ -1,4 +1,4 @@
-"""The index over findings, held by the database: rows are only added, and only for what exists.
+"""Findings and the index over them, held by the database: rows are only added, and only for what exists.
 
 A foreign key looks at each row with a query of its own, which took two thirds of the time of an ingest; here one
 query looks at all rows that a statement adds (docs/decisions/0017). What rows point to is never deleted.
@@ -8,6 +8,11 @@ from django.db import connections
 
 # Table → what its columns point to.
 POINTS_TO = {
+    "detection_finding": {
+        "entry_id": "spine_logentry",
+        "detector_id": "detection_detector",
+        "detector_version_id": "detection_detectorversion",
+    },
     "detection_findingaccount": {"finding_id": "detection_finding", "account_id": "detection_account"},
     "detection_sighting": {
         "finding_id": "detection_finding",
@@ -16,8 +21,8 @@ POINTS_TO = {
     },
 }
 
-# Tables with foreign keys of their own in which rows are only added too.
-ONLY_ADDED = ("detection_findingbatch", "detection_canaryreturn")
+# Tables in which rows are only added; those of the log's own kind, such as findings, are held by spine.protection.
+ONLY_ADDED = ("detection_findingaccount", "detection_sighting", "detection_findingbatch", "detection_canaryreturn")
 
 FUNCTION = """
 CREATE OR REPLACE FUNCTION retort_belongs_{table}() RETURNS trigger
@@ -61,9 +66,9 @@ def apply(alias: str, application: str, audit: str) -> None:
             # of earlier versions, by a column that is gone
             cursor.execute(f"DROP TRIGGER IF EXISTS retort_keep ON {table}")
             cursor.execute(FUNCTION.format(table=table, checks=checks))
-        for table in (*POINTS_TO, *(set(ONLY_ADDED) & tables)):
+        for table in set(ONLY_ADDED) & tables:
             cursor.execute(ADDED.format(table=table))
             cursor.execute(f"REVOKE UPDATE, DELETE ON {table} FROM {quote(application)}")
-        for table in ("detection_account", "detection_attribute"):
+        for table in ("detection_account", "detection_attribute", "detection_detector", "detection_detectorversion"):
             cursor.execute(STAYS.format(table=table))
             cursor.execute(f"REVOKE DELETE ON {table} FROM {quote(application)}")

@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from spine.ids import new_id
-from spine.models import AppendOnly
+from spine.models import AppendOnly, LogEntry
 
 
 class Lifecycle(models.TextChoices):
@@ -132,9 +132,13 @@ class Finding(AppendOnly):
 
     PERSONAL: ClassVar[tuple[str, ...]] = ("title", "summary", "payload", "payload_sha256", "content_sha256")
 
-    detector = models.ForeignKey(Detector, on_delete=models.PROTECT, related_name="findings", db_index=False)
+    # That these three exist is checked once for all rows of a statement (docs/decisions/0017), not row by row.
+    entry = models.ForeignKey(LogEntry, on_delete=models.PROTECT, related_name="+", editable=False, db_constraint=False)
+    detector = models.ForeignKey(
+        Detector, on_delete=models.PROTECT, related_name="findings", db_index=False, db_constraint=False
+    )
     detector_version = models.ForeignKey(
-        DetectorVersion, on_delete=models.PROTECT, related_name="findings", db_index=False
+        DetectorVersion, on_delete=models.PROTECT, related_name="findings", db_index=False, db_constraint=False
     )
     uid = models.CharField(max_length=200)
     version = models.PositiveIntegerField(default=1)

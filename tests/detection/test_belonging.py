@@ -40,6 +40,15 @@ def test_sighting_must_point_to_what_exists(known: tuple[bytes, bytes, bytes], w
         copying.copy(Sighting, SEEN, [row])
 
 
+@pytest.mark.parametrize("wrong", ["entry_id", "detector_id", "detector_version_id"])
+def test_finding_must_point_to_what_exists(known: tuple[bytes, bytes, bytes], wrong: str) -> None:
+    columns = [field.column for field in Finding._meta.concrete_fields]
+    row = dict(Finding.objects.values(*columns).get()) | {"id": new_id(), "uid": "another", wrong: new_id()}
+    with pytest.raises(IntegrityError, match="detection_finding points to no row of"), transaction.atomic():
+        copying.copy(Finding, columns, [copying.sent(row[name] for name in columns)])
+    assert Finding.objects.count() == 1
+
+
 def test_rows_for_what_exists_are_taken_once(known: tuple[bytes, bytes, bytes]) -> None:
     copying.copy(Sighting, SEEN, [known])
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -56,7 +65,9 @@ def test_nobody_changes_or_removes_rows(
         cursor.execute(statement.format(table))
 
 
-@pytest.mark.parametrize("table", ["detection_account", "detection_attribute"])
+@pytest.mark.parametrize(
+    "table", ["detection_account", "detection_attribute", "detection_detector", "detection_detectorversion"]
+)
 def test_what_rows_point_to_is_not_deleted_by_the_owner_either(known: tuple[bytes, bytes, bytes], table: str) -> None:
     with pytest.raises(DatabaseError, match="only ever added"), connections["owner"].cursor() as cursor:
         cursor.execute(f"DELETE FROM {table}")

@@ -20,7 +20,7 @@ from detection.reading import Form, Read, Unacceptable, read
 from detection.registry import version_of
 from detection.streams import BrokenStream, Line, Unreadable
 from detection.turns import Turn
-from detection.writing import NOWHERE, Origin
+from detection.writing import NOWHERE, Ahead, Origin, Ready
 
 __all__ = ["Counts", "Form", "Origin", "Rejection", "ensure_accounts", "store", "validate", "version_of"]
 
@@ -30,7 +30,18 @@ BATCH_BYTES = 4 * 1024 * 1024
 CONFLICT = "a finding with this uid and version was received before with other content; send a higher version"
 
 Lines = list[Read | Unacceptable]
-NOTHING: tuple[Lines, bool] = ([], False)
+
+
+@dataclass
+class Batch:
+    """Lines that were read, whether more may follow, and their rows where these were made ahead."""
+
+    lines: Lines
+    more: bool
+    ready: Ready | None = None
+
+
+NOTHING = Batch([], more=False)
 
 
 @dataclass(frozen=True)
@@ -90,11 +101,12 @@ def store(
     pieces. Refused for a detector that is a draft or retired.
     """
     counts = counts if counts is not None else Counts()
-    for lines in _ahead(_batches(documents, batch, detector, form)):
+    for held in _ahead(_batches(documents, batch, detector, form), detector):
+        lines = held.lines
         admit(len(lines), sum(len(item.raw) for item in lines if isinstance(item, Read)))
         for part in turn.parts(lines) if turn else [lines] * bool(lines):
             with turn.transaction() if turn else transaction.atomic():
-                stored = _store_batch(part, actor, detector, namespace, origin)
+                stored = _store_batch(part, actor, detector, namespace, origin, held.ready)
             counts.add(stored)
     return counts
 
@@ -121,37 +133,48 @@ def _numbered(documents: Iterable[Line | Mapping[str, Any]]) -> Iterator[tuple[i
         yield line + 1, Unreadable(f"{broken}; nothing from here on was read")
 
 
-def _batches(
-    documents: Iterable[Line | Mapping[str, Any]], most: int, detector: str, form: Form
-) -> Iterator[tuple[Lines, bool]]:
-    """Lines that were read, so many at a time, and whether more may follow."""
+def _batches(documents: Iterable[Line | Mapping[str, Any]], most: int, detector: str, form: Form) -> Iterator[Batch]:
+    """Lines that were read, so many at a time."""
     held: Lines = []
     size = 0
     for line, document in _numbered(documents):
         held.append(read(line, document, detector=detector, form=form))
         size += len(document) if isinstance(document, bytes) else 0
         if len(held) >= most or size >= BATCH_BYTES:
-            yield held, True
+            yield Batch(held, more=True)
             held, size = [], 0
     if held:
-        yield held, False
+        yield Batch(held, more=False)
 
 
-def _ahead(batches: Iterator[tuple[Lines, bool]]) -> Iterator[Lines]:
+def _ahead(batches: Iterator[Batch], detector: str) -> Iterator[Batch]:
     """Each batch; the one after it is made by another thread in the meantime. A single one needs no thread."""
-    lines, more = next(batches, NOTHING)
-    if not more:
-        yield lines
+    held = next(batches, NOTHING)
+    if not held.more:
+        yield held
         return
+    ahead = Ahead(detector)
+
+    def following() -> Batch:
+        found = next(batches, NOTHING)
+        found.ready = ahead.rows([item for item in found.lines if isinstance(item, Read)])
+        return found
+
     with ThreadPoolExecutor(1, thread_name_prefix="reading") as reader:
-        while lines:
-            coming = reader.submit(next, batches, NOTHING)
-            yield lines
-            lines, _ = coming.result()
+        while held.lines:
+            coming = reader.submit(following)
+            yield held
+            ahead.stored(held.ready)
+            held = coming.result()
 
 
 def _store_batch(
-    lines: Sequence[Read | Unacceptable], actor: str, detector: str, namespace: str, origin: Origin
+    lines: Sequence[Read | Unacceptable],
+    actor: str,
+    detector: str,
+    namespace: str,
+    origin: Origin,
+    ready: Ready | None = None,
 ) -> Counts:
     counts = Counts(received=len(lines))
     acceptable = []
@@ -163,17 +186,19 @@ def _store_batch(
     registry.hold(detector)  # others that send for this detector wait: what is known cannot change under us
     if acceptable:
         owner = registry.taken_from(detector, actor=actor)
-        _keep(owner, _classify(owner, acceptable, counts), actor, namespace, origin)
+        _keep(owner, _classify(owner, acceptable, counts), actor, namespace, origin, ready)
     tally.add(detector, counts)
     counts.errors.sort(key=lambda rejection: rejection.line)
     return counts
 
 
-def _keep(owner: Detector, fresh: Sequence[Read], actor: str, namespace: str, origin: Origin) -> None:
+def _keep(
+    owner: Detector, fresh: Sequence[Read], actor: str, namespace: str, origin: Origin, ready: Ready | None
+) -> None:
     """Write what is new, and let the detector's keeper know that it was heard, and of which accounts."""
     now = timezone.now()
     if fresh:
-        ids = writing.write(owner, fresh, actor=actor, namespace=namespace, origin=origin, now=now)
+        ids = writing.write(owner, fresh, actor=actor, namespace=namespace, origin=origin, now=now, ready=ready)
         named = ((pk, (one.id for one in item.finding.accounts)) for pk, item in zip(ids, fresh, strict=True))
         detector_health.came_back(owner, named, namespace=namespace, now=now)
     detector_health.heard(owner, now=now)

@@ -7,6 +7,8 @@ from functools import cache
 from operator import itemgetter
 from uuid import UUID
 
+from django.utils import timezone
+
 from detection import grouping, index
 from detection.models import Detector, DetectorVersion, Finding, FindingAccount, FindingBatch, Sighting
 from detection.reading import Read
@@ -29,16 +31,72 @@ class Origin:
 NOWHERE = Origin()
 
 
+@dataclass
+class Ready:
+    """Findings whose rows were made before their turn came; `used` once they were written."""
+
+    findings: list[Read]
+    made: log.Made
+    used: bool = False
+
+
+class Ahead:
+    """Makes the rows of a batch in the reading thread while the one before is stored.
+
+    It needs the ids of the detector and of the versions that speak, which the storing thread looks up.
+    """
+
+    def __init__(self, detector: str) -> None:
+        self.name = detector
+        self.useful = True
+        self.learn()
+
+    def learn(self) -> None:
+        """Look up what is known of the detector now; two queries."""
+        known = DetectorVersion.objects.filter(detector__name=self.name).values_list("version", "config_sha256", "id")
+        self.versions = {(version, config): pk for version, config, pk in known}
+        self.detector = Detector.objects.filter(name=self.name).values_list("id", flat=True).first()
+        self.lacking = False
+
+    def rows(self, findings: list[Read]) -> Ready | None:
+        """Their rows; None where a version is not known yet, or where such rows were of no use a moment ago."""
+        detector, versions = self.detector, self.versions
+        if detector is None or not all(one.finding.speaker in versions for one in findings):
+            self.lacking = True
+            return None
+        if not self.useful:
+            return None
+        return Ready(findings, log.make(Finding, _values(detector, versions, findings, timezone.now())))
+
+    def stored(self, ready: Ready | None) -> None:
+        """A batch is stored; where part of it was known, its rows were made in vain, and so may be the next."""
+        self.useful = ready is None or ready.used
+        if self.lacking:
+            self.learn()
+
+
 def write(
-    owner: Detector, fresh: Sequence[Read], *, actor: str, namespace: str, origin: Origin, now: datetime
+    owner: Detector,
+    fresh: Sequence[Read],
+    *,
+    actor: str,
+    namespace: str,
+    origin: Origin,
+    now: datetime,
+    ready: Ready | None = None,
 ) -> list[UUID]:
-    """Store findings of which none is known, within the caller's transaction; a fixed number of queries. Gives ids."""
+    """Store findings of which none is known, within the caller's transaction; a fixed number of queries. Gives ids.
+
+    `ready` is used where it is of just these findings; their time of receipt is then that of their making.
+    """
     versions = _versions(owner, fresh)
     data = {"detector": owner.name, "count": len(fresh), "versions": sorted({v for v, _ in versions})}
-    values = _values(owner, versions, fresh, now)
-    entry, ids = log.record_values(
-        actor=actor, action="findings.received", about=owner, data=data, model=Finding, values=values
-    )
+    if ready is not None and ready.findings == fresh:
+        made, ready.used = ready.made, True
+    else:
+        made = log.make(Finding, _values(owner.pk, {by: one.pk for by, one in versions.items()}, fresh, now))
+    ids = made.ids
+    entry = log.record_made(actor=actor, action="findings.received", about=owner, data=data, model=Finding, made=made)
     batch = FindingBatch.objects.create(
         entry=entry, detector=owner, key_id=origin.key, feed_id=origin.feed, received_at=now, count=len(fresh)
     )
@@ -73,12 +131,11 @@ def _versions(owner: Detector, fresh: Sequence[Read]) -> dict[tuple[str, str], D
 
 
 def _values(
-    owner: Detector, versions: Mapping[tuple[str, str], DetectorVersion], fresh: Sequence[Read], now: datetime
+    detector: UUID, versions: Mapping[tuple[str, str], UUID], fresh: Sequence[Read], now: datetime
 ) -> list[tuple[object, ...]]:
     """What the findings' rows hold, in the order of the model's columns."""
-    detector, in_order = owner.pk, _in_order()
-    ids: dict[tuple[str, str], UUID] = {speaker: version.pk for speaker, version in versions.items()}
-    return [in_order(_row(item, item.finding, detector, ids, now)) for item in fresh]
+    in_order = _in_order()
+    return [in_order(_row(item, item.finding, detector, versions, now)) for item in fresh]
 
 
 COLUMNS = (

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import count, groupby, repeat
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -46,29 +46,43 @@ def record(
     return entry
 
 
-def record_values(
+class Made(NamedTuple):
+    """Rows of one protected table that wait for their entry: the values of `columns(model)`, and what covers them."""
+
+    ids: list[UUID]
+    salts: list[Any]
+    leaves: list[bytes]
+    values: Sequence[Sequence[object]]
+
+
+def make(model: type[AppendOnly], values: Sequence[Sequence[object]]) -> Made:
+    """Rows with their ids, salts and leaves, without their instances; touches no database, so any thread may do it.
+
+    The types are those the model would hold; they are not converted.
+    """
+    ids = [new_id() for _ in values]
+    salts = _salts(len(values)) if model.PERSONAL else [None] * len(values)
+    form, leaf = _form(model), merkle.leaf_hash
+    return Made(ids, salts, [leaf(form(*row)) for row in zip(ids, salts, values, strict=True)], values)
+
+
+def record_made(
     *,
     actor: str,
     action: str,
     about: models.Model | None = None,
     data: Mapping[str, Any] | None = None,
     model: type[AppendOnly],
-    values: Sequence[Sequence[object]],
-) -> tuple[LogEntry, list[UUID]]:
-    """`record` for many rows of one table, given as the values of `columns(model)`: quickly, without their instances.
-
-    Gives the entry and the rows' ids. The types are those the model would hold; they are not converted.
-    """
+    made: Made,
+) -> LogEntry:
+    """`record` for many rows of one table, quickly: those that `make` gave."""
     entry = _entry(actor, action, about, None, data)
-    ids = [new_id() for _ in values]
-    salts = _salts(len(values)) if model.PERSONAL else [None] * len(values)
-    form, leaf = _form(model), merkle.leaf_hash
-    _seal(entry, [leaf(form(*row)) for row in zip(ids, salts, values, strict=True)])
-    heads = zip(ids, repeat(entry.id), count(), salts)
+    _seal(entry, made.leaves)
+    heads = zip(made.ids, repeat(entry.id), count(), made.salts)
     names = ("id", "entry_id", "place", "salt", *(column for _, column in columns(model)))
     sent = copying.sent
-    copying.copy(model, names, (sent((*head, *row)) for head, row in zip(heads, values, strict=True)))
-    return entry, ids
+    copying.copy(model, names, (sent((*head, *row)) for head, row in zip(heads, made.values, strict=True)))
+    return entry
 
 
 def _entry(

@@ -10,9 +10,18 @@ from django.db import connection, transaction
 
 from detection import ingest
 from detection.ingest import Counts
-from detection.models import Account, Attribute, Detector, DetectorVersion, Finding, FindingAccount, Sighting
+from detection.models import (
+    Account,
+    Attribute,
+    Detector,
+    DetectorVersion,
+    Finding,
+    FindingAccount,
+    FindingBatch,
+    Sighting,
+)
 from detection.streams import BrokenStream
-from spine import copying
+from spine import copying, log, merkle
 from spine.models import LogEntry
 from tests.detection.samples import DETECTOR, finding, line
 
@@ -48,6 +57,26 @@ def test_finding_is_stored_with_accounts_attributes_and_one_entry() -> None:
     entry = LogEntry.objects.get(action="findings.received")
     assert (entry.actor, entry.row_count, found.entry_id) == (f"detector:{DETECTOR}", 1, entry.id)
     assert entry.data == {"detector": DETECTOR, "count": 1, "versions": ["3.2.0"]}
+
+
+def test_rows_made_while_another_batch_is_stored_stand_in_the_log_like_others() -> None:
+    store(line("known"))
+    newer = {"name": DETECTOR, "version": "4.0.0"}
+    sent = [line(f"f-{number}") for number in range(9)]
+    sent += [line("f-0"), line("f-9"), line("known")]  # of this batch only part is new
+    sent += [line(f"f-{number}") for number in range(10, 19)]
+    sent += [line(f"f-{number}", detector=newer) for number in range(19, 28)]
+    assert figures(store(*sent, batch=3)) == (30, 28, 2, 0, 0)
+
+    received = dict(FindingBatch.objects.values_list("entry", "received_at"))
+    ahead = [found for found in Finding.objects.all() if found.received_at != received[found.entry_id]]
+    assert 0 < len(ahead) < 28
+    assert all(found.received_at < received[found.entry_id] for found in ahead)
+    for found in Finding.objects.select_related("entry", "detector_version"):
+        digests = bytes(found.entry.row_digests)
+        assert merkle.leaf_hash(log.row_bytes(found)) == digests[32 * found.place : 32 * (found.place + 1)]
+        spoken = json.loads(bytes(found.payload))["detector"]["version"]
+        assert found.detector_version.version == spoken
 
 
 def test_same_content_spaced_otherwise_is_a_duplicate_and_leaves_no_entry() -> None:

@@ -29,6 +29,7 @@ from cases.models import (
     SamplingPlan,
     TimelineNote,
 )
+from detection.models import KeptApart
 from people.models import Role, User
 from people.rights import RIGHTS, may, refusal
 from spine.models import Job, LogEntry
@@ -80,6 +81,13 @@ def visible_leads(user: Person) -> QuerySet[Lead]:
     if not _allowed(user, "leads.read"):
         return Lead.objects.none()
     return Lead.objects.exclude(pk__in=_hidden_leads(user))
+
+
+def visible_decisions(user: Person) -> QuerySet[KeptApart]:
+    """The decisions to keep accounts apart that this person may know of: as they may of the lead it was said about."""
+    if not _allowed(user, "leads.read"):
+        return KeptApart.objects.none()
+    return KeptApart.objects.exclude(cluster__sighting__lead__in=_hidden_leads(user))
 
 
 def visible_jobs(user: Person) -> QuerySet[Job]:
@@ -143,6 +151,15 @@ def lead_for(user: Person, lead_id: UUID, *, write: bool = False) -> Lead:
         raise Http404("There is no such lead.")
     _check_write(user, "leads.write", write)
     return lead
+
+
+def decision_for(user: Person, lead: Lead, decision_id: UUID) -> KeptApart:
+    """A decision to keep accounts apart that was said about this lead."""
+    said = visible_decisions(user).filter(cluster__sighting__lead=lead)
+    found = said.filter(pk=decision_id).first()
+    if found is None:
+        raise Http404("There is no such decision.")
+    return found
 
 
 def evidence_for(user: Person, ref: str, number: int) -> EvidenceItem:

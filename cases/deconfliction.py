@@ -182,7 +182,7 @@ def contact(case: Case) -> User | None:
 def _shared_accounts(ids: Sequence[UUID], others: Sequence[UUID]) -> dict[UUID, int]:
     statement = """
         SELECT case_id, count(*) FROM cases_caseaccount
-        WHERE account_id = ANY(%s) AND case_id = ANY(%s) GROUP BY case_id
+        WHERE account_id = ANY(%s) AND case_id = ANY(%s) AND detached_by_id IS NULL GROUP BY case_id
     """
     return _counted(statement, [list(ids), list(others)])
 
@@ -191,6 +191,8 @@ def _shared_attributes(case_id: UUID, ids: Sequence[UUID], others: Sequence[UUID
     statement = """
         SELECT held.case_id, count(DISTINCT link.attribute_id)
         FROM detection_clusterlink link JOIN cases_casecluster held ON held.cluster_id = link.cluster_id
+        JOIN cases_caseaccount a
+            ON a.case_id = held.case_id AND a.account_id = link.account_id AND a.detached_by_id IS NULL
         WHERE held.case_id = ANY(%s) AND link.attribute_id IN (
             SELECT mine.attribute_id
             FROM detection_clusterlink mine JOIN cases_casecluster held ON held.cluster_id = mine.cluster_id

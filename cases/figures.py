@@ -138,7 +138,7 @@ FIGURES: tuple[Figure, ...] = (
         "accounts_in_case",
         "accounts in the case",
         "accounts",
-        "accounts that are members of at least one cluster this case holds, whatever their verdict",
+        "accounts that are members of a cluster this case holds and were not detached, whatever their verdict",
         lambda totals: totals.of().accounts,
     ),
     Figure(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from cases import testers
+from cases import history, testers
 from cases.models import Case, CaseAccount
 from cases.vocabulary import VerdictValue
 from detection.models import ClusterLink, ClusterMember
@@ -78,7 +78,7 @@ def matching(case: Case, wanted: AccountFilter) -> QuerySet[CaseAccount]:
     if wanted.verdict:
         rows = rows.filter(value="" if wanted.verdict == NO_VERDICT else wanted.verdict)
     if wanted.text:
-        held = case.clusters.values("cluster_id")
+        held = history.held_at(case).values("cluster_id")
         sharing = ClusterLink.objects.filter(cluster__in=held, attribute__value__icontains=wanted.text)
         rows = rows.filter(
             Q(account__pseudonym__icontains=wanted.text) | Q(account_id__in=sharing.values("account_id"))

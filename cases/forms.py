@@ -198,6 +198,12 @@ class VerdictForm(forms.Form):
     reason = forms.CharField(max_length=2000, widget=forms.TextInput(attrs={"placeholder": "What you looked at"}))
 
 
+class DetachForm(forms.Form):
+    """Take something out of the case, with the reason."""
+
+    reason = forms.CharField(max_length=2000, widget=lines(2), help_text="Why it does not belong to this case.")
+
+
 class UndoForm(forms.Form):
     """Take a decision about several accounts back."""
 

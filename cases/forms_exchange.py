@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from cases import history
 from cases.filters import NO_VERDICT, AccountFilter
 from cases.forms import MomentField, SeenId, lines
 from cases.models import Case
@@ -40,7 +41,7 @@ class SetForm(forms.Form):
 
     def __init__(self, *args: Any, case: Case, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        held = case.clusters.select_related("cluster").order_by("cluster__title")
+        held = history.held_at(case).select_related("cluster").order_by("cluster__title")
         choices = [("", "any"), *((str(one.cluster_id), one.cluster.title) for one in held)]
         self.fields["cluster"].choices = choices  # type: ignore[attr-defined]
         sources = list(TelemetrySource.objects.order_by("name")[:2])

@@ -74,6 +74,22 @@ class SnoozeForm(SeenForm):
     note = forms.CharField(required=False, max_length=2000, label="Why", widget=forms.Textarea(attrs={"rows": 2}))
 
 
+class KeepApartForm(SeenForm):
+    """Picked accounts are not the same operation as the rest, or as each other."""
+
+    against = forms.ChoiceField(
+        choices=[("rest", "all other accounts of this lead"), ("each_other", "each other (pick two)")],
+        label="Not the same operation as",
+    )
+    reason = forms.CharField(max_length=2000, widget=forms.TextInput(attrs={"placeholder": "What you looked at"}))
+
+
+class JoinAgainForm(forms.Form):
+    """They may be joined again."""
+
+    reason = forms.CharField(max_length=2000, label="Why", widget=forms.TextInput)
+
+
 class ReopenForm(forms.Form):
     """Put a rejected lead back."""
 

@@ -18,8 +18,11 @@ from cases.models import (
     CaseCluster,
     Citation,
     CustodyEvent,
+    DetachedAccount,
+    Detachment,
     EvidenceItem,
     Judgement,
+    Reattachment,
     Redacted,
     RedactionDecision,
     TimelineNote,
@@ -28,6 +31,7 @@ from cases.models import (
 from detection import standing
 from detection.models import (
     Cluster,
+    ClusterLink,
     ClusterMember,
     Finding,
     Quarantine,
@@ -39,6 +43,7 @@ from spine.errors import Refused
 from spine.models import AppendOnly, LogEntry
 
 Row = TypeVar("Row", bound=AppendOnly)
+Tie = TypeVar("Tie", ClusterMember, ClusterLink)
 # Acts that build dossiers are no part of what is built; what brokers tell is for this case alone.
 NOT_TOLD = ("dossier.", "deconfliction.")
 CHANGEABLE = ("title", "summary", "status", "closing_reason", "marking", "assignee")
@@ -158,22 +163,48 @@ def notes_at(case: Case, at: Cut | None = None) -> QuerySet[TimelineNote]:
     return notes.select_related("author").order_by("starts_at", "id")
 
 
+def in_force(held: QuerySet[CaseCluster], at: Cut | None = None) -> QuerySet[CaseCluster]:
+    """Those of the held clusters that were not taken out of their case again by the cut."""
+    return held.exclude(pk__in=detachments(at).exclude(held=None).order_by().values("held"))
+
+
+def detachments(at: Cut | None = None) -> QuerySet[Detachment]:
+    """What was detached from cases by the cut and not put back by then."""
+    put_back = before(Reattachment.objects.all(), at).order_by().values("detachment")
+    return before(Detachment.objects.all(), at).exclude(pk__in=put_back)
+
+
+def held_at(case: Case, at: Cut | None = None) -> QuerySet[CaseCluster]:
+    """The places in the case of the clusters that it holds."""
+    return in_force(before(CaseCluster.objects.filter(case=case), at), at)
+
+
+def kept_out(case: Case, at: Cut | None = None) -> QuerySet[DetachedAccount]:
+    """The accounts that were taken out of the case by themselves, and are not put back."""
+    return DetachedAccount.objects.filter(detachment__in=detachments(at).filter(case=case).order_by().values("pk"))
+
+
 def clusters_at(case: Case, at: Cut | None = None) -> QuerySet[Cluster]:
     """The clusters the case holds, in the order in which they came."""
-    held = before(CaseCluster.objects.filter(case=case), at).values("cluster_id")
+    held = held_at(case, at).values("cluster_id")
     return Cluster.objects.filter(id__in=held).select_related("run__source").order_by("run__finished_at", "id")
+
+
+def links_of(rows: QuerySet[Tie], case: Case, at: Cut | None = None) -> QuerySet[Tie]:
+    """Those of the members or links that lie in a held cluster, without accounts that were taken out by themselves."""
+    held = held_at(case, at).values("cluster_id")
+    return rows.filter(cluster__in=held).exclude(account__in=kept_out(case, at).values("account"))
 
 
 def members_at(case: Case, at: Cut | None = None) -> QuerySet[ClusterMember]:
     """One membership for each account of the case: in the held cluster of the newest run. By account id."""
-    held = before(CaseCluster.objects.filter(case=case), at).values("cluster_id")
-    members = ClusterMember.objects.filter(cluster__in=held)
+    members = links_of(ClusterMember.objects.all(), case, at)
     return members.order_by("account_id", "-cluster__run__finished_at", "-id").distinct("account_id")
 
 
 def findings_at(case: Case, at: Cut | None = None) -> QuerySet[Finding]:
     """The findings that held clusters rest on, oldest window first; no others are in the case (decision 0005)."""
-    held = before(CaseCluster.objects.filter(case=case), at).values("cluster_id")
+    held = held_at(case, at).values("cluster_id")
     findings = Finding.objects.filter(id__in=Finding.objects.filter(clusters__cluster__in=held).values("id"))
     return findings.select_related("detector", "detector_version").order_by("window_start", "id")
 

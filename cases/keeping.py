@@ -46,9 +46,9 @@ BEGIN
         FROM pg_attribute a
         LEFT JOIN pg_constraint c ON c.conrelid = a.attrelid AND c.contype = 'f' AND c.conkey = ARRAY[a.attnum]
         WHERE a.attrelid = to_regclass(at_table) AND a.attname = ANY (ARRAY['case_id', 'item_id', 'judgement_id',
-            'request_id', 'custodian_id', 'hold_id', 'version_id', 'ask_id', 'seal_id', 'order_id'])
+            'request_id', 'custodian_id', 'hold_id', 'version_id', 'ask_id', 'seal_id', 'order_id', 'detachment_id'])
         ORDER BY array_position(ARRAY['case_id', 'item_id', 'judgement_id', 'request_id', 'custodian_id', 'hold_id',
-            'version_id', 'ask_id', 'seal_id', 'order_id'], a.attname::text) LIMIT 1;
+            'version_id', 'ask_id', 'seal_id', 'order_id', 'detachment_id'], a.attname::text) LIMIT 1;
         IF step.col IS NULL THEN RETURN NULL; END IF;
         EXECUTE format('SELECT %I FROM %I WHERE id = $1', step.col, at_table) INTO found USING at_row::uuid;
         IF step.col = 'case_id' OR found IS NULL OR step.parent = '' THEN RETURN found; END IF;
@@ -97,6 +97,7 @@ BEGIN
     SELECT h.id INTO found FROM cases_hold h
     WHERE NOT EXISTS (SELECT 1 FROM cases_holdrelease r WHERE r.hold_id = h.id) AND (
         (of_case IS NOT NULL AND h.case_id = of_case AND h.scope = 'case')
+        -- With those that were detached from the case: a hold ends when it is released, and not before.
         OR (h.scope IN ('case', 'accounts') AND EXISTS (
             SELECT 1 FROM cases_caseaccount a WHERE a.case_id = h.case_id AND a.account_id = ANY (who)))
         OR (h.scope = 'exhibit' AND EXISTS (

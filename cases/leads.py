@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from cases.models import Lead, LeadDecision, LeadSighting
 from cases.models.lead import LeadState
+from detection import apart
 from detection.models import Cluster, Run
 from spine import log
 from spine.principal import acting_as
@@ -34,10 +35,12 @@ def on_run_finished(payload: dict[str, Any]) -> None:
     """Raise or recognise a lead for every cluster worth a look of the run `{"run": id}`; done again, it adds nothing.
 
     Side effects, for each cluster: a new lead, or a sighting on an earlier one; a waiting lead then stands for the
-    newer version; one log entry. A rejected lead stays rejected, unless the cluster has at least doubled.
+    newer version; one log entry. A rejected lead stays rejected, unless the cluster has at least doubled. No cluster
+    is taken for a lead that a decision keeps it apart from.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    apart.settled()
     run = Run.objects.get(pk=payload["run"])
     fresh = run.clusters.filter(worth_a_look=True, sighting=None).select_related("run")
     for cluster in fresh.order_by("-score", "-account_count", "id"):
@@ -50,6 +53,8 @@ def _place(cluster: Cluster) -> None:
     found = {lead.id: lead for lead in leads.filter(pk__in=[one.lead_id for one in kin]).order_by("id")}
     for one in kin:
         lead = found[one.lead_id]
+        if apart.between(lead.cluster_id, cluster.pk):
+            continue  # a person said that these are not one operation
         rejection = _rejection(lead)
         if rejection is not None and _outgrew(cluster, rejection) and one.contained >= SAME:
             if not lead.later.exists():

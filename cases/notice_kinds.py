@@ -32,6 +32,7 @@ class Kind(TextChoices):
     MEMBER = "member", "who may read a case of mine"
     RECALL = "recall", "a detector version that a case of mine leans on is recalled"
     MOVED = "moved", "a case of mine moved on"
+    SNOOZED = "snoozed", "a lead of mine is snoozed, or comes back"
     EXPIRING = "expiring", "evidence of a case of mine expires soon"
     WAITING = "waiting", "leads that wait for long"
     STALLED = "stalled", "a feed that delivers nothing"
@@ -59,6 +60,7 @@ KINDS: dict[str, Told] = {
     Kind.MEMBER: Told("cases.read", "Who may read a case of yours was changed.", stays=True),
     Kind.RECALL: Told("cases.read", "A detector version that a case of yours leans on is recalled.", stays=True),
     Kind.MOVED: Told("cases.read", "A case of yours moved on.", Way.DIGEST, banner=False),
+    Kind.SNOOZED: Told("leads.write", "A lead of yours is snoozed, or comes back.", Way.IN_APP, banner=False),
     Kind.EXPIRING: Told("cases.read", "Request data of a case assigned to you expires soon.", banner=False),
     Kind.WAITING: Told("leads.write", "Leads have waited for long.", Way.DIGEST, banner=False, role="case_lead"),
     Kind.STALLED: Told("detectors.write", "A feed delivers nothing any more.", banner=False),

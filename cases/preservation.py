@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 
+from cases import history
 from cases.models import Case, CaseCluster, PreservationAbsence, PreservationAnswer, PreservationRequest
 from detection import expiry, retention
 from detection.expiry import Clock, Kept, State
@@ -60,7 +61,7 @@ class Headline:
 
 def windows(cases: Iterable[Case]) -> dict[UUID, dict[UUID, Window]]:
     """By case and source, the span in which the case's accounts were active there."""
-    held = CaseCluster.objects.filter(case__in=[case.pk for case in cases]).order_by()
+    held = history.in_force(CaseCluster.objects.filter(case__in=[case.pk for case in cases])).order_by()
     spans = held.values_list("case_id", "cluster__run__source_id").annotate(
         first=Min("cluster__first_seen"), last=Max("cluster__last_seen")
     )

@@ -17,11 +17,13 @@ from cases.models import (
     Case,
     CaseCluster,
     Citation,
+    Detachment,
     DisclosureAsk,
     DisclosureNote,
     DossierVersion,
     Judgement,
     Lead,
+    Reattachment,
     RecallDraft,
     RecallFlag,
 )
@@ -64,7 +66,9 @@ def cases(version: DetectorVersion, within: QuerySet[Case]) -> QuerySet[Case]:
 def dossiers(version: DetectorVersion, within: QuerySet[Case]) -> QuerySet[DossierVersion]:
     """The dossier versions of these cases that lean on it."""
     before = {"entry__sequence__index__lt": OuterRef("log_size")}
-    held = _held(version, case=OuterRef("case"), **before)
+    held = _resting(version, CaseCluster.objects.filter(case=OuterRef("case"), **before)).exclude(
+        Exists(_left(OuterRef(OuterRef("log_size"))))
+    )
     return DossierVersion.objects.filter(Exists(held), case__in=within.values("pk")).select_related("case")
 
 
@@ -75,8 +79,19 @@ def disclosures(version: DetectorVersion, within: QuerySet[Case]) -> QuerySet[Di
     return found.exclude(Exists(withdrawn)).select_related("version__case", "recipient", "basis", "asker", "release")
 
 
-def _held(version: DetectorVersion, **where: Any) -> QuerySet[CaseCluster]:
-    return CaseCluster.objects.filter(cluster__findings__finding__detector_version=version, **where)
+def _held(version: DetectorVersion) -> QuerySet[CaseCluster]:
+    return history.in_force(_resting(version, CaseCluster.objects.all()))
+
+
+def _resting(version: DetectorVersion, held: QuerySet[CaseCluster]) -> QuerySet[CaseCluster]:
+    return held.filter(cluster__findings__finding__detector_version=version)
+
+
+def _left(size: Any) -> QuerySet[Detachment]:
+    """What took the held cluster of the outer query out of its case, and stood when the log had this size."""
+    put_back = Reattachment.objects.filter(detachment=OuterRef("pk"), entry__sequence__index__lt=OuterRef(size))
+    found = Detachment.objects.filter(held=OuterRef("pk"), entry__sequence__index__lt=size)
+    return found.exclude(Exists(put_back))
 
 
 def flag(recall: VersionRecall, *, on_progress: OnProgress = lambda done, total, note: None) -> dict[str, int]:

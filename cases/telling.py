@@ -1,18 +1,19 @@
 """Who is told what: from acts of the log to notices, in one visible table, and from the clocks that are looked at."""
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from cases import access, notices, preservation
-from cases.models import Case, CaseMember, Lead
+from cases.models import Case, CaseMember, Lead, RecallFlag
 from cases.models.case import CaseStatus
 from cases.models.lead import LeadState
 from cases.notice_kinds import KINDS, Kind
+from detection.models import VersionReinstated
 from people.models import Role, User
 from people.rights import RIGHTS, may
 from spine.models import Condition, LogEntry
@@ -44,12 +45,62 @@ def _lead_assigned(entry: LogEntry, _: Case | None) -> None:
     notices.give(None, to, kind=Kind.ASSIGNED, key=f"assigned:{entry.pk}", text=text)
 
 
-def _moved(entry: LogEntry, case: Case) -> None:
-    """To whom it is assigned, and to its members while it has any."""
+def _lead_snoozed(entry: LogEntry, _: Case | None) -> None:
+    """To whom the lead is assigned."""
+    lead = _lead(entry)
+    until = datetime.fromisoformat(entry.data["until"])
+    text = f"{_who(entry)} snoozed a lead that was given to you, until {until:%d %B %Y}."
+    _of_lead(entry, lead, [lead.assignee] if lead.assignee else [], text)
+
+
+def _lead_woken(entry: LogEntry, _: Case | None) -> None:
+    """To whom the lead is assigned, and to who snoozed it."""
+    lead = _lead(entry)
+    last = lead.snoozes.select_related("by").order_by("at", "id").last()
+    mine = {one for one in (lead.assignee, last.by if last else None) if one is not None}
+    _of_lead(entry, lead, mine, "A snoozed lead of yours waits again.")
+
+
+def _lead(entry: LogEntry) -> Lead:
+    return Lead.objects.select_related("assignee").get(pk=entry.about.removeprefix(access.LEAD_ENTRIES))
+
+
+def _of_lead(entry: LogEntry, lead: Lead, people: Iterable[User], text: str) -> None:
+    """A notice of no case names nothing of the lead: what it goes into later may be restricted."""
+    known = [one for one in _others(people, entry) if access.visible_leads(one).filter(pk=lead.pk).exists()]
+    notices.give(None, known, kind=Kind.SNOOZED, key=f"snoozed:{entry.pk}", text=text)
+
+
+def _mine(case: Case) -> QuerySet[User]:
+    """To whom it is assigned, and its members while it has any."""
     staying = CaseMember.objects.filter(Q(until=None) | Q(until__gt=timezone.now()), case=case)
-    mine = access.readers_of(case).filter(Q(pk=case.assignee_id) | Q(pk__in=staying.values("person")))
+    return access.readers_of(case).filter(Q(pk=case.assignee_id) | Q(pk__in=staying.values("person")))
+
+
+def _moved(entry: LogEntry, case: Case) -> None:
     text = f"{_who(entry)} moved {case.ref} from {entry.data['old']} to {entry.data['new']}."
-    notices.give(case, _others(mine, entry), kind=Kind.MOVED, key=f"moved:{entry.pk}", text=text)
+    notices.give(case, _others(_mine(case), entry), kind=Kind.MOVED, key=f"moved:{entry.pk}", text=text)
+
+
+def _detached(entry: LogEntry, case: Case) -> None:
+    text = f"{_who(entry)} took {entry.data['what']} out of {case.ref}: {entry.data['accounts']:,} accounts left."
+    notices.give(case, _others(_mine(case), entry), kind=Kind.MOVED, key=f"detached:{entry.pk}", text=text)
+
+
+def _attached_again(entry: LogEntry, case: Case) -> None:
+    text = f"{_who(entry)} put {entry.data['what']} back into {case.ref}."
+    notices.give(case, _others(_mine(case), entry), kind=Kind.MOVED, key=f"detached:{entry.pk}", text=text)
+
+
+def _reinstated(entry: LogEntry, _: Case | None) -> None:
+    """To whom the cases are assigned that were flagged; what they were told of the recall is settled."""
+    back = VersionReinstated.objects.select_related("recall__detector_version__detector").get(entry=entry)
+    version = back.recall.detector_version
+    for flag in RecallFlag.objects.filter(recall=back.recall).select_related("case__assignee"):
+        notices.settle(flag.case, [f"recall:{flag.pk}"])
+        to = [flag.case.assignee] if flag.case.assignee else []
+        text = f"{version.detector.name} {version.version}, on which {flag.case.ref} rests, may be relied on again."
+        notices.give(flag.case, to, kind=Kind.RECALL, key=f"recall-over:{flag.pk}", text=text)
 
 
 def _asks(right: str, words: Callable[[LogEntry, Case], str]) -> Callable[[LogEntry, Case], None]:
@@ -90,6 +141,8 @@ TELL: dict[str, Callable[[LogEntry, Case], None]] = {
     "case.opened": _assigned,
     "case.assigned": _assigned,
     "case.moved": _moved,
+    "case.detached": _detached,
+    "case.attached_again": _attached_again,
     "dossier.frozen": _asks("dossiers.approve", _version),
     "dossier.approved": _answered,
     "disclosure.asked": _asks("dossiers.approve", _disclosure),
@@ -100,13 +153,20 @@ TELL: dict[str, Callable[[LogEntry, Case], None]] = {
     "redaction.approved": _answered,
     "redaction.declined": _answered,
 }
-FOLLOWED = frozenset({*TELL, "lead.assigned"})
+# Acts of no case.
+TELL_APART: dict[str, Callable[[LogEntry, Case | None], None]] = {
+    "lead.assigned": _lead_assigned,
+    "lead.snoozed": _lead_snoozed,
+    "lead.woken": _lead_woken,
+    "version.reinstated": _reinstated,
+}
+FOLLOWED = frozenset({*TELL, *TELL_APART})
 
 
 def on_entry(entry: LogEntry) -> None:
     """Give the notices that an act leads to; done again, it adds nothing."""
-    if entry.action == "lead.assigned":
-        _lead_assigned(entry, None)
+    if entry.action in TELL_APART:
+        TELL_APART[entry.action](entry, None)
     tell = TELL.get(entry.action)
     case = Case.objects.filter(pk=entry.scope).first() if tell and entry.scope else None
     if tell is not None and case is not None:

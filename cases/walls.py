@@ -58,6 +58,9 @@ WALLED: dict[str, Own | Through | HiddenLeads | Apart] = {
     "cases_notice": OR_NONE,
     "cases_casecluster": Own(),
     "cases_caseaccount": Own(),
+    "cases_detachment": Own(),
+    "cases_detachedaccount": Through("detachment_id", "cases_detachment"),
+    "cases_reattachment": Through("detachment_id", "cases_detachment"),
     "cases_verdict": Own(),
     "cases_judgement": Own(),
     "cases_citation": Through("judgement_id", "cases_judgement"),
@@ -99,6 +102,10 @@ WALLED: dict[str, Own | Through | HiddenLeads | Apart] = {
     "cases_leadsighting": Through("lead_id", "cases_lead"),
     "cases_leadsnooze": Through("lead_id", "cases_lead"),
     "cases_leaddecision": Through("lead_id", "cases_lead"),
+    "detection_keptapart": Apart(none_of("id", "retort_hidden_decisions")),
+    "detection_keptapartaccount": Through("decision_id", "detection_keptapart"),
+    "detection_keptapartlifted": Through("decision_id", "detection_keptapart"),
+    "detection_keptaparteffect": Through("decision_id", "detection_keptapart"),
     "cases_counseltrack": walls_apart.TRACK,
     "cases_counselmember": Through("track_id", "cases_counseltrack"),
     "cases_counselnote": Through("track_id", "cases_counseltrack"),
@@ -145,6 +152,17 @@ DECLARE
 BEGIN
     IF hidden IS NULL THEN RETURN NULL; END IF;
     RETURN ARRAY(SELECT DISTINCT d.lead_id FROM public.cases_leaddecision d WHERE d.case_id = ANY (hidden));
+END $$;
+CREATE OR REPLACE FUNCTION retort_hidden_decisions() RETURNS uuid[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    hidden uuid[] := public.retort_hidden_leads();
+BEGIN
+    IF hidden IS NULL THEN RETURN NULL; END IF;
+    RETURN ARRAY(
+        SELECT k.id FROM public.detection_keptapart k JOIN public.cases_leadsighting s ON s.cluster_id = k.cluster_id
+        WHERE s.lead_id = ANY (hidden)
+    );
 END $$;
 """
 

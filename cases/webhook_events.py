@@ -53,15 +53,20 @@ class EventType:
         return (*case, *((self.field,) if self.field else ()))
 
 
-OF_NO_CASE = {"lead.raised", "lead.rejected", "lead.reopened", "run.finished", "feed.stalled", "job.parked", TEST}
+OF_NO_CASE = {"lead.raised", "lead.rejected", "lead.reopened", "lead.snoozed", "lead.woken", "run.finished"}
+OF_NO_CASE |= {"version.recalled", "version.reinstated", "feed.stalled", "job.parked", TEST}
 EVENTS: dict[str, EventType] = {
     one.name: one
     for one in (
         EventType("lead.raised", "a lead waits for somebody", ("lead.raised", "lead.raised_anew"), "lead"),
         EventType("lead.rejected", "a lead was rejected", ("lead.rejected",), "lead"),
         EventType("lead.reopened", "a rejected lead waits again", ("lead.reopened",), "lead"),
+        EventType("lead.snoozed", "a lead was snoozed", ("lead.snoozed",), "lead"),
+        EventType("lead.woken", "a snoozed lead waits again by itself", ("lead.woken",), "lead"),
         EventType("case.opened", "a case was opened", ("case.opened",), "lead", lambda one: one.data["lead"]),
         EventType("case.joined", "a lead was joined to a case", ("case.joined",), "lead", lambda one: one.data["lead"]),
+        EventType("case.detached", "a cluster or accounts were taken out of a case", ("case.detached",)),
+        EventType("case.attached_again", "what was taken out of a case was put back", ("case.attached_again",)),
         EventType("case.assigned", "a case was given to somebody, or to nobody", ("case.assigned",)),
         EventType("case.status_changed", "a case was moved to another step", ("case.moved",)),
         EventType(
@@ -82,6 +87,9 @@ EVENTS: dict[str, EventType] = {
         EventType("hold.placed", "a hold was placed", ("hold.placed",), "hold"),
         EventType("hold.released", "a hold was released", ("hold.released",), "hold"),
         EventType("preservation.due", "request data of a case expires within 14 days"),
+        EventType("version.recalled", "a detector version is not to be relied on", ("version.recalled",), "detector"),
+        EventType("version.reinstated", "such a version may be relied on again", ("version.reinstated",), "detector"),
+        EventType("recall.flagged", "a case rests on a recalled version", ("recall.flagged",)),
         EventType("run.finished", "a detection run finished", ("run.finished",), "run"),
         EventType("feed.stalled", "a feed delivers nothing any more", field="feed"),
         EventType("job.parked", "work was set aside after it lost three workers", field="job"),
@@ -118,8 +126,9 @@ def on_entry(entry: LogEntry) -> None:
     kind = BY_ACT.get(entry.action)
     if kind is None:
         return
-    about = entry.about if entry.about.startswith(LEAD_ENTRIES) else ""
     data = {kind.field: kind.value(entry)} if kind.field else {}
+    # Whatever names a lead is told as the lead may be: one that has left a restricted case is still of that case.
+    about = f"{LEAD_ENTRIES}{data['lead']}" if data.get("lead") else ""
     announce(kind.name, key=f"entry:{entry.pk}", at=entry.at, data=data, scope=entry.scope, about=about)
 
 

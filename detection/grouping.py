@@ -2,8 +2,9 @@
 
 A detector's **grouping** names the kinds of value that join, the window, and how much is needed. What arrives waits in
 `GroupingDue` with its batch, in the same transaction; a job takes it, joins it with what the window holds, and writes a
-run whose clusters become leads as those of any other run. The source of such a run is named for the detector: it stands
-for where the originals behind its findings lie.
+run whose clusters become leads as those of any other run. What people keep apart (`detection.apart`) it joins neither
+directly nor through others between, and says what it left. The source of such a run is named for the detector: it
+stands for where the originals behind its findings lie.
 """
 
 import hashlib
@@ -16,8 +17,9 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
-from detection import standing
+from detection import apart, joining, standing
 from detection.finding_schema import ATTRIBUTE_TYPES
+from detection.joining import NotJoined
 from detection.models import (
     AssessmentLabel,
     Cluster,
@@ -27,6 +29,7 @@ from detection.models import (
     Detector,
     FindingBatch,
     GroupingDue,
+    KeptApartEffect,
     Lifecycle,
     Run,
     TelemetrySource,
@@ -199,11 +202,15 @@ def _group(detector: Detector, taken: Sequence[GroupingDue]) -> int | None:
     rule = grouping_of(detector)
     if rule is None:
         return None
+    apart.settled()
     started = timezone.now()
     since = started - timedelta(hours=rule.window_hours)
     rows = _rows(detector, rule, [one.batch_id for one in taken], since)
     hubs = {row.attribute_id: row for row in rows if row.accounts > rule.most_accounts}
-    joined = _components([row for row in rows if row.attribute_id not in hubs])
+    tying = [row for row in rows if row.attribute_id not in hubs]
+    sides = apart.sides_of({row.account_id for row in tying})
+    least = {"least_accounts": rule.least_accounts, "least_findings": rule.least_findings}
+    joined, refused = joining.joined(tying, sides, **least)
     if not joined:
         return None
     source = source_of(detector)
@@ -223,7 +230,8 @@ def _group(detector: Detector, taken: Sequence[GroupingDue]) -> int | None:
     )
     protected: list[AppendOnly] = [run]
     for members in joined:
-        protected += _cluster(run, detector, rule, members)
+        cluster, *its = _cluster(run, detector, rule, members)
+        protected += [cluster, *its, *_kept_out(cluster.pk, {row.account_id for row in members}, refused)]
     data = {
         "source": source.name,
         "window": [since.isoformat(), started.isoformat()],
@@ -260,26 +268,17 @@ def _rows(detector: Detector, rule: Grouping, batches: list[UUID], since: dateti
     ]
 
 
-def _components(rows: Sequence[_Row]) -> list[list[_Row]]:
-    """Rows by the accounts they tie together, through any number of values; in a fixed order."""
-    parent: dict[UUID, UUID] = {}
-
-    def root(node: UUID) -> UUID:
-        while parent.setdefault(node, node) != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    for row in rows:
-        parent[root(row.account_id)] = root(row.attribute_id)
-    found: dict[UUID, list[_Row]] = {}
-    for row in rows:
-        found.setdefault(root(row.attribute_id), []).append(row)
-    return sorted(found.values(), key=lambda tied: (-len({row.account_id for row in tied}), str(tied[0].attribute_id)))
+def _kept_out(cluster: UUID, members: set[UUID], refused: Sequence[NotJoined]) -> list[AppendOnly]:
+    """What decisions kept out of this cluster, value by value."""
+    return [
+        KeptApartEffect(cluster_id=cluster, decision_id=one.decision, attribute_id=one.attribute, accounts=one.accounts)
+        for one in refused
+        if one.account in members
+    ]
 
 
 def _cluster(run: Run, detector: Detector, rule: Grouping, rows: Sequence[_Row]) -> list[AppendOnly]:
-    """A cluster with its members, links and findings."""
+    """A cluster with its members, links and findings; the cluster comes first."""
     by_account: dict[UUID, list[_Row]] = {}
     for row in rows:
         by_account.setdefault(row.account_id, []).append(row)

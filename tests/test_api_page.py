@@ -31,7 +31,7 @@ api_stage, callers = api.stage, api.callers
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "api.md"
 # What an example cannot know: ids, references, counts, the time of day, and what the stage has of a kind.
 OF_THE_STAGE = {
-    *("texts", "data_classes", "until"),
+    *("texts", "data_classes", "until", "accounts"),
     *("account", "ask", "case", "exhibit", "expected_count", "introduce", "key", "proof", "ref", "request_id"),
     *("revision", "snapshot_sha256", "source", "detector", "kind", "settings", "mapping", "metadata", "filter"),
 }

@@ -102,6 +102,7 @@ cut account_columns unanswered expires
 grouping window_hours least_findings least_accounts least_score most_accounts
 recall_drafts cited recalled_at clusters leads cases dossiers disclosures precision recalls leaning by_verdict
 low high decided computed_at reinstated_at reinstated_reason
+accounts_left undone_at undone_by undone_reason lead picked others rest within not_joined lifted_by
 findings
 lifecycle owner cadence_minutes heard_at silent_since every_minutes last_returned_at due_at lifted_at lifted_reason
 set_aside recalled runbook description

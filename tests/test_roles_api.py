@@ -27,8 +27,10 @@ from spine import jobs, log
 from spine.ids import new_id
 from tests.cases.api import client_of, client_of_detector
 from tests.cases.deconflicting import ask, designate
+from tests.cases.detaching import make_detachment
 from tests.cases.exchanges import make_sample
 from tests.cases.keeping import made_up_disclosure, made_up_order
+from tests.cases.keeping_apart import make_decision
 from tests.cases.recalling import flagged
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
@@ -78,6 +80,9 @@ LADDER = {
     "POST leads/<lead_id>/reject/": "401 403 400 400 403 403 403",
     "POST leads/<lead_id>/reopen/": "401 403 400 400 403 403 403",
     "POST leads/<lead_id>/assign/": "401 403 400 400 403 403 403",
+    "GET leads/<lead_id>/kept-apart/": "401 403 200 200 200 200 403",
+    "POST leads/<lead_id>/kept-apart/": "401 403 400 400 403 403 403",
+    "POST leads/<lead_id>/kept-apart/<decision_id>/undo/": "401 403 400 400 403 403 403",
     "GET clusters/": "401 403 200 200 200 200 403",
     "GET clusters/<cluster_id>/": "401 403 200 200 200 200 403",
     "GET clusters/<cluster_id>/members/": "401 403 200 200 200 200 403",
@@ -104,6 +109,9 @@ LADDER = {
     "GET detectors/<detector_id>/versions/<detector_version_id>/": "401 200 200 200 200 200 403",
     "POST detectors/<detector_id>/versions/<detector_version_id>/recall/": "401 400 403 403 403 403 403",
     "POST detectors/<detector_id>/versions/<detector_version_id>/reinstate/": "401 409 403 403 403 403 403",
+    "GET cases/<ref>/detachments/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/detachments/": "401 404 400 400 400 403 404",
+    "POST cases/<ref>/detachments/<detachment_id>/undo/": "401 404 400 400 400 403 404",
     "GET cases/<ref>/recalls/": "401 404 200 200 200 200 404",
     "POST cases/<ref>/recalls/<flag_id>/answer/": "401 404 400 400 400 403 404",
     "GET attributes/excluded/": "401 403 200 200 200 200 403",
@@ -408,6 +416,7 @@ def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]
         "job_id": job.id,
         "version_id": version.id,
         "lead_id": rejected.id,
+        "decision_id": make_decision(rejected, cast.lead).id,
         "source_id": source.id,
         "request_id": case.preservation_requests.get().id,
         "hold_id": hold.id,
@@ -417,6 +426,7 @@ def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]
         "custodian_id": hold.custodians.get().id,
         "file_id": file.id,
         "notice_id": note.id,
+        "detachment_id": make_detachment(case, cast.analyst).id,
     }
     models = {"cluster": Cluster, "finding": Finding, "account": Account, "attribute": Attribute}
     first = {f"{name}_id": model.objects.values_list("id", flat=True)[0] for name, model in models.items()}

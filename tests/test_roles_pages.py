@@ -24,8 +24,10 @@ from spine import jobs
 from spine.ids import new_id
 from spine.models import LogEntry
 from tests.cases.deconflicting import ask, designate
+from tests.cases.detaching import make_detachment
 from tests.cases.exchanges import make_sample
 from tests.cases.keeping import made_up_disclosure, made_up_order
+from tests.cases.keeping_apart import make_decision
 from tests.cases.pages import client_of
 from tests.cases.recalling import flagged
 from tests.cases.testers import list_test
@@ -37,11 +39,12 @@ from tests.factories import START, Cast, make_case, make_lead, make_person, prov
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
 ROLES = ("anonymous", "administrator", "case_lead", "analyst", "counsel", "reader")
-LEAD_VERBS = ("open", "join", "snooze", "reject", "reopen", "assign")
+LEAD_VERBS = ("open", "join", "snooze", "reject", "reopen", "assign", "keep-apart", "kept-apart/<decision>/undo")
 CASE_VERBS = (
     *("edit", "assign", "move", "claims/<letter>", "alternatives/<slug>", "accounts/undo/<pk>"),
     *("access/restrict", "access/open-up", "access/add", "access/remove/<username>"),
     *("timeline/<pk>/withdraw", "evidence/add", "dossiers/freeze"),
+    *("accounts/detach", "clusters/<pk>/detach", "detachments/<pk>/undo"),
 )
 PRESERVE_VERBS = (*("preservation/request", "preservation/explain", "preservation/<pk>/answer", "holds/place"),)
 HOLD_VERBS = ("custodians", "ask-release", "release")
@@ -154,6 +157,8 @@ LADDER = {
     "POST leads/<pk>/reject/": "302 403 422 422 403 403",
     "POST leads/<pk>/reopen/": "302 403 409 409 403 403",  # it waits already
     "POST leads/<pk>/assign/": "302 403 422 422 403 403",
+    "POST leads/<pk>/keep-apart/": "302 403 422 422 403 403",
+    "POST leads/<pk>/kept-apart/<decision>/undo/": "302 403 302 302 403 403",  # a reason is missing
     # cases: the list is refused, one case is as if it were missing
     "GET cases/": "302 403 200 200 200 200",
     "POST cases/": "302 403 405 405 405 405",
@@ -170,6 +175,9 @@ LADDER = {
     "GET cases/<ref>/accounts/": "302 404 200 200 200 200",
     "POST cases/<ref>/accounts/": "302 404 422 422 422 403",
     "POST cases/<ref>/accounts/undo/<pk>/": "302 404 422 422 422 403",
+    "POST cases/<ref>/accounts/detach/": "302 404 422 422 422 403",
+    "POST cases/<ref>/clusters/<pk>/detach/": "302 404 422 422 422 403",
+    "POST cases/<ref>/detachments/<pk>/undo/": "302 404 302 409 409 403",  # the first put it back
     "GET cases/<ref>/findings/": "302 404 200 200 200 200",
     "POST cases/<ref>/findings/": "302 404 405 405 405 405",
     "GET cases/<ref>/timeline/": "302 404 200 200 200 200",
@@ -436,6 +444,8 @@ KINDS = {
     "notices/": "note",
     "cases/<ref>/accounts/undo/": "job",
     "cases/<ref>/timeline/": "note",
+    "cases/<ref>/clusters/": "cluster",
+    "cases/<ref>/detachments/": "detachment",
     "sanctioned-testers/": "test",
     "deconfliction/": "question",
     "brokers/": "term",
@@ -468,7 +478,7 @@ TRACES = (
 # What an administrator does here, to somebody made for that.
 TRACES += ("person.disabled", "person.enabled", "person.one_time_password", "person.second_factor_reset")
 TRACES += ("exchange_set.proved", "canary.removed", "value.readmitted")
-TRACES += ("accounts.exported",)
+TRACES += ("accounts.exported", "case.attached_again")
 TRACES += ("token.revoked", "detector_key.revoked", "person.mail_cleared")
 TRACES += ("deconfliction.read",)
 TRACES += ("webhook.tested", "webhook.sent_again")
@@ -528,6 +538,7 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
     token, key = ApiToken.objects.get(), DetectorKey.objects.get()
     feed = make_folder_feed(settings, tmp_path)
     delivery = make_delivery(settings, committed_cast.admin)
+    lead = make_lead(provider_ids(3, "other"))
     found: dict[str, object] = {
         "webhook": delivery.webhook_id,
         "<delivery>": delivery.pk,
@@ -538,7 +549,8 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
         "<match>": new_id(),
         "counsel note": write_note(track, committed_cast.counsel).pk,
         "counsel member": let_in(track, committed_cast, make_person("outside", "analyst")).pk,
-        "lead": make_lead(provider_ids(3, "other")).pk,
+        "lead": lead.pk,
+        "<decision>": make_decision(lead, committed_cast.lead).pk,
         "job": job.pk,
         "version": version.pk,
         "note": note.pk,
@@ -556,6 +568,8 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
         "flag": flagged(case).pk,
         "excluded": make_excluded().pk,
         "feed": feed.pk,
+        "cluster": case.clusters.get().cluster_id,
+        "detachment": make_detachment(case, analyst).pk,
         "source": TelemetrySource.objects.get(name="api-logs").pk,
         "<file>": TelemetryFile.objects.create(
             source=TelemetrySource.objects.get(name="api-logs"),

@@ -31,8 +31,10 @@ from spine.models import AppendOnly, Checkpoint, Job, JobState
 from spine.principal import acting_as
 from tests.authority import Authority
 from tests.cases.deconflicting import ask, compared, make_broker, restrict
+from tests.cases.detaching import make_detachment
 from tests.cases.exchanges import make_sample
 from tests.cases.keeping import everything_to, register
+from tests.cases.keeping_apart import make_effect
 from tests.cases.recalling import recall, version_under
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
@@ -111,6 +113,8 @@ def tell_everything(cast: Cast, folder: Path) -> None:
     snoozed = actions.snooze_lead(waiting, actor=cast.lead, until=later, factor=2, note="Later")
     actions.reject_lead(actions.reopen_lead(snoozed, actor=cast.lead), actor=cast.lead, reason="too_little")
     actions.restrict_case(case, actor=cast.analyst, reason="Few need to know", people=[cast.lead, cast.counsel])
+    make_detachment(case, cast.lead)
+    make_effect(cast.lead)
     keep_and_release(case, cast)
     make_sample(case, cast.analyst, folder)
     given = {"recipient": register().name, "basis": everything_to("committee").code}

@@ -1,10 +1,12 @@
 """Everything a person decides about leads and cases: one verb is one transaction and one log entry."""
 
 from cases.actions.access import add_member, break_glass, open_case_up, remove_member, restrict_case
+from cases.actions.apart import join_again, keep_apart
 from cases.actions.bulk import count_matching, set_verdicts_matching, undo_verdicts
 from cases.actions.cases import assign_case, edit_case, move_case
 from cases.actions.claims import Cited, answer_alternative, judge
 from cases.actions.custody import record_custody
+from cases.actions.detaching import attach_again, detach_accounts, detach_cluster
 from cases.actions.evidence import add_evidence, record_copy, record_view
 from cases.actions.holds import (
     Keeper,
@@ -35,12 +37,17 @@ __all__ = [
     "ask_release",
     "assign_case",
     "assign_lead",
+    "attach_again",
     "break_glass",
     "count_matching",
+    "detach_accounts",
+    "detach_cluster",
     "edit_case",
     "explain_absence",
+    "join_again",
     "join_case",
     "judge",
+    "keep_apart",
     "move_case",
     "open_case",
     "open_case_up",

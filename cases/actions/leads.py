@@ -5,20 +5,18 @@ import secrets
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from cases import language
-from cases.actions import base
-from cases.models import Case, CaseAccount, CaseCluster, Lead, LeadDecision, LeadSnooze
+from cases.actions import base, holding
+from cases.models import Case, CaseCluster, Lead, LeadDecision, LeadSnooze
 from cases.models.lead import LeadState
 from cases.vocabulary import RejectReason
-from detection.models import Cluster, ClusterMember
 from people.models import User
 from people.rights import may
 from spine import log
 from spine.errors import Conflict, Refused
-from spine.ids import new_id
 from spine.models import LogEntry
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -42,9 +40,9 @@ def open_case(lead: Lead, *, actor: User, title: str, summary: str = "", cluster
     for field, text in (("title", title), ("summary", summary)):
         language.check(text, field=field, ladder=field == "summary")
     case = _insert(Case(title=title, summary=summary, assignee=row.assignee or actor))
-    accounts = _hold(case, row.cluster)
-    decision = _decision(row, actor, LeadDecision.Kind.OPENED, case=case)
-    _move_lead(row, LeadState.IN_CASE)
+    accounts = holding.take_in(case, row.cluster)
+    decision = decision_on(row, actor, LeadDecision.Kind.OPENED, case=case)
+    move_lead(row, LeadState.IN_CASE)
     log.record(
         actor=actor.principal,
         action="case.opened",
@@ -66,15 +64,17 @@ def open_case(lead: Lead, *, actor: User, title: str, summary: str = "", cluster
 def join_case(lead: Lead, case: Case, *, actor: User, cluster: UUID | None = None) -> Case:
     """Join a waiting lead to a case that is not closed.
 
-    Side effects: the held cluster; one account row for each member the case did not have; the lead is in the case; one
+    Side effects: the held cluster, or, where it was detached from this very case, its reattachment; one account row for
+    each member the case did not have, but for accounts that were detached by themselves; the lead is in the case; one
     log entry. Raises Conflict as `open_case` does, Refused when the case is closed.
     """
     base.require(actor, "leads.write", "cases.write")
     row = _waiting(lead, cluster)
     held = base.locked_case(case)
-    accounts = _hold(held, row.cluster)
-    decision = _decision(row, actor, LeadDecision.Kind.JOINED, case=held)
-    _move_lead(row, LeadState.IN_CASE)
+    place = holding.place_of(held, row.cluster, actor)
+    accounts = holding.take_in(held, row.cluster)
+    decision = decision_on(row, actor, LeadDecision.Kind.JOINED, case=held)
+    move_lead(row, LeadState.IN_CASE)
     base.touch(held)
     log.record(
         actor=actor.principal,
@@ -82,7 +82,7 @@ def join_case(lead: Lead, case: Case, *, actor: User, cluster: UUID | None = Non
         about=held,
         scope=held.id,
         data={"ref": held.ref, "accounts": accounts, "lead": str(row.id), "cluster": row.cluster.title},
-        rows=[CaseCluster(case=held, cluster=row.cluster), decision],
+        rows=[place, decision],
     )
     return held
 
@@ -98,8 +98,8 @@ def reject_lead(lead: Lead, *, actor: User, reason: str, note: str = "", cluster
     needed = reason == RejectReason.OTHER
     note = base.clean(note, field="note", label="A note on the reason", limit=2000, required=needed)
     row = _waiting(lead, cluster)
-    decision = _decision(row, actor, LeadDecision.Kind.REJECTED, reason=reason, note=note)
-    _move_lead(row, LeadState.REJECTED)
+    decision = decision_on(row, actor, LeadDecision.Kind.REJECTED, reason=reason, note=note)
+    move_lead(row, LeadState.REJECTED)
     data = {"reason": reason, "note": note, "title": row.cluster.title, "accounts": row.cluster.account_count}
     log.record(actor=actor.principal, action="lead.rejected", about=row, data=data, rows=[decision])
     return row
@@ -130,7 +130,7 @@ def snooze_lead(
     row.snoozed_until = until
     row.wakes_at = None if factor is None else math.ceil(row.cluster.account_count * factor)
     row.save(update_fields=["snoozed_until", "wakes_at"])
-    _move_lead(row, LeadState.SNOOZED)
+    move_lead(row, LeadState.SNOOZED)
     snooze = LeadSnooze(lead=row, cluster=row.cluster, until=until, factor=factor, note=note, by=actor)
     data = {"title": row.cluster.title, "until": until.isoformat(), "accounts": row.wakes_at or "–", "note": note}
     log.record(actor=actor.principal, action="lead.snoozed", about=row, data=data, rows=[snooze])
@@ -154,10 +154,10 @@ def reopen_lead(lead: Lead, *, actor: User, note: str = "") -> Lead:
     newest = row.sightings.select_related("cluster").order_by("cluster__run__finished_at", "id").last()
     if newest is not None:
         row.cluster = newest.cluster
-    decision = _decision(row, actor, LeadDecision.Kind.REOPENED, note=note)
+    decision = decision_on(row, actor, LeadDecision.Kind.REOPENED, note=note)
     row.why_now = f"put back in the queue by {actor.username}"
     row.save(update_fields=["cluster", "why_now"])
-    _move_lead(row, LeadState.WAITING)
+    move_lead(row, LeadState.WAITING)
     data = {"note": note, "title": row.cluster.title}
     log.record(actor=actor.principal, action="lead.reopened", about=row, data=data, rows=[decision])
     return row
@@ -234,37 +234,10 @@ def _decided(lead: Lead) -> LogEntry | None:
     return max(acts, key=lambda act: act.at).entry if acts else None
 
 
-def _decision(lead: Lead, actor: User, kind: LeadDecision.Kind, **details: object) -> LeadDecision:
+def decision_on(lead: Lead, actor: User, kind: LeadDecision.Kind, **details: object) -> LeadDecision:
     return LeadDecision(lead=lead, cluster=lead.cluster, kind=kind, decided_by=actor, **details)
 
 
-def _move_lead(lead: Lead, state: LeadState) -> None:
+def move_lead(lead: Lead, state: LeadState) -> None:
     lead.state, lead.changed_at = state, timezone.now()
     lead.save(update_fields=["state", "changed_at"])
-
-
-def _hold(case: Case, cluster: Cluster) -> int:
-    """One account row for each member, at its membership in the newest run; returns how many are new to the case."""
-    before = CaseAccount.objects.filter(case=case).count()
-    members = ClusterMember.objects.filter(cluster=cluster).values_list("id", "account_id", "exchanges")
-    rows = [
-        CaseAccount(id=new_id(), case=case, account_id=account, member_id=member, exchanges=exchanges)
-        for member, account, exchanges in members
-    ]
-    CaseAccount.objects.bulk_create(rows, batch_size=5000, ignore_conflicts=True)
-    with connection.cursor() as cursor:
-        cursor.execute(NEWEST_MEMBERSHIP, [case.pk, cluster.pk])
-    return CaseAccount.objects.filter(case=case).count() - before
-
-
-NEWEST_MEMBERSHIP = """
-UPDATE cases_caseaccount held SET member_id = fresh.id, exchanges = fresh.exchanges
-FROM detection_clustermember fresh
-JOIN detection_cluster fresh_cluster ON fresh_cluster.id = fresh.cluster_id
-JOIN detection_run fresh_run ON fresh_run.id = fresh_cluster.run_id,
-detection_clustermember old
-JOIN detection_cluster old_cluster ON old_cluster.id = old.cluster_id
-JOIN detection_run old_run ON old_run.id = old_cluster.run_id
-WHERE held.case_id = %s AND fresh.cluster_id = %s AND fresh.account_id = held.account_id AND old.id = held.member_id
-  AND (fresh_run.finished_at, fresh.id) > (old_run.finished_at, old.id)
-"""

@@ -132,9 +132,8 @@ def answers(reading: Reading) -> Row:
 
 def links(reading: Reading) -> tuple[Row, Row]:
     """The shared values, strongest first, and the single links of accounts to them (for the schedule)."""
-    held = history.clusters_at(reading.case, reading.cut).order_by().values("id")
     queryset = (
-        ClusterLink.objects.filter(cluster__in=held)
+        history.links_of(ClusterLink.objects.all(), reading.case, reading.cut)
         .select_related("account", "attribute")
         .order_by("attribute__type", "attribute__value", "account_id", "signal", "id")
     )

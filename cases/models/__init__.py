@@ -18,6 +18,7 @@ from cases.models.deconfliction import (
     Reply,
 )
 from cases.models.destruction import DestructionDecision, DestructionOrder, RetentionPolicy
+from cases.models.detaching import DetachedAccount, Detachment, Reattachment
 from cases.models.disclosure import DisclosureAsk, DisclosureNote, DisclosureRelease, LegalBasis, Recipient
 from cases.models.dossier import DossierApproval, DossierProof, DossierSeal, DossierVersion
 from cases.models.evidence import CustodyEvent, EvidenceItem
@@ -67,6 +68,8 @@ __all__ = [
     "CustodyEvent",
     "DestructionDecision",
     "DestructionOrder",
+    "DetachedAccount",
+    "Detachment",
     "Digest",
     "DisclosureAsk",
     "DisclosureNote",
@@ -101,6 +104,7 @@ __all__ = [
     "PreservationRequest",
     "Question",
     "QuestionAbout",
+    "Reattachment",
     "RecallAnswer",
     "RecallDraft",
     "RecallFlag",

@@ -87,10 +87,19 @@ class Verdict(AppendOnly):
         ]
 
 
+class InCase(models.Manager["CaseAccount"]):
+    """The accounts that are in their cases now."""
+
+    def get_queryset(self) -> models.QuerySet["CaseAccount"]:
+        """Without those that were detached."""
+        return super().get_queryset().filter(detached_by=None)
+
+
 class CaseAccount(models.Model):
     """An account in a case, through a held cluster; an index over protected rows, nothing is judged here.
 
-    `member` is its membership in the held cluster of the newest run, `verdict` its newest verdict.
+    `member` is its membership in the held cluster of the newest run, `verdict` its newest verdict. `objects` are those
+    in their cases; `everything` has those that were detached too, with the detachment that keeps them out.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -100,6 +109,10 @@ class CaseAccount(models.Model):
     verdict = models.ForeignKey(Verdict, null=True, on_delete=models.PROTECT, related_name="+")
     value = models.CharField(max_length=20, choices=VerdictValue.choices, blank=True, help_text="of the newest verdict")
     exchanges = models.BigIntegerField(help_text="of `member`, to order and filter by")
+    detached_by = models.ForeignKey("cases.Detachment", null=True, on_delete=models.PROTECT, related_name="+")
+
+    objects = InCase()
+    everything = models.Manager["CaseAccount"]()
 
     class Meta:
         constraints = [

@@ -83,12 +83,14 @@ class LeadDecision(AppendOnly):
     """What a person decided about a lead, on which version of it."""
 
     class Kind(models.TextChoices):
-        """The three ways out of the queue, and the way back."""
+        """The three ways out of the queue, and the ways back and forth."""
 
         OPENED = "opened", "opened a case"
         JOINED = "joined", "joined to a case"
         REJECTED = "rejected", "rejected"
         REOPENED = "reopened", "put back in the queue"
+        DETACHED = "detached", "detached from a case"
+        REATTACHED = "reattached", "put back into the case"
 
     lead = models.ForeignKey(Lead, on_delete=models.PROTECT, related_name="decisions")
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="+")
@@ -103,7 +105,7 @@ class LeadDecision(AppendOnly):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(kind="rejected", reason__in=RejectReason.values)
-                | models.Q(kind__in=["opened", "joined"], reason="", case__isnull=False)
+                | models.Q(kind__in=["opened", "joined", "detached", "reattached"], reason="", case__isnull=False)
                 | models.Q(kind="reopened", reason="", case=None),
                 name="a_lead_decision_is_whole",
             )

@@ -18,7 +18,7 @@ from cases.actions.base import name_of
 from cases.filters import NO_VERDICT, AccountFilter, matching
 from cases.forms import UndoForm, VerdictForm
 from cases.models import Case, CaseAccount
-from cases.views import case_frame, shared
+from cases.views import case_frame, detaching, shared
 from cases.views.masking import masked
 from cases.vocabulary import VerdictValue
 from detection.models import Account
@@ -67,7 +67,7 @@ def accounts(request: HttpRequest, ref: str) -> HttpResponse:
     """The list; a post decides about accounts of it."""
     if request.method == "POST":
         return _decide(request, ref)
-    return _page(request, case_for(request.user, ref), VerdictForm())
+    return page(request, case_for(request.user, ref), VerdictForm())
 
 
 @requires("cases.read", "cases.write", hidden=True)
@@ -81,7 +81,7 @@ def undo_verdicts(request: HttpRequest, ref: str, pk: UUID) -> HttpResponse:
         undo = actions.undo_verdicts(job, actor=shared.person(request), reason=reason)
     except Refused as refusal:
         found = case_for(request.user, ref)
-        return _page(request, found, VerdictForm(), status=shared.status_of(refusal), refusal=refusal)
+        return page(request, found, VerdictForm(), status=shared.status_of(refusal), refusal=refusal)
     return HttpResponseRedirect(f"{reverse('case_accounts', args=[ref])}?job={undo.pk}")
 
 
@@ -89,13 +89,13 @@ def _decide(request: HttpRequest, ref: str) -> HttpResponse:
     found = case_for(request.user, ref, write=True)
     form = VerdictForm(request.POST)
     if not form.is_valid():
-        return _page(request, found, form, status=422)
+        return page(request, found, form, status=422)
     try:
         job = _set(request, found, form)
     except Refused as refusal:
         case_frame.refuse(form, refusal)
         now = case_for(request.user, ref)
-        return _page(request, now, form, status=shared.status_of(refusal), refusal=refusal)
+        return page(request, now, form, status=shared.status_of(refusal), refusal=refusal)
     if job is None:
         messages.success(
             request, f"Decided: {VerdictValue(form.cleaned_data['value']).label}.{_on_the_list(request, found)}"
@@ -151,15 +151,22 @@ def _filter(request: HttpRequest) -> AccountFilter:
     )
 
 
-def _page(
-    request: HttpRequest, case: Case, form: VerdictForm, *, status: int = 200, refusal: Refused | None = None
+def page(
+    request: HttpRequest,
+    case: Case,
+    form: VerdictForm,
+    *,
+    bound: case_frame.Bound | None = None,
+    status: int = 200,
+    refusal: Refused | None = None,
 ) -> HttpResponse:
+    """The tab, with forms that were just refused."""
     wanted, order = _filter(request), request.GET.get("order", "")
-    page = queries.account_page(case, wanted, order=order, cursor=request.GET.get("cursor", ""))
+    listed = queries.account_page(case, wanted, order=order, cursor=request.GET.get("cursor", ""))
     match, counts = _matching(case, wanted), queries.verdict_counts(case)
     counts = {NO_VERDICT: counts.pop(""), **counts}
     choices = [("", "all"), *VerdictValue.choices, (NO_VERDICT, "not judged")]
-    marks = testers.marks(page.rows)
+    marks = testers.marks(listed.rows)
     picked = set(request.POST.getlist("account"))
     context: dict[str, Any] = {
         **case_frame.context(request, case, "case_accounts", refusal=refusal),
@@ -171,10 +178,10 @@ def _page(
         "columns": _columns(request, order if order in queries.ACCOUNT_ORDERS else "volume"),
         "accounts": [
             Row(held, case_frame.opened(request, held.account.pseudonym), marks.get(held.account_id))
-            for held in page.rows
+            for held in listed.rows
         ],
         "picked": picked,
-        "pages": shared.pages(request, page, "accounts", total=match.total),
+        "pages": shared.pages(request, listed, "accounts", total=match.total),
         "verdict_form": form if case_frame.writable(request, case) else None,
         "match": match,
         "download": list(wanted.as_args().items()) or [("text", "")]
@@ -184,6 +191,7 @@ def _page(
         "filter_text": wanted.in_words(),
         "decisions": _decisions(case),
         "drawer": _drawer(request, case),
+        **detaching.held(request, case, bound or {}),
     }
     return render(request, "cases/case_accounts.html", context, status=status)
 

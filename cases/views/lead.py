@@ -10,16 +10,26 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from cases import actions, charts, queries, testers
-from cases.access import case_for, lead_for
-from cases.forms_lead import AssignLeadForm, JoinForm, OpenForm, RejectForm, ReopenForm, SnoozeForm
+from cases import actions, charts, kept_apart, queries, testers
+from cases.access import case_for, decision_for, lead_for
+from cases.forms_lead import (
+    AssignLeadForm,
+    JoinAgainForm,
+    JoinForm,
+    KeepApartForm,
+    OpenForm,
+    RejectForm,
+    ReopenForm,
+    SnoozeForm,
+)
 from cases.models import Lead
 from cases.models.case import CaseStatus
 from cases.models.lead import LeadState
-from cases.views import shared
+from cases.views import case_frame, shared
 from cases.views.masking import masked
 from people.policy import requires
 from people.rights import may
@@ -27,7 +37,7 @@ from spine.errors import Refused
 
 Forms = dict[str, forms.Form]
 View = Callable[..., HttpResponseBase]
-REASONS_SHOWN = 2
+REASONS_SHOWN, JOINS_SHOWN, TWO = 2, 5, 2
 # Whatever of a form carries what its reader saw; a form that lost a race is shown again over what is there now.
 SEEN: dict[str, Callable[[Lead], UUID | None]] = {
     "cluster": lambda lead: lead.cluster_id,
@@ -160,6 +170,48 @@ def assign_lead(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("lead", found.pk)
 
 
+@requires("leads.read", "leads.write")
+@posted
+@shared.chart_page
+def keep_apart(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Say that picked accounts are not the same operation as the rest of the lead, or as each other."""
+    found = lead_for(request.user, pk, write=True)
+    form = KeepApartForm(request.POST, auto_id="apart_%s")
+    if not form.is_valid():
+        return _page(request, found, {"apart_form": form}, status=422)
+    picked = [one for text in request.POST.getlist("account") if (one := case_frame.some_id(text))]
+    given = {"cluster": form.cleaned_data["cluster"], "reason": form.cleaned_data["reason"]}
+    try:
+        if form.cleaned_data["against"] == "rest":
+            made = actions.keep_apart(found, picked, actor=shared.person(request), **given)
+        elif len(picked) == TWO:
+            made = actions.keep_apart(found, picked[:1], against=picked[1:], actor=shared.person(request), **given)
+        else:
+            raise Refused("Pick the two accounts that are not the same.", field="against")
+    except Refused as refusal:
+        return _refused(request, found, "apart_form", form, refusal)
+    messages.success(request, f"Kept apart: {made.picked:,} from {made.others:,}. It is remembered.")
+    return redirect(f"{reverse('lead', args=[found.pk])}#apart")
+
+
+@requires("leads.read", "leads.write")
+def join_again(request: HttpRequest, pk: UUID, decision: UUID) -> HttpResponse:
+    """Take such a decision back."""
+    if request.method != "POST":
+        return redirect("lead", pk)
+    found = lead_for(request.user, pk, write=True)
+    said = decision_for(request.user, found, decision)
+    form = JoinAgainForm(request.POST)
+    reason = form.cleaned_data["reason"] if form.is_valid() else request.POST.get("reason", "")
+    try:
+        actions.join_again(said, actor=shared.person(request), reason=reason)
+    except Refused as refusal:
+        messages.error(request, refusal.message)
+    else:
+        messages.success(request, "Taken back. Whatever correlates next may join them again.")
+    return redirect(f"{reverse('lead', args=[found.pk])}#apart")
+
+
 def _refused(request: HttpRequest, found: Lead, name: str, form: forms.Form, refusal: Refused) -> HttpResponse:
     """The page again with the sentence, the input, and the lead as it is now; sent again, it decides about that."""
     now = lead_for(request.user, found.pk)
@@ -179,7 +231,10 @@ def _page(
     values = queries.shared_values(cluster)
     reasons = [reason for member in page.rows for reason in member.reasons[:REASONS_SHOWN]]
     marks = testers.marks(page.rows)
-    clean = masked([*(one.value for one in values), *(one.reason for one in values), *reasons])
+    decisions = kept_apart.on_lead(request.user, found)
+    standing = kept_apart.marks(decisions, [one.account_id for one in page.rows])
+    kept_out = [join.attribute.value for one in decisions for join in one.joins[:JOINS_SHOWN]]
+    clean = masked([*(one.value for one in values), *(one.reason for one in values), *reasons, *kept_out])
     context: dict[str, Any] = {
         "section": "queue",
         "page_title": cluster.title,
@@ -195,6 +250,7 @@ def _page(
                 "member": one,
                 "account": one.account,
                 "mark": marks.get(one.account_id),
+                "apart": standing.get(one.account_id),
                 "reasons": [clean(text) for text in one.reasons[:REASONS_SHOWN]],
             }
             for one in page.rows
@@ -205,6 +261,11 @@ def _page(
         "hubs": cluster.run.hubs,
         "snooze": found.snoozes.select_related("by").order_by("-at", "-pk").first(),
         "decisions": found.decisions.select_related("decided_by", "case").order_by("-at", "-pk"),
+        "kept_apart": [
+            {"one": one, "joins": [(join, clean(join.attribute.value)) for join in one.joins[:JOINS_SHOWN]]}
+            for one in decisions
+        ],
+        "picked": set(request.POST.getlist("account")),
         "refusal": refusal,
         **(_offered(request, found) if may(request.user, "leads.write") else {}),
         **bound,
@@ -215,9 +276,10 @@ def _page(
 def _offered(request: HttpRequest, found: Lead) -> dict[str, Any]:
     """The forms for what can be decided now."""
     seen = {"cluster": found.cluster_id}
+    always: dict[str, Any] = {"apart_form": KeepApartForm(initial=seen, auto_id="apart_%s")}
     if found.state == LeadState.WAITING:
         holder = {"assignee": found.assignee_id, "expected": found.assignee_id}
-        return {
+        return always | {
             "open_form": OpenForm(initial={**seen, "title": found.cluster.title}, auto_id="open_%s"),
             "join_form": _join_form(request, None, seen),
             "reject_form": RejectForm(initial=seen, auto_id="reject_%s"),
@@ -226,8 +288,8 @@ def _offered(request: HttpRequest, found: Lead) -> dict[str, Any]:
             "taken_by_me": found.assignee_id == request.user.pk,
         }
     if found.state in (LeadState.REJECTED, LeadState.SNOOZED) and not found.later.exists():
-        return {"reopen_form": ReopenForm(auto_id="reopen_%s")}
-    return {}
+        return always | {"reopen_form": ReopenForm(auto_id="reopen_%s")}
+    return always
 
 
 def _join_form(request: HttpRequest, data: Any, seen: dict[str, Any] | None = None) -> JoinForm:

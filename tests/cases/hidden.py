@@ -38,8 +38,9 @@ OF_NO_CASE = (
 )
 # A broker sees questions of any case, without content.
 OF_NO_CASE += ("term", "question", "match")
+OF_NO_CASE += ("decision",)
 OF_NO_CASE += ("canary", "quarantine", "detector_version", "excluded")
-AMONG = {"<file>", "<token_id>", "<delivery>", "<canary>", "<found>", "<version>"}
+AMONG = {"<decision>", "<file>", "<token_id>", "<delivery>", "<canary>", "<found>", "<version>"}
 UNSCOPED = {*AMONG, *OF_NO_CASE, *(f"{name}_id" for name in OF_NO_CASE)}
 Addresses = Iterator[tuple[str, str, str]]
 

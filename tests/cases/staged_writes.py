@@ -33,6 +33,7 @@ from cases.models import (
     TimelineNote,
     Upload,
 )
+from detection.models import KeptApart
 from people.mail import proof_of
 from people.models import DetectorKey, MailAddress
 from spine import jobs, sequencer
@@ -310,6 +311,28 @@ def another_webhook(story: Story) -> Body:
     return {"name": "Another", "url": "https://hooks.example.com/another", "types": ["lead.raised"]}
 
 
+def detached(story: Story) -> Body:
+    case = story.fresh("detached")
+    return {"accounts": [str(case.accounts.earliest("pk").account_id)], "reason": "r"}
+
+
+def put_back(story: Story) -> Body:
+    case = Case.objects.get(ref=story.named["ref"])
+    story.named["detachment_id"] = str(case.detachments.get().pk)
+    return {"reason": "r"}
+
+
+def kept_apart(story: Story) -> Body:
+    lead = make_lead(provider_ids(3, "apart"))
+    story.named["lead_id"] = str(lead.pk)
+    return {"accounts": [str(lead.cluster.members.earliest("pk").account_id)], "reason": "r"}
+
+
+def joined_again(story: Story) -> Body:
+    story.named["decision_id"] = str(KeptApart.objects.latest("at").pk)
+    return {"reason": "r"}
+
+
 def past(story: Story) -> Body:
     return {"start": "2026-05-01T00:00:00Z", "end": "2026-05-02T00:00:00Z"}
 
@@ -330,6 +353,10 @@ STAGED: dict[str, tuple[str, Prepare]] = {
         lambda story: {"reason": "r"},
     ),
     "POST cases/<ref>/recalls/<flag_id>/answer/": ("analyst", lambda story: {"words": "w"}),
+    "POST cases/<ref>/detachments/": ("analyst", detached),
+    "POST cases/<ref>/detachments/<detachment_id>/undo/": ("analyst", put_back),
+    "POST leads/<lead_id>/kept-apart/": ("analyst", kept_apart),
+    "POST leads/<lead_id>/kept-apart/<decision_id>/undo/": ("analyst", joined_again),
     "DELETE attributes/excluded/<excluded_id>/": ("analyst", nothing),
     "DELETE detectors/<detector_id>/canaries/<canary_id>/": ("administrator", nothing),
     "POST feeds/": ("administrator", feed_of_the_drop),

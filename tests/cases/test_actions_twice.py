@@ -65,6 +65,17 @@ def assign_lead(cast: Cast) -> Act:
     return lambda actor: actions.assign_lead(lead, actor=actor, to=cast.lead, expected=None)
 
 
+def keep_apart(cast: Cast) -> Act:
+    lead = make_lead()
+    picked = [lead.cluster.members.earliest("pk").account_id]
+    return lambda actor: actions.keep_apart(lead, picked, actor=actor, reason="Another customer")
+
+
+def join_again(cast: Cast) -> Act:
+    decision = keep_apart(cast)(cast.lead)
+    return lambda actor: actions.join_again(decision, actor=actor, reason="A mistake")
+
+
 def edit_case(cast: Cast) -> Act:
     case = make_case(cast)
     return lambda actor: actions.edit_case(case, actor=actor, changes={"title": (case.title, "A better title")})
@@ -128,6 +139,24 @@ def withdraw_timeline_note(cast: Cast) -> Act:
     return lambda actor: actions.withdraw_timeline_note(note, actor=actor, reason="another incident")
 
 
+def detach_cluster(cast: Cast) -> Act:
+    case = make_case(cast)
+    cluster = case.clusters.get().cluster
+    return lambda actor: actions.detach_cluster(case, cluster, actor=actor, reason="Another operation")
+
+
+def detach_accounts(cast: Cast) -> Act:
+    case = make_case(cast)
+    picked = [case.accounts.earliest("pk").pk]
+    return lambda actor: actions.detach_accounts(case, picked, actor=actor, reason="Another operation")
+
+
+def attach_again(cast: Cast) -> Act:
+    case = make_case(cast)
+    gone = actions.detach_cluster(case, case.clusters.get().cluster, actor=cast.lead, reason="Another operation")
+    return lambda actor: actions.attach_again(gone, actor=actor, reason="A mistake")
+
+
 def restrict_case(cast: Cast) -> Act:
     case = make_case(cast)
     return lambda actor: actions.restrict_case(case, actor=actor, reason="Few need to know", people=[cast.lead])
@@ -167,6 +196,8 @@ VERBS = [
     Verb(snooze_lead, "lead.snoozed"),
     Verb(reopen_lead, "lead.reopened"),
     Verb(assign_lead, "lead.assigned"),
+    Verb(keep_apart, "accounts.kept_apart"),
+    Verb(join_again, "accounts.joined_again"),
     Verb(edit_case, "case.edited"),
     Verb(assign_case, "case.assigned"),
     Verb(move_case, "case.moved"),
@@ -178,6 +209,9 @@ VERBS = [
     Verb(add_timeline_note, "timeline.added"),
     Verb(correct_timeline_note, "timeline.added"),
     Verb(withdraw_timeline_note, "timeline.withdrawn"),
+    Verb(detach_cluster, "case.detached"),
+    Verb(detach_accounts, "case.detached"),
+    Verb(attach_again, "case.attached_again"),
     Verb(restrict_case, "case.restricted"),
     Verb(open_case_up, "case.opened_up"),
     Verb(add_member, "member.added"),

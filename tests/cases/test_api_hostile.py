@@ -42,6 +42,7 @@ TEXTS: dict[str, dict[str, Any]] = {
     "leads/<lead_id>/snooze/": {"until": "2027-01-01T00:00:00Z", "note": "words"},
     "leads/<lead_id>/reject/": {"reason": "other", "note": "words"},
     "leads/<lead_id>/reopen/": {"note": "words"},
+    "leads/<lead_id>/kept-apart/": {"accounts": ["01990000-0000-7000-8000-000000000001"], "reason": "words"},
     "cases/<ref>/": {"title": "words", "summary": "words"},
     "cases/<ref>/claims/": {"claim": "a", "likelihood": "likely", "confidence": "low", **NONE}
     | {"rationale": "words", "alternatives": "words"},
@@ -49,6 +50,7 @@ TEXTS: dict[str, dict[str, Any]] = {
     "cases/<ref>/timeline/": {"lane": "decisions", "starts_at": "2026-05-04T00:00:00Z", "confidence": "low"}
     | {"text": "words", "source": "words"},
     "cases/<ref>/timeline/<note_id>/withdraw/": {"reason": "words"},
+    "cases/<ref>/detachments/": {"cluster": "01990000-0000-7000-8000-000000000001", "reason": "words"},
     "cases/<ref>/dossiers/": {"recipient": "words", "basis": "words"},
     "dossiers/<version_id>/approve/": {"snapshot_sha256": "ab" * 32, "note": "words"},
     "cases/<ref>/move/": {

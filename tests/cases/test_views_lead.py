@@ -17,7 +17,7 @@ from tests.factories import Cast, make_case, make_lead, make_run, provider_ids
 from tests.servers import HOME
 
 pytestmark = pytest.mark.django_db
-VERBS = ("open_case", "join_case", "snooze_lead", "reject_lead", "assign_lead")
+VERBS = ("open_case", "join_case", "snooze_lead", "reject_lead", "assign_lead", "keep_apart")
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_joining_a_case_adds_its_accounts(cast: Cast, analyst: Client, lead: Lea
 
 def test_rejecting_and_putting_back(analyst: Client, lead: Lead) -> None:
     assert send(analyst, "reject_lead", lead, reason="evaluation", note="Their harness.").status_code == 302
-    assert forms_of(page(analyst, lead)) == {reverse("reopen_lead", args=[lead.pk])}
+    assert forms_of(page(analyst, lead)) == {reverse(one, args=[lead.pk]) for one in ("reopen_lead", "keep_apart")}
     assert send(analyst, "reopen_lead", lead, note="Looked again.").status_code == 302
     lead.refresh_from_db()
     assert (lead.state, newest()) == ("waiting", ("user:analyst", "lead.reopened"))

@@ -266,6 +266,7 @@ JOB_KINDS = {
     "log.verify": "spine.checking.run",
     "telemetry.add": "detection.tasks.add_telemetry",
     "detectors.run": "detection.tasks.run_detectors",
+    "detectors.measure": "detection.tasks.measure_detectors",
     "findings.group": "detection.tasks.group_findings",
     "feed.pull": "detection.tasks.pull_feed",
     "feed.backfill": "detection.tasks.pull_feed",

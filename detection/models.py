@@ -450,6 +450,7 @@ from detection.models_feeds import FeedKind as FeedKind  # noqa: E402
 from detection.models_feeds import FeedPull as FeedPull  # noqa: E402
 from detection.models_registry import Canary as Canary  # noqa: E402
 from detection.models_registry import CanaryReturn as CanaryReturn  # noqa: E402
+from detection.models_registry import DetectorMeasure as DetectorMeasure  # noqa: E402
 from detection.models_registry import ExcludedValue as ExcludedValue  # noqa: E402
 from detection.models_registry import FindingBatch as FindingBatch  # noqa: E402
 from detection.models_registry import GroupingDue as GroupingDue  # noqa: E402

@@ -104,6 +104,35 @@ class VersionReinstated(AppendOnly):
     at = models.DateTimeField(default=timezone.now)
 
 
+class DetectorMeasure(AppendOnly):
+    """How many accounts of a benign reference a detector's version names, of how many active ones, with an interval."""
+
+    detector_version = models.ForeignKey("detection.DetectorVersion", on_delete=models.PROTECT, related_name="measures")
+    job_id = models.UUIDField()
+    reference = models.CharField(max_length=60, help_text="the telemetry source that is taken to be benign")
+    reference_sha256 = models.CharField(max_length=64, help_text="of the digests of its files")
+    window_start = models.DateTimeField()
+    window_end = models.DateTimeField()
+    active = models.PositiveIntegerField(help_text="accounts with an exchange in the window")
+    named = models.PositiveIntegerField(help_text="of these, accounts that findings name")
+    low = models.FloatField(help_text="lower end of Wilson's interval at 95 %")
+    high = models.FloatField()
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(named__lte=models.F("active"), active__gte=1), name="measure_names_active_accounts"
+            ),
+            models.UniqueConstraint(fields=["job_id", "detector_version"], name="a_job_measures_a_version_once"),
+        ]
+
+    @property
+    def rate(self) -> float:
+        """The share of active accounts that are named."""
+        return self.named / self.active
+
+
 class Canary(models.Model):
     """An account that its keeper makes behave as the detector should notice; findings about it open nothing.
 

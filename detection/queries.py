@@ -164,8 +164,8 @@ def attributes(*, kind: str = "", value: str = "", account: UUID | None = None) 
 
 
 def detectors() -> QuerySet[Detector]:
-    """Detectors with their versions, two queries in all."""
-    return Detector.objects.prefetch_related("versions")
+    """Detectors with their versions and what was measured of each, three queries in all."""
+    return Detector.objects.prefetch_related("versions", "versions__measures")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from detection import clustering, examining, index, ingest, registry, standing
+from detection import clustering, examining, index, ingest, measures, registry, standing
 from detection.facts import account_facts
 from detection.models import (
     Account,
@@ -127,14 +127,14 @@ def run_detectors(
 
 def _answer(outcome: Outcome, source: TelemetrySource) -> _Answered:
     """Store an outcome's findings through the same door as everybody's, and note what came of them."""
-    documents = (finding_document(draft) for draft in outcome.findings)
+    version = registry.version_of(outcome.detector, outcome.version, outcome.config_sha256)
+    documents = (finding_document(draft) for draft in measures.printed(outcome.findings, version))
     counts = ingest.store(
         documents, actor=f"detector:{outcome.detector}", detector=outcome.detector, namespace=source.namespace
     )
     if counts.rejected:
         first = counts.errors[0]
         raise ValueError(f"{outcome.detector} made a finding that is not accepted: {first.pointer} {first.detail}")
-    version = registry.version_of(outcome.detector, outcome.version, outcome.config_sha256)
     return _Answered(outcome, version, {"new": counts.created + counts.superseded, "known": counts.duplicate})
 
 

@@ -21,5 +21,6 @@ SENTENCES = {
     "feed.resumed": "resumed the feed {name}",
     "feed.backfill_asked": "asked for the past of the feed {name} from {from} until {until}",
     "findings.received": "received {count} findings from {detector}",
+    "detectors.measured": "measured {detectors} detectors on {accounts} accounts of {source}, taken to be benign",
     "run.finished": "finished a detection run over {source}: {clusters} clusters",
 }

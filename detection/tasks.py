@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import shared_task
 
-from detection import detector_health, feed_health, fetching, grouping, pulling, runs, sources
+from detection import detector_health, feed_health, fetching, grouping, measuring, pulling, runs, sources
 from detection.models import TelemetrySource
 from spine.errors import Refused
 from spine.jobs import Running
@@ -42,6 +42,15 @@ def run_detectors(job: Running) -> dict[str, Any]:
         actor=job.actor, source=source, window=window, job_id=job.id, on_progress=job.progress, confirm=job.confirm
     )
     return {"run": str(run.id), "clusters": run.clusters.count()}
+
+
+def measure_detectors(job: Running) -> dict[str, Any]:
+    """Job `detectors.measure`: whom every detector names in a source that is taken to be benign."""
+    source = TelemetrySource.objects.get(id=job.args["source"])
+    measured = measuring.measure(
+        actor=job.actor, source=source, job_id=job.id, on_progress=job.progress, confirm=job.confirm
+    )
+    return {"lines": measuring.lines(measured)}
 
 
 def pull_feed(job: Running) -> dict[str, Any]:

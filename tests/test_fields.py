@@ -99,6 +99,7 @@ READ: dict[str, dict[str, str]] = {
 # Every other name of a field: it tells of no person, account or secret by itself, in whatever answer it stands.
 NEUTRAL = """
 cut account_columns unanswered expires
+false_positives reference reference_sha256 named rate
 grouping window_hours least_findings least_accounts least_score most_accounts
 recall_drafts cited recalled_at clusters leads cases dossiers disclosures precision recalls leaning by_verdict
 low high decided computed_at reinstated_at reinstated_reason

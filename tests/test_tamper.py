@@ -38,7 +38,7 @@ from tests.cases.keeping_apart import make_effect
 from tests.cases.recalling import recall, version_under
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
-from tests.detection.registered import make_detector, make_quarantine
+from tests.detection.registered import make_detector, make_measure, make_quarantine
 from tests.factories import START, Cast, add_exhibit, make_case, make_lead, make_release, provider_ids, run_job
 from tests.servers import HOME
 
@@ -150,6 +150,7 @@ def disclose_and_erase(version: DossierVersion, cast: Cast) -> None:
     disclosures.release_disclosure(ask, actor=cast.lead, note="Agreed")
     disclosures.note_disclosure(ask, actor=cast.analyst, kind="receipt", number="C-1", happened_at=START, text="Given")
     recalled = recall(version_under(version.case))
+    make_measure(recalled.detector_version)
     flag = RecallFlag.objects.get(case=version.case)
     answer_recall(flag, actor=cast.analyst, words="It stands without it")
     reinstate_version(recalled, actor="user:admin", reason="It was right")

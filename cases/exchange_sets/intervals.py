@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import sqrt
-from statistics import NormalDist
+
+from detection.intervals import wilson as wilson
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,6 @@ class Estimate:
     low: float
     high: float
     effective: float
-
-
-def wilson(share: float, size: float, level: int) -> tuple[float, float]:
-    """Wilson's interval (JASA 22, 1927) without continuity correction, at `level` percent."""
-    z = NormalDist().inv_cdf(0.5 + level / 200)
-    middle = (share + z * z / (2 * size)) / (1 + z * z / size)
-    half = z * sqrt(share * (1 - share) / size + z * z / (4 * size * size)) / (1 + z * z / size)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def estimate(strata: Iterable[Stratum], level: int) -> Estimate | None:

@@ -26,7 +26,7 @@ from cases.forms_detectors import (
     QuarantineForm,
 )
 from cases.views import case_frame, shared
-from detection import detector_health, detector_verbs, queries, standing
+from detection import detector_health, detector_verbs, measures, queries, standing
 from detection.grouping import grouping_of
 from detection.models import Canary, Detector, ExcludedValue, FindingBatch, Lifecycle, Quarantine, VersionRecall
 from people.models import DetectorKey
@@ -270,7 +270,12 @@ def _versions(found: Detector) -> list[dict[str, Any]]:
     )
     rows = sorted(found.versions.all(), key=lambda one: one.first_seen_at, reverse=True)
     return [
-        {"version": one, "precision": precision.in_words(measured.get(one.pk)), "recalled": one.pk in recalled}
+        {
+            "version": one,
+            "precision": precision.in_words(measured.get(one.pk)),
+            "false_positives": measures.in_words(measures.newest(one)),
+            "recalled": one.pk in recalled,
+        }
         for one in rows
     ]
 

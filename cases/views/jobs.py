@@ -20,6 +20,7 @@ TITLES = {
     "log.verify": "Verifying the log",
     "telemetry.add": "Reading telemetry",
     "detectors.run": "Running detectors and clustering accounts",
+    "detectors.measure": "Measuring detectors on a benign reference",
     "feed.pull": "Pulling a feed",
     "feed.backfill": "Pulling a feed's past",
     "verdicts.set": "Setting verdicts",

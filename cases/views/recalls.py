@@ -16,13 +16,14 @@ from cases.actions.recalls import answer_recall
 from cases.forms_detectors import AnswerRecallForm, RecallForm
 from cases.models import RecallDraft, RecallFlag
 from cases.views import case_frame, shared
-from detection import detector_verbs
+from detection import detector_verbs, measures
 from detection.models import DetectorVersion, VersionRecall
 from people.policy import requires
 from people.rights import may
 from spine.errors import Refused
 
 SHOWN = 200
+MOST_MEASURES = 20
 
 
 @requires("detectors.read")
@@ -139,6 +140,11 @@ def _page(
         "precision": measured,
         "precision_words": precision.in_words(measured),
         "rule": precision.RULE,
+        "measures": [
+            {"measure": one, "rate": f"{one.rate:.2%}", "interval": f"{one.low:.2%} – {one.high:.2%}"}
+            for one in found.measures.order_by("-at", "-id")[:MOST_MEASURES]
+        ],
+        "measure_rule": measures.RULE,
         "recalls": history,
         "standing": standing,
         "findings": recalls.findings(found).count(),

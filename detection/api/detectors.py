@@ -7,15 +7,15 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import detector_health, queries, registry
+from detection import detector_health, measures, queries, registry
 from detection.api.registry import ChangeDetectorSerializer, GroupingSerializer, change
-from detection.models import Detector, DetectorVersion
+from detection.models import Detector, DetectorMeasure, DetectorVersion
 from people.actions.keys import KEY_DAYS
 from people.api.keys import LimitsSerializer
 from people.authentication import needs
@@ -26,13 +26,34 @@ from spine.answers import answers, checked
 TAGS = ["detectors"]
 
 
+class MeasureSerializer(serializers.ModelSerializer[DetectorMeasure]):
+    """How often a version names accounts of a benign reference."""
+
+    rate = serializers.FloatField(read_only=True, help_text="accounts named of accounts active, between 0 and 1")
+
+    class Meta:
+        model = DetectorMeasure
+        fields = (
+            *("reference", "reference_sha256", "window_start", "window_end"),
+            *("active", "named", "rate", "low", "high", "at"),
+        )
+        read_only_fields = fields
+
+
 class DetectorVersionSerializer(serializers.ModelSerializer[DetectorVersion]):
-    """A version that has spoken."""
+    """A version that has spoken, with its newest measured false-positive rate."""
+
+    false_positives = serializers.SerializerMethodField(help_text="measured on a benign reference; null: never")
 
     class Meta:
         model = DetectorVersion
-        fields = ("id", "version", "config_sha256", "first_seen_at")
+        fields = ("id", "version", "config_sha256", "first_seen_at", "false_positives")
         read_only_fields = fields
+
+    @extend_schema_field(MeasureSerializer(allow_null=True))
+    def get_false_positives(self, version: DetectorVersion) -> dict[str, Any] | None:
+        found = measures.newest(version)
+        return None if found is None else dict(MeasureSerializer(found).data)
 
 
 class DetectorSerializer(serializers.ModelSerializer[Detector]):

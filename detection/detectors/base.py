@@ -163,8 +163,13 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number != 1 else f"1 {noun.removesuffix('s')}"
 
 
-def volumes(dataset: Dataset, window: Window) -> dict[str, AccountSeen]:
-    """Give every account active in the window with its volume; attributes are left empty."""
+def volumes(dataset: Dataset, window: Window) -> Mapping[str, AccountSeen]:
+    """Give every account active in the window with its volume; attributes are left empty. Asked once a dataset."""
+    seen: Mapping[str, AccountSeen] = dataset.once(("volumes", window), lambda: _volumes(dataset, window))
+    return seen
+
+
+def _volumes(dataset: Dataset, window: Window) -> dict[str, AccountSeen]:
     rows = dataset.within(window)
     table = dataset.arrow(
         rows.group_by("account_id").aggregate(

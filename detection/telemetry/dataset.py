@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,6 +31,7 @@ class Dataset:
     def __init__(self, root: Path, backend: Any) -> None:
         self.root = root
         self.backend = backend
+        self._once: dict[Hashable, Any] = {}
         self.parts = tuple(sorted((root / "exchanges").glob("day=*/*.parquet")))
         self.exchanges = self._exchanges()
         self.accounts = self._side("accounts", ACCOUNTS)
@@ -38,6 +39,12 @@ class Dataset:
         self.models = self._side("models", MODELS)
         self.columns = frozenset(_filled(self.parts, EXCHANGES))
         self.account_columns = frozenset(_filled(self._file("accounts"), ACCOUNTS))
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Give what `make` gives, worked out once while the dataset is open; nobody may change it."""
+        if key not in self._once:
+            self._once[key] = make()
+        return self._once[key]
 
     def within(self, window: Window) -> Any:
         """Give the exchanges in the half-open window."""

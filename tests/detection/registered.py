@@ -3,11 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from detection import detector_verbs, registry
-from detection.models import Canary, Detector, DetectorVersion, ExcludedValue, Quarantine
+from detection.models import Canary, Detector, DetectorMeasure, DetectorVersion, ExcludedValue, Quarantine
 from people.models import DetectorKey
+from spine import log
+from spine.ids import new_id
 
 ADMIN = "user:admin"
 CANARY_ACCOUNT = "acct_canary_1"
@@ -37,3 +40,24 @@ def make_version(detector: Detector, version: str = "1.0") -> DetectorVersion:
 def make_excluded(kind: str = "ip", value: str = "203.0.113.77") -> ExcludedValue:
     """A value that joins nobody."""
     return detector_verbs.exclude_value(actor="user:analyst", kind=kind, value=value, reason="A university's gateway")
+
+
+@transaction.atomic
+def make_measure(version: DetectorVersion, named: int = 3, active: int = 1_516) -> DetectorMeasure:
+    """What a measuring on a benign reference would have written of the version."""
+    at = timezone.now()
+    row = DetectorMeasure(
+        detector_version=version,
+        job_id=new_id(),
+        reference="benign-1",
+        reference_sha256="ab" * 32,
+        window_start=at - timedelta(days=28),
+        window_end=at,
+        active=active,
+        named=named,
+        low=0.0007,
+        high=0.0058,
+    )
+    data = {"source": "benign-1", "detectors": 1, "accounts": active}
+    log.record(actor=ADMIN, action="detectors.measured", about=version, data=data, rows=[row])
+    return row

@@ -15,12 +15,13 @@ from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Route
 
 from cases.models import Case
-from detection.models import Account, BadLine, Finding
+from detection.models import Account, BadLine, DetectorVersion, Finding
 from people.models import User
 from spine.models import Job, Outbox
 from tests import test_roles_api, test_roles_pages
 from tests.cases.pages import client_of
 from tests.database import clean
+from tests.detection.registered import make_measure
 from tests.e2e import hostile_world
 from tests.e2e.browsing import Windows
 from tests.e2e.payloads import AWAY, FALLS_FOR, PAYLOADS, Payload
@@ -158,6 +159,7 @@ def test_nothing_of_any_payload_comes_to_life_on_any_page(
     assert len(PAYLOADS) >= 200
     BadLine.objects.create(file_id=page_stage["<file>"], line=1, reason="no account")
     Outbox.objects.create(topic="run.finished", error="it failed", attempts=2)
+    make_measure(DetectorVersion.objects.get(detector__name="outside"))
     people = {person.role: windows.open(person) for person in committed_cast.all()}
     seen: set[str] = set()
     names: set[str] = set()

@@ -1,0 +1,105 @@
+"""How often each detector names accounts of a benign reference: measured, kept with the version, printed with findings.
+
+A reference is a telemetry source all of whose accounts are taken to be benign; nothing that is found in it is stored.
+The share of its active accounts that a version names is what that version gets wrong among such customers, with
+Wilson's interval at 95 %. It says nothing of customers of another kind, and its name is printed with it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from uuid import UUID
+
+from django.db import transaction
+
+from detection import naming, registry
+from detection.facts import account_facts
+from detection.measures import in_words
+from detection.models import DetectorMeasure, TelemetrySource
+from detection.records import Outcome, Status, Window
+from detection.sources import root_of
+from detection.telemetry.dataset import open_dataset
+from spine import jobs, log
+from spine.errors import Refused
+from spine.models import Job
+
+OnProgress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a measuring came to: the rows that were written, and the answers of detectors that could not tell."""
+
+    rows: tuple[DetectorMeasure, ...]
+    untold: dict[str, str]
+
+
+@transaction.atomic
+def request_measure(*, actor: str, source: TelemetrySource) -> Job:
+    """Ask a worker to measure on this source. Side effects: one job, unless the same waits or goes on already."""
+    return jobs.enqueue("detectors.measure", actor=actor, key=str(source.id), args={"source": str(source.id)})
+
+
+def measure(
+    *,
+    actor: str,
+    source: TelemetrySource,
+    job_id: UUID,
+    on_progress: OnProgress = lambda done, total, note: None,
+    confirm: Callable[[], None] = lambda: None,
+) -> Measured:
+    """Run every detector over the source and count whom each names; the same job measures once.
+
+    Side effects: the measures under one log entry, in one transaction; no finding, no cluster.
+    Refused when the source has no exchanges.
+    """
+    done = DetectorMeasure.objects.filter(job_id=job_id).select_related("detector_version__detector")
+    if done:
+        return Measured(tuple(done), {})
+    with open_dataset(root_of(source)) as dataset:
+        window = dataset.span()
+        if window is None:
+            raise Refused(f"The source {source.name} has no exchanges yet.")
+        accounts = account_facts(dataset, window)
+        asked = registry.running_detectors()
+        found = list(naming.outcomes(dataset, window, accounts, *asked, on_progress))
+    told = [outcome for outcome in found if outcome.status is not Status.COULD_NOT_TELL]
+    digest = reference_sha256(source)
+    with transaction.atomic():
+        confirm()
+        rows = [_row(outcome, source, digest, window, len(accounts), job_id) for outcome in told]
+        data = {"source": source.name, "detectors": len(rows), "accounts": len(accounts), "reference_sha256": digest}
+        log.record(actor=actor, action="detectors.measured", about=source, data=data, rows=rows)
+    untold = {outcome.detector: outcome.reason for outcome in found if outcome.status is Status.COULD_NOT_TELL}
+    return Measured(tuple(rows), untold)
+
+
+def _row(
+    outcome: Outcome, source: TelemetrySource, digest: str, window: Window, active: int, job_id: UUID
+) -> DetectorMeasure:
+    named = naming.named(outcome)
+    low, high = naming.interval(named, active)
+    return DetectorMeasure(
+        detector_version=registry.version_of(outcome.detector, outcome.version, outcome.config_sha256),
+        job_id=job_id,
+        reference=source.name,
+        reference_sha256=digest,
+        window_start=window.start,
+        window_end=window.end,
+        active=active,
+        named=named,
+        low=low,
+        high=high,
+    )
+
+
+def reference_sha256(source: TelemetrySource) -> str:
+    """Digest of the reference: of the digests of its files with their kinds, in order, a line each."""
+    files = sorted(source.files.values_list("kind", "sha256"))
+    return sha256("".join(f"{kind} {digest}\n" for kind, digest in files).encode()).hexdigest()
+
+
+def lines(measured: Measured) -> Sequence[str]:
+    """A line for each detector: what was measured, or why it could not tell."""
+    told = [f"{row.detector_version}: {in_words(row)}" for row in measured.rows]
+    return [*told, *(f"{name}: could not tell; {reason}" for name, reason in measured.untold.items())]

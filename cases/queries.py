@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from cases import history, verifying
 from cases.access import Person, visible_cases, visible_leads
@@ -14,7 +15,8 @@ from cases.models.case import CaseStatus
 from cases.models.lead import LeadState
 from cases.paging import SIZE, Page, page
 from cases.vocabulary import ALTERNATIVES, Claim, VerdictValue
-from detection.models import Account, Cluster, ClusterLink, ClusterMember, Finding
+from detection import graph
+from detection.models import Account, Attribute, Cluster, ClusterDrawing, ClusterLink, ClusterMember, Finding
 from spine.models import LogEntry
 
 
@@ -95,23 +97,25 @@ def assessment_counts(rows: QuerySet[Lead]) -> dict[str, int]:
     return dict(rows.order_by().values_list("cluster__assessment").annotate(n=Count("id")))
 
 
-def shared_values(cluster: Cluster, limit: int = 50) -> list[SharedValue]:
-    """What members of a cluster share, strongest and rarest first."""
-    columns = ("attribute__type", "attribute__value", "signal")
-    grouped = (
-        ClusterLink.objects.filter(cluster=cluster)
-        .values(*columns)
-        .annotate(
-            accounts=Count("account_id", distinct=True),
-            most_holders=Max("holders"),
-            most_population=Max("population"),
-            best=Max("strength"),
-            words=Min("reason"),
+def shared_values(cluster: Cluster, drawn: ClusterDrawing | None = None) -> list[SharedValue]:
+    """What members of a cluster share, first what ties most: by strength times members, then by rarity.
+
+    At most `graph.RANKED` values; from the drawing where there is one, which spares going through every link.
+    """
+    rows = drawn.graph["ranked"] if drawn else graph.listed(cluster, graph.ranked(cluster))
+    values = Attribute.objects.in_bulk([UUID(row["attribute"]) for row in rows])
+    links = ClusterLink.objects.filter(pk__in=[row["link"] for row in rows])
+    reasons = dict(links.values_list("attribute", "reason"))
+    return [
+        SharedValue(
+            type=values[pk].type,
+            value=values[pk].value,
+            reason=reasons[pk],
+            **{name: row[name] for name in ("signal", "accounts", "holders", "population", "strength")},
         )
-        .order_by("-best", "most_holders", *columns)[:limit]
-    )
-    names = (*columns, "accounts", "most_holders", "most_population", "best", "words")
-    return [SharedValue(*(row[name] for name in names)) for row in grouped]
+        for row in rows
+        for pk in [UUID(row["attribute"])]
+    ]
 
 
 def member_page(cluster: Cluster, *, cursor: str = "", size: int = SIZE) -> Page[ClusterMember]:

@@ -42,6 +42,7 @@ urlpatterns = [
     path("leads/<uuid:pk>/reject/", lead.reject_lead, name="reject_lead"),
     path("leads/<uuid:pk>/snooze/", lead.snooze_lead, name="snooze_lead"),
     path("leads/<uuid:pk>/reopen/", lead.reopen_lead, name="reopen_lead"),
+    path("leads/<uuid:pk>/draw/", lead.draw_lead, name="draw_lead"),
     path("leads/<uuid:pk>/assign/", lead.assign_lead, name="assign_lead"),
     path("leads/<uuid:pk>/keep-apart/", lead.keep_apart, name="keep_apart"),
     path("leads/<uuid:pk>/kept-apart/<uuid:decision>/undo/", lead.join_again, name="join_again"),

@@ -267,6 +267,7 @@ JOB_KINDS = {
     "telemetry.add": "detection.tasks.add_telemetry",
     "detectors.run": "detection.tasks.run_detectors",
     "detectors.measure": "detection.tasks.measure_detectors",
+    "clusters.draw": "detection.tasks.draw_clusters",
     "findings.group": "detection.tasks.group_findings",
     "feed.pull": "detection.tasks.pull_feed",
     "feed.backfill": "detection.tasks.pull_feed",
@@ -421,6 +422,7 @@ SPECTACULAR_SETTINGS = {
         "NoticeWay": "cases.notice_kinds.Way",
         "WebhookState": "cases.api.webhooks.STATES",
         "DeliveryState": "cases.models.webhooks.DeliveryState",
+        "DrawingState": "detection.api.drawings.STATES",
     },
 }
 

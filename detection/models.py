@@ -444,6 +444,7 @@ from detection.models_apart import KeptApartAccount as KeptApartAccount  # noqa:
 from detection.models_apart import KeptApartEffect as KeptApartEffect  # noqa: E402
 from detection.models_apart import KeptApartLifted as KeptApartLifted  # noqa: E402
 from detection.models_apart import Side as Side  # noqa: E402
+from detection.models_drawings import ClusterDrawing as ClusterDrawing  # noqa: E402
 from detection.models_feeds import Feed as Feed  # noqa: E402
 from detection.models_feeds import FeedFile as FeedFile  # noqa: E402
 from detection.models_feeds import FeedKind as FeedKind  # noqa: E402

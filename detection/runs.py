@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from detection import clustering, examining, index, ingest, measures, registry, standing
+from detection import clustering, drawing, examining, index, ingest, measures, registry, standing
 from detection.facts import account_facts
 from detection.models import (
     Account,
@@ -87,7 +87,8 @@ def run_detectors(
     """Run every detector over the window, then cluster; the same job gives the same run.
 
     Side effects in order: findings stored batch by batch (a repeat adds none), then in one transaction the run with its
-    answers, clusters, members and links under one log entry, and the message "run.finished" in the outbox.
+    answers, clusters, members and links under one log entry, the message "run.finished" in the outbox, and a job that
+    draws what pages show of the clusters.
     Refused when the source has no exchanges.
     """
     done = Run.objects.filter(job_id=job_id).first()
@@ -122,6 +123,7 @@ def run_detectors(
         confirm()
         run = _write(actor, source, window, job_id, started, answers, found, volumes)
         outbox.put("run.finished", {"run": str(run.id)})
+        drawing.request_drawings(run, actor=actor)
     return run
 
 

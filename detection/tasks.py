@@ -4,7 +4,17 @@ from typing import Any
 
 from celery import shared_task
 
-from detection import detector_health, feed_health, fetching, grouping, measuring, pulling, runs, sources
+from detection import (
+    detector_health,
+    drawing,
+    feed_health,
+    fetching,
+    grouping,
+    measuring,
+    pulling,
+    runs,
+    sources,
+)
 from detection.models import TelemetrySource
 from spine.errors import Refused
 from spine.jobs import Running
@@ -51,6 +61,11 @@ def measure_detectors(job: Running) -> dict[str, Any]:
         actor=job.actor, source=source, job_id=job.id, on_progress=job.progress, confirm=job.confirm
     )
     return {"lines": measuring.lines(measured)}
+
+
+def draw_clusters(job: Running) -> dict[str, Any]:
+    """Job `clusters.draw`: what pages draw of a run's clusters, or of one."""
+    return drawing.draw(job)
 
 
 def pull_feed(job: Running) -> dict[str, Any]:

@@ -100,6 +100,7 @@ READ: dict[str, dict[str, str]] = {
 NEUTRAL = """
 cut account_columns unanswered expires
 false_positives reference reference_sha256 named rate
+drawing edges fillings frame graph hours left_out link nodes rank ranked ranks rest sets templates values x y
 grouping window_hours least_findings least_accounts least_score most_accounts
 recall_drafts cited recalled_at clusters leads cases dossiers disclosures precision recalls leaning by_verdict
 low high decided computed_at reinstated_at reinstated_reason

@@ -33,13 +33,17 @@ from tests.cases.recalling import flagged
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
 from tests.cases.webhooks import make_delivery
+from tests.detection.drawn import make_drawn_lead
 from tests.detection.feeds.made import make_folder_feed
 from tests.detection.registered import make_canary, make_detector, make_excluded, make_quarantine, make_version
-from tests.factories import START, Cast, make_case, make_lead, make_person, provider_ids
+from tests.factories import START, Cast, make_case, make_person, provider_ids
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
 ROLES = ("anonymous", "administrator", "case_lead", "analyst", "counsel", "reader")
-LEAD_VERBS = ("open", "join", "snooze", "reject", "reopen", "assign", "keep-apart", "kept-apart/<decision>/undo")
+LEAD_VERBS = (
+    *("open", "join", "snooze", "reject", "reopen", "assign", "draw", "keep-apart"),
+    "kept-apart/<decision>/undo",
+)
 CASE_VERBS = (
     *("edit", "assign", "move", "claims/<letter>", "alternatives/<slug>", "accounts/undo/<pk>"),
     *("access/restrict", "access/open-up", "access/add", "access/remove/<username>"),
@@ -159,6 +163,7 @@ LADDER = {
     "POST leads/<pk>/assign/": "302 403 422 422 403 403",
     "POST leads/<pk>/keep-apart/": "302 403 422 422 403 403",
     "POST leads/<pk>/kept-apart/<decision>/undo/": "302 403 302 302 403 403",  # a reason is missing
+    "POST leads/<pk>/draw/": "302 403 409 409 403 403",  # it is drawn already
     # cases: the list is refused, one case is as if it were missing
     "GET cases/": "302 403 200 200 200 200",
     "POST cases/": "302 403 405 405 405 405",
@@ -538,7 +543,7 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
     token, key = ApiToken.objects.get(), DetectorKey.objects.get()
     feed = make_folder_feed(settings, tmp_path)
     delivery = make_delivery(settings, committed_cast.admin)
-    lead = make_lead(provider_ids(3, "other"))
+    lead = make_drawn_lead(provider_ids(3, "other"))
     found: dict[str, object] = {
         "webhook": delivery.webhook_id,
         "<delivery>": delivery.pk,

@@ -21,6 +21,7 @@ TITLES = {
     "telemetry.add": "Reading telemetry",
     "detectors.run": "Running detectors and clustering accounts",
     "detectors.measure": "Measuring detectors on a benign reference",
+    "clusters.draw": "Drawing clusters: hours of use, templates, links",
     "feed.pull": "Pulling a feed",
     "feed.backfill": "Pulling a feed's past",
     "verdicts.set": "Setting verdicts",

@@ -29,8 +29,9 @@ from cases.forms_lead import (
 from cases.models import Lead
 from cases.models.case import CaseStatus
 from cases.models.lead import LeadState
-from cases.views import case_frame, shared
+from cases.views import case_frame, lead_drawing, shared
 from cases.views.masking import masked
+from detection import drawing, rarity
 from people.policy import requires
 from people.rights import may
 from spine.errors import Refused
@@ -155,6 +156,19 @@ def reopen_lead(request: HttpRequest, pk: UUID) -> HttpResponse:
 @requires("leads.read", "leads.write")
 @posted
 @shared.chart_page
+def draw_lead(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Have drawn what the page draws of the cluster; the page shows how far it is."""
+    found = lead_for(request.user, pk, write=True)
+    try:
+        drawing.request_drawing(found.cluster, actor=shared.person(request).principal)
+    except Refused as refusal:
+        return _page(request, found, {}, status=shared.status_of(refusal), refusal=refusal)
+    return redirect(f"{reverse('lead', args=[found.pk])}#drawing")
+
+
+@requires("leads.read", "leads.write")
+@posted
+@shared.chart_page
 def assign_lead(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Give the lead to somebody, or take it."""
     found = lead_for(request.user, pk, write=True)
@@ -228,21 +242,31 @@ def _page(
 ) -> HttpResponse:
     cluster = found.cluster
     page = queries.member_page(cluster, cursor=request.GET.get("cursor", ""))
-    values = queries.shared_values(cluster)
+    drawn = drawing.standing(cluster)
+    values = queries.shared_values(cluster, drawn.drawing)
     reasons = [reason for member in page.rows for reason in member.reasons[:REASONS_SHOWN]]
     marks = testers.marks(page.rows)
     decisions = kept_apart.on_lead(request.user, found)
     standing = kept_apart.marks(decisions, [one.account_id for one in page.rows])
     kept_out = [join.attribute.value for one in decisions for join in one.joins[:JOINS_SHOWN]]
-    clean = masked([*(one.value for one in values), *(one.reason for one in values), *reasons, *kept_out])
+    examples = drawing.examples(drawn.drawing) if drawn.drawing else []
+    texts = [*(one.value for one in values), *(one.reason for one in values), *(one["frame"] for one in examples)]
+    clean = masked([*texts, *reasons, *kept_out])
     context: dict[str, Any] = {
         "section": "queue",
         "page_title": cluster.title,
         "crumbs": [("Queue", "/"), ("Lead", "")],
         "lead": found,
         "detail": _detail(cluster.assessment_detail),
+        "graph": lead_drawing.graph(drawn, values, clean),
         "links": [
-            {**vars(one), "value": clean(one.value), "reason": clean(one.reason), "share": one.strength}
+            {
+                **vars(one),
+                "value": clean(one.value),
+                "reason": clean(one.reason),
+                "share": one.strength,
+                "rare": rarity.one_in(one.holders, one.population),
+            }
             for one in values
         ],
         "members": [
@@ -257,6 +281,8 @@ def _page(
         ],
         "pages": shared.pages(request, page, "accounts", total=cluster.account_count),
         "chart": charts.cluster_chart(cluster),
+        "untold": lead_drawing.untold(cluster),
+        **lead_drawing.context(drawn, examples, clean),
         "sanctioned": testers.members(cluster).count(),
         "hubs": cluster.run.hubs,
         "snooze": found.snoozes.select_related("by").order_by("-at", "-pk").first(),
@@ -300,11 +326,16 @@ def _join_form(request: HttpRequest, data: Any, seen: dict[str, Any] | None = No
 
 
 def _detail(detail: dict[str, Any]) -> dict[str, Any]:
-    """The stored assessment with each reason's weight as a share of the weightiest."""
+    """The stored assessment: each reason with its weight as a share of the weightiest, and what chance would do."""
     reasons = [*detail.get("reasons_for", []), *detail.get("reasons_against", [])]
     most = max((abs(reason["weight"]) for reason in reasons), default=0) or 1
     shared_out = {
-        side: [{**reason, "share": abs(reason["weight"]) / most} for reason in detail.get(side, [])]
+        side: [{**one, "share": abs(one["weight"]) / most, "chance": _chance(one)} for one in detail.get(side, [])]
         for side in ("reasons_for", "reasons_against")
     }
     return {**detail, **shared_out}
+
+
+def _chance(reason: dict[str, Any]) -> str:
+    """How rare it is by chance what a test found; empty for reasons that are no test."""
+    return rarity.by_chance(reason["value"]) if str(reason.get("feature", "")).startswith("test.") else ""

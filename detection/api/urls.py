@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from detection.api import accounts, clusters, detectors, feeds, findings, intake, registry, telemetry
+from detection.api import accounts, clusters, detectors, drawings, feeds, findings, intake, registry, telemetry
 
 app_name = "detection-api"
 urlpatterns = [
@@ -17,6 +17,10 @@ urlpatterns = [
     path("clusters/<uuid:cluster_id>/members/", clusters.ClusterMembers.as_view(), name="cluster-members"),
     path("clusters/<uuid:cluster_id>/links/", clusters.ClusterLinks.as_view(), name="cluster-links"),
     path("clusters/<uuid:cluster_id>/findings/", clusters.ClusterFindings.as_view(), name="cluster-findings"),
+    path("clusters/<uuid:cluster_id>/drawing/", drawings.ClusterDrawing.as_view(), name="cluster-drawing"),
+    path("clusters/<uuid:cluster_id>/graph/", drawings.ClusterGraph.as_view(), name="cluster-graph"),
+    path("clusters/<uuid:cluster_id>/hours/", drawings.ClusterHours.as_view(), name="cluster-hours"),
+    path("clusters/<uuid:cluster_id>/templates/", drawings.ClusterTemplates.as_view(), name="cluster-templates"),
     path("accounts/", accounts.Accounts.as_view(), name="accounts"),
     path("accounts/lookup/", accounts.AccountLookup.as_view(), name="accounts-lookup"),
     path("accounts/<uuid:account_id>/", accounts.OneAccount.as_view(), name="account"),

@@ -359,6 +359,7 @@ STAGED: dict[str, tuple[str, Prepare]] = {
     "POST leads/<lead_id>/kept-apart/<decision_id>/undo/": ("analyst", joined_again),
     "DELETE attributes/excluded/<excluded_id>/": ("analyst", nothing),
     "DELETE detectors/<detector_id>/canaries/<canary_id>/": ("administrator", nothing),
+    "POST clusters/<cluster_id>/drawing/": ("analyst", nothing),
     "POST feeds/": ("administrator", feed_of_the_drop),
     "POST telemetry/<source_id>/files/": ("administrator", file_of_the_drop),
     "POST telemetry/<source_id>/stop/": ("administrator", reading),

@@ -1,23 +1,29 @@
 """The lead page: what it shows, every decision by its form, refusals and lost races with the input kept."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from cases import actions, leads
 from cases.models import Case, Lead
+from cases.views import lead_drawing
 from config.embedded import postgres
-from spine.models import LogEntry
+from detection.models import Answer, DetectorVersion
+from spine import log
+from spine.models import Job, LogEntry
 from tests.cases.pages import client_of, forms_of, sent_by, text_of
-from tests.factories import Cast, make_case, make_lead, make_run, provider_ids
+from tests.detection.drawn import FRAME, add_exchanges, make_drawn_lead, make_template_lead
+from tests.factories import Cast, make_case, make_lead, make_run, provider_ids, run_job
 from tests.servers import HOME
 
 pytestmark = pytest.mark.django_db
-VERBS = ("open_case", "join_case", "snooze_lead", "reject_lead", "assign_lead", "keep_apart")
+VERBS = ("open_case", "join_case", "snooze_lead", "reject_lead", "assign_lead", "draw_lead", "keep_apart")
 
 
 @pytest.fixture
@@ -89,7 +95,8 @@ def test_joining_a_case_adds_its_accounts(cast: Cast, analyst: Client, lead: Lea
 
 def test_rejecting_and_putting_back(analyst: Client, lead: Lead) -> None:
     assert send(analyst, "reject_lead", lead, reason="evaluation", note="Their harness.").status_code == 302
-    assert forms_of(page(analyst, lead)) == {reverse(one, args=[lead.pk]) for one in ("reopen_lead", "keep_apart")}
+    offered = {reverse(name, args=[lead.pk]) for name in ("reopen_lead", "draw_lead", "keep_apart")}
+    assert forms_of(page(analyst, lead)) == offered
     assert send(analyst, "reopen_lead", lead, note="Looked again.").status_code == 302
     lead.refresh_from_db()
     assert (lead.state, newest()) == ("waiting", ("user:analyst", "lead.reopened"))
@@ -175,3 +182,67 @@ def test_one_member_and_three_members_cost_the_same_queries(analyst: Client) -> 
     with CaptureQueriesContext(connection) as three:
         page(analyst, large)
     assert len(three) == len(one)
+
+
+def test_a_reason_that_is_a_test_says_what_chance_would_do(analyst: Client) -> None:
+    reasons = [
+        {
+            "text": "Of 17 accounts 15 were registered on one day.",
+            "weight": 8,
+            "feature": "test.registration",
+            "value": 14,
+        },
+        {"text": "6 templates in common.", "weight": 4, "feature": "common_templates", "value": 6},
+    ]
+    lead = make_lead(3, assessment_detail={"reasons_for": reasons, "reasons_against": reasons[:1]})
+    detail = page(analyst, lead).context["detail"]
+    once = "by chance less than once in a million such groups"
+    assert [one["chance"] for one in detail["reasons_for"]] == [once, ""]
+    assert [one["chance"] for one in detail["reasons_against"]] == [once]
+
+
+def test_what_detectors_could_not_tell_stands_on_the_page(analyst: Client) -> None:
+    lead = make_lead(3)
+    version = DetectorVersion.objects.get()
+    answer = Answer(run=lead.cluster.run, detector_version=version, status="could_not_tell", reason="No column ip.")
+    with transaction.atomic():
+        log.record(actor="system:test", action="run.finished", about=lead.cluster.run, data={}, rows=[answer])
+    assert page(analyst, lead).context["untold"] == [{"detector": "shared_attribute", "reason": "No column ip."}]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lead_is_drawn_when_asked_and_shows_hours_and_examples(analyst: Client, no_broker: None) -> None:
+    lead = make_template_lead(provider_ids(3))
+    add_exchanges([(account, timezone.now() - timedelta(hours=2)) for account in provider_ids(3)])
+    assert page(analyst, lead).context["hours"] is None
+    assert analyst.post(reverse("draw_lead", args=[lead.pk])).status_code == 302
+    job = Job.objects.get(kind="clusters.draw")
+    assert f'hx-get="/jobs/{job.pk}/"' in text_of(page(analyst, lead))
+    run_job(job)
+    shown = page(analyst, lead).context
+    assert (len(shown["hours"]["rows"]), shown["hours"]["total"], shown["drawing_job"]) == (3, 3, None)
+    assert [(one["frame"], one["rare"]) for one in shown["examples"]] == [(FRAME, "100% of accounts")]
+    assert analyst.post(reverse("draw_lead", args=[lead.pk])).status_code == 409
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_account_id_in_an_example_is_masked(analyst: Client, no_broker: None) -> None:
+    lead = make_drawn_lead(["acct-7701", "acct-7702"], frame="greet acct-7701 kindly: …")
+    assert ("acct-7701" in text_of(page(analyst, lead)), "kindly" in text_of(page(analyst, lead))) == (False, True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_drawing_that_failed_says_so_and_is_tried_again(cast: Cast, analyst: Client, no_broker: None) -> None:
+    lead = make_lead(3)
+    analyst.post(reverse("draw_lead", args=[lead.pk]))
+    Job.objects.update(state="failed", error="OSError: the disk is full")
+    shown = text_of(page(analyst, lead))
+    assert ("the disk is full" in shown, "could not be drawn" in shown, "Try again" in shown) == (True, True, True)
+    assert forms_of(page(client_of(cast.reader), lead)) == set()
+    analyst.post(reverse("draw_lead", args=[lead.pk]))
+    assert [job.state for job in Job.objects.order_by("created_at")] == ["failed", "queued"]
+
+
+def test_shades_tell_a_quiet_hour_from_an_empty_one() -> None:
+    assert [lead_drawing.shade(n, 1000) for n in (0, 1, 40, 41, 160, 161, 1000)] == [0, 1, 1, 2, 2, 3, 5]
+    assert lead_drawing.shade(1, 1) == 5

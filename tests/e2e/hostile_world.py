@@ -51,6 +51,9 @@ OURS: dict[str, str] = {
     "receivedhour.detector": "on no page; received.detector is the same",
     "telemetryfile.columns_present": "names of our own columns",
     "telemetryfile.columns_absent": "names of our own columns",
+    "clusterdrawing.version": "of the program",
+    "clusterdrawing.hours": "our own ids, and numbers",
+    "clusterdrawing.graph": "the same",
     "evidenceitem.media_type": "from a table of ours, by the first bytes",
 }
 

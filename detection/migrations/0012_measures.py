@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('detection', '0010_lists'),
+        ('detection', '0011_kept_apart'),
         ('spine', '0006_observing'),
     ]
 

@@ -114,7 +114,6 @@ def tell_everything(cast: Cast, folder: Path) -> None:
     actions.reject_lead(actions.reopen_lead(snoozed, actor=cast.lead), actor=cast.lead, reason="too_little")
     actions.restrict_case(case, actor=cast.analyst, reason="Few need to know", people=[cast.lead, cast.counsel])
     make_detachment(case, cast.lead)
-    make_effect(cast.lead)
     keep_and_release(case, cast)
     make_sample(case, cast.analyst, folder)
     given = {"recipient": register().name, "basis": everything_to("committee").code}
@@ -127,6 +126,7 @@ def tell_everything(cast: Cast, folder: Path) -> None:
     for job in Job.objects.filter(state=JobState.QUEUED):
         assert run_job(job).state == JobState.DONE, job.error
     disclose_and_erase(version, cast)
+    make_effect(cast.lead)
     sequencer.sequence()
     told_of_a_new_key()
     sequencer.sequence()

@@ -36,7 +36,7 @@ def test_picked_accounts_leave_a_case_and_come_back(windows: Windows, committed_
     for box in page.locator("input[name=account]").all()[:2]:
         box.check()
     page.get_by_label("Reason", exact=True).first.fill("They belong to a course, as its teacher wrote.")
-    page.get_by_role("button", name="Take those picked out of the case").click()
+    page.get_by_role("button", name="Take those picked out").click()
     expect(page.get_by_text("2 accounts are taken out of the case.")).to_be_visible()
     assert CaseAccount.objects.filter(case=case).count() == 6
     page.get_by_text("Take it out", exact=True).first.click()
@@ -57,7 +57,7 @@ def test_picked_accounts_are_kept_apart_on_their_lead(windows: Windows, committe
     page = windows.open(committed_cast.analyst, f"/leads/{lead.pk}/")
     for box in page.locator("input[name=account]").all()[:2]:
         box.check()
-    page.get_by_label("Reason", exact=True).fill("A course: the prompts are its exercises.")
+    page.locator("#apart_reason").fill("A course: the prompts are its exercises.")
     page.get_by_role("button", name="Keep those picked apart").click()
     expect(page.get_by_text("Kept apart: 2 from 3.")).to_be_visible()
     expect(page.get_by_text("stands apart")).to_have_count(2)

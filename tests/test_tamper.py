@@ -126,7 +126,7 @@ def tell_everything(cast: Cast, folder: Path) -> None:
     for job in Job.objects.filter(state=JobState.QUEUED):
         assert run_job(job).state == JobState.DONE, job.error
     disclose_and_erase(version, cast)
-    make_effect(cast.lead)
+    actions.join_again(make_effect(cast.lead).decision, actor=cast.lead, reason="One key after all")
     sequencer.sequence()
     told_of_a_new_key()
     sequencer.sequence()

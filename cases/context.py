@@ -37,6 +37,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "may_read_system": may(person, "system.read"),
         "may_read_leads": may(person, "leads.read"),
         "may_write_cases": may(person, "cases.write"),
+        "may_write_detectors": may(person, "detectors.write"),
         "may_write_leads": may(person, "leads.write"),
         "may_write_webhooks": may(person, "webhooks.write"),
     }

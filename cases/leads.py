@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from cases import matching, versions
 from cases.models import Lead, LeadDecision, LeadSighting
 from cases.models.lead import LeadState
 from detection import apart
@@ -37,6 +38,8 @@ def on_run_finished(payload: dict[str, Any]) -> None:
     Side effects, for each cluster: a new lead, or a sighting on an earlier one; a waiting lead then stands for the
     newer version; one log entry. A rejected lead stays rejected, unless the cluster has at least doubled. No cluster
     is taken for a lead that a decision keeps it apart from.
+    Then cases are told of newer versions of what they hold (`cases.versions`), and leads that meet earlier cases say
+    so (`cases.matching`).
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
@@ -45,6 +48,8 @@ def on_run_finished(payload: dict[str, Any]) -> None:
     fresh = run.clusters.filter(worth_a_look=True, sighting=None).select_related("run")
     for cluster in fresh.order_by("-score", "-account_count", "id"):
         _place(cluster)
+    versions.tell(run, actor=ACTOR)
+    matching.note(run, actor=ACTOR)
 
 
 def _place(cluster: Cluster) -> None:

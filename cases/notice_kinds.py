@@ -31,6 +31,8 @@ class Kind(TextChoices):
     HOLD = "hold", "a hold I am to acknowledge"
     MEMBER = "member", "who may read a case of mine"
     RECALL = "recall", "a detector version that a case of mine leans on is recalled"
+    NEWER = "newer", "a newer run sees a case of mine otherwise"
+    MATCH = "match", "a lead meets a closed or quiet case of mine"
     MOVED = "moved", "a case of mine moved on"
     SNOOZED = "snoozed", "a lead of mine is snoozed, or comes back"
     EXPIRING = "expiring", "evidence of a case of mine expires soon"
@@ -59,6 +61,8 @@ KINDS: dict[str, Told] = {
     Kind.HOLD: Told("cases.read", "You are asked to acknowledge a hold.", stays=True),
     Kind.MEMBER: Told("cases.read", "Who may read a case of yours was changed.", stays=True),
     Kind.RECALL: Told("cases.read", "A detector version that a case of yours leans on is recalled.", stays=True),
+    Kind.NEWER: Told("cases.read", "A newer run sees a case of yours otherwise.", banner=False),
+    Kind.MATCH: Told("cases.read", "A lead meets a closed or quiet case of yours.", banner=False),
     Kind.MOVED: Told("cases.read", "A case of yours moved on.", Way.DIGEST, banner=False),
     Kind.SNOOZED: Told("leads.write", "A lead of yours is snoozed, or comes back.", Way.IN_APP, banner=False),
     Kind.EXPIRING: Told("cases.read", "Request data of a case assigned to you expires soon.", banner=False),

@@ -25,6 +25,7 @@ from cases.views.urls_detectors import urlpatterns as detector_pages
 from cases.views.urls_exchange import urlpatterns as exchange_pages
 from cases.views.urls_feeds import urlpatterns as feed_pages
 from cases.views.urls_kept import urlpatterns as kept_pages
+from cases.views.urls_runs import urlpatterns as run_pages
 from cases.views.urls_testers import urlpatterns as tester_pages
 from cases.views.urls_webhooks import urlpatterns as webhook_pages
 from people.views.urls import urlpatterns as people_pages
@@ -60,6 +61,7 @@ urlpatterns = [
     *detector_pages,
     *feed_pages,
     *kept_pages,
+    *run_pages,
     *deconfliction_pages,
     *tester_pages,
     *webhook_pages,

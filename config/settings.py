@@ -304,6 +304,7 @@ OUTBOX_HANDLERS = {
 LOG_FOLLOWED = ["cases.following"]
 LOG_SENTENCES = ["spine.sentences", "people.sentences", "detection.sentences", "cases.sentences"]
 LEAD_WAITING_HOURS = integer("RETORT_LEAD_WAITING_HOURS", 24)
+QUIET_CASE_DAYS = integer("RETORT_QUIET_CASE_DAYS", 14)
 BREAK_GLASS_HOURS = integer("RETORT_BREAK_GLASS_HOURS", 4)
 JOB_LEASE_SECONDS = integer("RETORT_JOB_LEASE_SECONDS", 30)
 SWEEP_SECONDS = integer("RETORT_SWEEP_SECONDS", 15)
@@ -352,6 +353,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": VERIFY_SECONDS * 2},
     },
     "feeds": {"task": "detection.tasks.pull_due_feeds", "schedule": 60, "options": {"expires": 60}},
+    "runs": {"task": "detection.tasks.run_due_sources", "schedule": 60, "options": {"expires": 60}},
     "groups": {"task": "detection.tasks.sweep_groups", "schedule": 15, "options": {"expires": 30}},
     "detectors": {"task": "detection.tasks.hear_detectors", "schedule": 60, "options": {"expires": 60}},
     "webhooks": {"task": "cases.tasks.send_due_webhooks", "schedule": 15, "options": {"expires": 30}},
@@ -401,6 +403,9 @@ SPECTACULAR_SETTINGS = {
         "FeedKind": "detection.models.FeedKind",
         "FeedState": "detection.api.feeds.STATES",
         "FeedPullState": "detection.models.FeedPull.State",
+        "NewerVersionAnswerKind": "cases.models.versions.NewerVersionAnswer.Kind",
+        "RunChangeKind": "detection.run_changes.ChangeKind",
+        "RunEvery": "detection.models.RunEvery",
         "TelemetryFileKind": "detection.models.FileKind",
         "AddableKind": "cases.kinds.ADDABLE_CHOICES",
         "UploadState": "cases.models.upload.UploadState",

@@ -223,6 +223,14 @@ class Sighting(models.Model):
         indexes = [models.Index(fields=["attribute", "account"], name="sightings_of_an_attribute")]
 
 
+class RunEvery(models.TextChoices):
+    """How often detectors run over a source by themselves, when telemetry has come since."""
+
+    OFF = "off", "not by itself"
+    HOURLY = "hourly", "every hour"
+    DAILY = "daily", "every day"
+
+
 class TelemetrySource(models.Model):
     """Where exchanges come from; the exchanges themselves stay in columnar files."""
 
@@ -230,6 +238,16 @@ class TelemetrySource(models.Model):
     name = models.CharField(max_length=60, unique=True)
     namespace = models.CharField(max_length=60, default="default")
     created_at = models.DateTimeField(default=timezone.now)
+    run_every = models.CharField(max_length=10, choices=RunEvery.choices, default=RunEvery.OFF)
+    run_days = models.PositiveIntegerField(default=45, help_text="how many of the newest days a scheduled run covers")
+    run_asked_at = models.DateTimeField(null=True, help_text="when the schedule asked for a run last")
+    revision = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(run_every__in=RunEvery.values), name="run_schedule_is_known"),
+            models.CheckConstraint(condition=models.Q(run_days__gte=1), name="run_window_is_days"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -33,11 +33,12 @@ from detection.records import Clustering, Edge, Hub, Outcome, Status, Window, fi
 from detection.sources import root_of
 from detection.telemetry.dataset import Dataset, open_dataset
 from spine import jobs, log, outbox
-from spine.errors import Refused
+from spine.errors import Conflict, Refused
 from spine.models import AppendOnly, Job
 
 OnProgress = Callable[[int, int, str], None]
 KEPT_HUBS = 200
+KIND = "detectors.run"
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,28 @@ class _Answered:
 
 
 @transaction.atomic
-def request_run(*, actor: str, source: TelemetrySource, start: str | None = None, end: str | None = None) -> Job:
-    """Ask a worker for a run. Side effects: one job, unless the same run waits or goes on already."""
+def request_run(
+    *,
+    actor: str,
+    source: TelemetrySource,
+    start: str | None = None,
+    end: str | None = None,
+    days: int | None = None,
+) -> Job:
+    """Ask a worker for a run over a window, over the newest `days`, or over all there is: one at a time for a source.
+
+    Side effects: one job; the same run that waits or goes on already is given instead. Raises Conflict while a run
+    over another window does.
+    """
     window_from(start, end)
-    args = {"source": str(source.id), "from": start, "to": end}
-    return jobs.enqueue("detectors.run", actor=actor, key=f"{source.id}:{start or ''}:{end or ''}", args=args)
+    asked = {"from": start, "to": end, "days": days}
+    args: dict[str, Any] = {"source": str(source.id), **asked}
+    if end is None:  # it reads to the end: what lies there now is read by it
+        args["files"] = source.files.count()
+    job = jobs.enqueue(KIND, actor=actor, key=str(source.id), args=args)
+    if {name: job.args.get(name) for name in asked} != asked:
+        raise Conflict(f"A run over another window of {source.name} waits or goes on: wait for its end, or stop it.")
+    return job
 
 
 def window_from(start: str | None, end: str | None) -> Window | None:
@@ -81,10 +99,13 @@ def run_detectors(
     source: TelemetrySource,
     job_id: UUID,
     window: Window | None = None,
+    days: int | None = None,
     on_progress: OnProgress = lambda done, total, note: None,
     confirm: Callable[[], None] = lambda: None,
 ) -> Run:
     """Run every detector over the window, then cluster; the same job gives the same run.
+
+    Without a window it is the newest `days` of what the source holds, or all of it.
 
     Side effects in order: findings stored batch by batch (a repeat adds none), then in one transaction the run with its
     answers, clusters, members and links under one log entry, the message "run.finished" in the outbox, and a job that
@@ -98,7 +119,7 @@ def run_detectors(
     running, of_pools = registry.running_detectors()
     steps = len(running) + len(of_pools) + 3
     with open_dataset(root_of(source)) as dataset:
-        window = window or dataset.span()
+        window = window or _newest(dataset.span(), days)
         if window is None:
             raise Refused(f"The source {source.name} has no exchanges yet.")
         answers = []
@@ -125,6 +146,19 @@ def run_detectors(
         outbox.put("run.finished", {"run": str(run.id)})
         drawing.request_drawings(run, actor=actor)
     return run
+
+
+def _newest(span: Window | None, days: int | None) -> Window | None:
+    return newest(span, days, timezone.now()) if span and days else span
+
+
+def newest(span: Window, days: int, now: datetime) -> Window:
+    """The newest so many days of what a source holds: up to its last exchange, or to now where some are dated later.
+
+    A day ahead is allowed for clocks that go wrong; where everything lies in the future, all of it is meant.
+    """
+    end = span.end if span.end <= now + timedelta(days=1) or span.start >= now else now
+    return Window(max(span.start, end - timedelta(days=days)), end)
 
 
 def _answer(outcome: Outcome, source: TelemetrySource) -> _Answered:

@@ -15,6 +15,7 @@ SENTENCES = {
     "value.readmitted": "let a value of type {type} join accounts again",
     "telemetry.added": "added {file} to the telemetry source {source}: {rows} rows, {bad} bad lines",
     "telemetry.retention_set": "stated that {source} keeps {what} {kept}",
+    "telemetry.schedule_set": "set runs over {source}: {every}, over the newest {days} days",
     "feed.created": "set up the feed {name} of {detector}",
     "feed.changed": "changed {fields} of the feed {name}",
     "feed.paused": "paused the feed {name}",
@@ -22,5 +23,6 @@ SENTENCES = {
     "feed.backfill_asked": "asked for the past of the feed {name} from {from} until {until}",
     "findings.received": "received {count} findings from {detector}",
     "detectors.measured": "measured {detectors} detectors on {accounts} accounts of {source}, taken to be benign",
+    "run.changes_exported": "gave out the accounts that changed between two runs over {source}",
     "run.finished": "finished a detection run over {source}: {clusters} clusters",
 }

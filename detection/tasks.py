@@ -12,6 +12,7 @@ from detection import (
     grouping,
     measuring,
     pulling,
+    run_schedule,
     runs,
     sources,
 )
@@ -49,7 +50,13 @@ def run_detectors(job: Running) -> dict[str, Any]:
     source = TelemetrySource.objects.get(id=job.args["source"])
     window = runs.window_from(job.args.get("from"), job.args.get("to"))
     run = runs.run_detectors(
-        actor=job.actor, source=source, window=window, job_id=job.id, on_progress=job.progress, confirm=job.confirm
+        actor=job.actor,
+        source=source,
+        window=window,
+        days=job.args.get("days"),
+        job_id=job.id,
+        on_progress=job.progress,
+        confirm=job.confirm,
     )
     return {"run": str(run.id), "clusters": run.clusters.count()}
 
@@ -88,6 +95,12 @@ def sweep_groups() -> int:
 def hear_detectors() -> Any:
     """Say which detectors are silent longer than they promise, and which canaries have not come back."""
     return detector_health.tell()
+
+
+@shared_task
+def run_due_sources() -> int:
+    """Ask for a run of every source whose schedule has come and that got telemetry since."""
+    return run_schedule.ask_due()
 
 
 @shared_task

@@ -92,7 +92,9 @@ def provider_ids(n: int, prefix: str = "acct", start: int = 0) -> list[str]:
     return [f"{prefix}-{number:04d}" for number in range(start, start + n)]
 
 
-def make_run(*groups: Sequence[str], finished_at: datetime | None = None, **fields: Any) -> Run:
+def make_run(
+    *groups: Sequence[str], finished_at: datetime | None = None, value: Attribute | None = None, **fields: Any
+) -> Run:
     """A finished run with one cluster, one finding and one shared value for each group of provider ids.
 
     `fields` are of every cluster. Written as detection/runs.py writes it: findings first, then the run in one entry.
@@ -115,8 +117,8 @@ def make_run(*groups: Sequence[str], finished_at: datetime | None = None, **fiel
     with transaction.atomic():
         for group in groups:
             accounts = _accounts(group)
-            value = Attribute.objects.create(type="payment_fingerprint", value=f"pf_{next(_numbers):010x}")
-            rows += _cluster_rows(run, accounts, value, _finding(accounts, value), fields)
+            shown = value or Attribute.objects.create(type="payment_fingerprint", value=f"pf_{next(_numbers):010x}")
+            rows += _cluster_rows(run, accounts, shown, _finding(accounts, shown), fields)
         rows += [_answer(run)] if groups else []
         data = {"source": source.name, "clusters": len(groups)}
         log.record(actor="system:test", action="run.finished", about=run, data=data, rows=rows)
@@ -156,7 +158,7 @@ def _finding(accounts: list[Account], value: Attribute) -> Finding:
     finding = Finding(
         detector=detector,
         detector_version=version,
-        uid=value.value,
+        uid=f"{value.value}-{next(_numbers)}" if Finding.objects.filter(uid=value.value).exists() else value.value,
         signal="shared_attribute",
         title=f"Payment fingerprint shared by {len(accounts)} accounts",
         score=0.9,

@@ -34,12 +34,14 @@ PAGES = {
     "GET cases/<ref>/preservation/<pk>/letter/",
     f"POST {PLANS}/prove/",
     "POST cases/<ref>/accounts/download/",
+    "POST runs/<pk>/changes/download/",
 }
 API = {
     "GET cases/<ref>/evidence/<number>/content/",
     "GET cases/<ref>/evidence/<number>/custody/form/",
     "GET findings/<finding_id>/received/",
     "GET cases/<ref>/accounts/download/",
+    "GET runs/<run_id>/changes/accounts/",
 }
 TEXTS = {"GET healthz", "GET readyz", "GET schema/"}  # plain words and a description for machines, no file of anybody's
 

@@ -63,6 +63,7 @@ READ: dict[str, dict[str, str]] = {
     "Gap": {"text": CASES},
     "Hold": {"matter": CASES},
     "HoldCustodian": {"person": CASES, "contact": CASES},
+    "Hub": {"value": CASES},
     "Inclusion": {"canonical": EVERYBODY, "key": EVERYBODY, "row": EVERYBODY},
     "Introduction": {"person": CASES},
     "Known": {"provider_id": CASES},  # what one sent oneself
@@ -101,6 +102,9 @@ NEUTRAL = """
 cut account_columns unanswered expires
 false_positives reference reference_sha256 named rate
 drawing edges fillings frame graph hours left_out link nodes rank ranked ranks rest sets templates values x y
+findings_new findings_known edge_count hubs every behind days source_id by_kind stayed joined left
+before now counts stands matched_cases shared
+joined_accounts left_accounts accounts_joined accounts_left
 grouping window_hours least_findings least_accounts least_score most_accounts
 recall_drafts cited recalled_at clusters leads cases dossiers disclosures precision recalls leaning by_verdict
 low high decided computed_at reinstated_at reinstated_reason

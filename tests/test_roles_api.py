@@ -20,7 +20,7 @@ from cases.actions.redactions import propose_redaction
 from cases.actions.uploads import start_upload
 from cases.models import Case, DossierVersion, Lead
 from cases.redaction import Mark
-from detection.models import Account, Attribute, Cluster, Finding, TelemetryFile, TelemetrySource
+from detection.models import Account, Attribute, Cluster, Finding, Run, TelemetryFile, TelemetrySource
 from people.actions import create_token
 from people.models import DetectorKey, MailAddress, User
 from spine import jobs, log
@@ -31,6 +31,7 @@ from tests.cases.detaching import make_detachment
 from tests.cases.exchanges import make_sample
 from tests.cases.keeping import made_up_disclosure, made_up_order
 from tests.cases.keeping_apart import make_decision
+from tests.cases.newer import newer_version
 from tests.cases.recalling import flagged
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
@@ -143,6 +144,15 @@ LADDER = {
     "POST telemetry/<source_id>/stop/": "401 400 403 403 403 403 403",
     "POST telemetry/<source_id>/files/": "401 400 403 403 403 403 403",
     "GET telemetry/<source_id>/": "401 200 200 200 200 200 403",
+    "GET cases/<ref>/newer-versions/": "401 404 200 200 200 200 404",
+    "POST cases/<ref>/newer-versions/<newer_id>/answer/": "401 404 400 400 400 403 404",
+    "GET runs/": "401 200 200 200 200 200 403",
+    "GET runs/<run_id>/": "401 200 200 200 200 200 403",
+    "GET runs/<run_id>/changes/": "401 403 200 200 200 200 403",
+    "GET runs/<run_id>/changes/accounts/": "401 403 200 200 200 403 403",
+    "POST telemetry/<source_id>/runs/": "401 202 403 403 403 403 403",
+    "GET telemetry/<source_id>/runs/schedule/": "401 200 200 200 200 200 403",
+    "PUT telemetry/<source_id>/runs/schedule/": "401 400 403 403 403 403 403",
     "GET telemetry/<source_id>/retention/": "401 200 200 200 200 200 403",
     "POST telemetry/<source_id>/retention/": "401 400 403 403 403 403 403",
     "GET telemetry/<source_id>/files/": "401 200 200 200 200 200 403",
@@ -243,6 +253,7 @@ LADDER = {
     f"POST {SET}plans/": "401 404 400 400 400 403 404",
     f"GET {SET}plans/<plan>/": "401 404 200 200 200 200 404",
     f"POST {SET}plans/<plan>/sample/<ordinal>/results/": "401 404 400 400 400 403 404",
+    "POST jobs/<job_id>/stop/": "401 404 403 403 403 403 403",  # this one is of a case
     "POST cases/<ref>/jobs/<job_id>/stop/": "401 404 409 409 409 403 404",  # this one is not stopped
     "GET cases/<ref>/dossiers/": "401 404 200 200 200 200 404",
     "POST cases/<ref>/dossiers/": "401 404 400 400 400 403 404",
@@ -395,6 +406,7 @@ def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]
         "canary_id": make_canary(outside).id,
         "detector_version_id": make_version(outside).id,
         "flag_id": flagged(case).id,
+        "newer_id": newer_version(case).id,
         "excluded_id": make_excluded().id,
         "quarantine_id": make_quarantine(outside_key).id,
         "feed_id": feed.id,
@@ -423,6 +435,7 @@ def stage(committed_cast: Cast, settings: Any, tmp_path: Path) -> dict[str, str]
         "lead_id": rejected.id,
         "decision_id": make_decision(rejected, cast.lead).id,
         "source_id": source.id,
+        "run_id": Run.objects.latest("finished_at").id,
         "request_id": case.preservation_requests.get().id,
         "hold_id": hold.id,
         "ask_id": made_up_disclosure(version, cast.analyst).id,

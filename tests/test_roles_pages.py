@@ -17,7 +17,7 @@ from cases.actions import dossiers
 from cases.actions.destruction import set_policy
 from cases.actions.redactions import propose_redaction
 from cases.redaction import Mark
-from detection.models import TelemetryFile, TelemetrySource
+from detection.models import Run, TelemetryFile, TelemetrySource
 from people.actions import create_token
 from people.models import ApiToken, DetectorKey, MailAddress
 from spine import jobs
@@ -28,6 +28,7 @@ from tests.cases.detaching import make_detachment
 from tests.cases.exchanges import make_sample
 from tests.cases.keeping import made_up_disclosure, made_up_order
 from tests.cases.keeping_apart import make_decision
+from tests.cases.newer import newer_version
 from tests.cases.pages import client_of
 from tests.cases.recalling import flagged
 from tests.cases.testers import list_test
@@ -293,6 +294,20 @@ LADDER = {
     "POST webhooks/<pk>/remove/": "302 422 403 403 403 403",
     "GET webhooks/<pk>/deliveries/<delivery>/send-again/": "302 302 403 403 403 403",
     "POST webhooks/<pk>/deliveries/<delivery>/send-again/": "302 302 403 403 403 403",
+    # runs: administrators start them
+    "GET sources/<pk>/runs/": "302 200 200 200 200 200",
+    "POST sources/<pk>/runs/": "302 405 405 405 405 405",
+    **{f"GET sources/<pk>/runs/{verb}/": "302 302 302 302 302 302" for verb in ("start", "schedule")},  # to the runs
+    "POST sources/<pk>/runs/start/": "302 302 403 403 403 403",
+    "POST sources/<pk>/runs/schedule/": "302 422 403 403 403 403",
+    "GET cases/<ref>/newer/<pk>/answer/": "302 404 302 302 302 302",  # to the case
+    "POST cases/<ref>/newer/<pk>/answer/": "302 404 302 302 302 403",
+    "GET runs/<pk>/": "302 200 200 200 200 200",
+    "POST runs/<pk>/": "302 405 405 405 405 405",
+    "GET runs/<pk>/changes/": "302 403 200 200 200 200",
+    "POST runs/<pk>/changes/": "302 403 405 405 405 405",
+    "GET runs/<pk>/changes/download/": "302 403 302 302 302 302",  # to the changes
+    "POST runs/<pk>/changes/download/": "302 403 200 200 200 403",
     # sources: what they keep is stated by administrators
     "GET sources/": "302 200 200 200 200 200",
     "POST sources/": "302 405 405 405 405 405",
@@ -431,7 +446,7 @@ LADDER = {
     "POST log/checkpoints/<size>/": "302 405 405 405 405 405",
     "GET jobs/<pk>/": "302 404 200 200 200 200",
     "POST jobs/<pk>/": "302 405 405 405 405 405",
-    "GET jobs/<pk>/stop/": "302 404 302 302 302 302",  # to the job
+    "GET jobs/<pk>/stop/": "302 302 302 302 302 302",  # to the job
     "POST jobs/<pk>/stop/": "302 404 422 422 422 403",  # a decision about verdicts is not stopped
     "GET jobs/<pk>/start-again/": "302 302 302 302 302 302",  # to the job
     "POST jobs/<pk>/start-again/": "302 404 422 422 422 404",  # it has not failed
@@ -465,9 +480,11 @@ KINDS = {
     "retention/orders/": "order",
     "custodians/": "custodian",
     "sources/": "source",
+    "runs/": "run",
     "detectors/": "detector",
     "detectors/excluded/": "excluded",
     "cases/<ref>/recalls/": "flag",
+    "cases/<ref>/newer/": "newer",
     "feeds/": "feed",
     "webhooks/": "webhook",
 }
@@ -483,7 +500,7 @@ TRACES = (
 # What an administrator does here, to somebody made for that.
 TRACES += ("person.disabled", "person.enabled", "person.one_time_password", "person.second_factor_reset")
 TRACES += ("exchange_set.proved", "canary.removed", "value.readmitted")
-TRACES += ("accounts.exported", "case.attached_again")
+TRACES += ("accounts.exported", "case.attached_again", "run.changes_exported")
 TRACES += ("token.revoked", "detector_key.revoked", "person.mail_cleared")
 TRACES += ("deconfliction.read",)
 TRACES += ("webhook.tested", "webhook.sent_again")
@@ -571,6 +588,7 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
         "<found>": make_quarantine(outside_key).pk,
         "<version>": make_version(outside).pk,
         "flag": flagged(case).pk,
+        "newer": newer_version(case).pk,
         "excluded": make_excluded().pk,
         "feed": feed.pk,
         "cluster": case.clusters.get().cluster_id,
@@ -586,6 +604,7 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
             bad=0,
             repeated=0,
         ).pk,
+        "run": Run.objects.latest("finished_at").pk,
         "<ref>": case.ref,
         "person": spare.pk,
         "key": key.pk,

@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from cases import actions, erasing
 from cases.actions import counsel, deconfliction, destruction, disclosures, dossiers, redactions, testers, verifying
 from cases.actions.recalls import answer_recall
+from cases.actions.versions import answer_version
 from cases.destruction import carry_out
 from cases.models import Case, Citation, DossierVersion, RecallFlag
 from cases.redaction import Mark
@@ -35,6 +36,7 @@ from tests.cases.detaching import make_detachment
 from tests.cases.exchanges import make_sample
 from tests.cases.keeping import everything_to, register
 from tests.cases.keeping_apart import make_effect
+from tests.cases.newer import newer_version, quiet_match
 from tests.cases.recalling import recall, version_under
 from tests.cases.testers import list_test
 from tests.cases.tracks import let_in, make_track, write_note
@@ -101,6 +103,8 @@ def tell_everything(cast: Cast, folder: Path) -> None:
     actions.add_timeline_note(
         case, actor=cast.analyst, lane="decisions", starts_at=START, text="A note", source="us", confidence="high"
     )
+    answer_version(newer_version(case), actor=cast.analyst, kind="stays", words="Not of this campaign")
+    quiet_match(case)
     testers.end_test(list_test(cast.lead), actor=cast.admin, reason="Done")
     lift_quarantine(make_quarantine(make_detector()[1]), actor="user:admin", reason="It was another key")
     deconflict(cast)

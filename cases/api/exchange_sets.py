@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -25,6 +26,7 @@ from cases.api.shared import AnyAccept, CaseDoor, Moment, UnderCase, Words, acce
 from cases.filters import AccountFilter
 from cases.models import ExchangeSet, ExchangeSetRerun
 from detection.models import TelemetrySource
+from people.authentication import needs
 from spine import vault
 from spine.answers import answers, checked
 from spine.errors import Refused
@@ -250,6 +252,23 @@ class StopJob(APIView):
     )
     def post(self, request: Request, ref: str, job_id: UUID) -> Response:
         job = access.job_for(person(request), ref, job_id, write=True)
+        return Response(JobSerializer(work.stop_job(job, actor=person(request))).data)
+
+
+class StopSourceJob(APIView):
+    """Ending a run over a source."""
+
+    permission_classes = [needs("", "detectors.write")]
+
+    @extend_schema(
+        summary="Stop a run over a source",
+        description="Findings that were stored by then stay, and no run is made of them.",
+        tags=["jobs"],
+        request=None,
+        responses=answers(200, JobSerializer, 404, 409),
+    )
+    def post(self, request: Request, job_id: UUID) -> Response:
+        job = get_object_or_404(Job, pk=job_id, scope=None, kind=work.OF_SOURCES)
         return Response(JobSerializer(work.stop_job(job, actor=person(request))).data)
 
 

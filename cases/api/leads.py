@@ -4,20 +4,21 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from cases import access
+from cases import access, matching
 from cases.actions import leads as verbs
 from cases.api.shared import Username, Words, person, person_named, sent_as
-from cases.models import Case, Lead, LeadDecision, LeadSighting
+from cases.models import Case, Lead, LeadDecision, LeadMatch, LeadSighting
 from cases.models.lead import LeadState
 from cases.vocabulary import RejectReason
 from detection.models import AssessmentLabel
 from people.authentication import needs
+from people.models import User
 from spine.answers import answers, checked
 
 TAGS = ["leads"]
@@ -88,6 +89,18 @@ class LeadSightingSerializer(serializers.ModelSerializer[LeadSighting]):
         read_only_fields = fields
 
 
+class LeadMatchSerializer(serializers.ModelSerializer[LeadMatch]):
+    """A closed or quiet case that this lead shares accounts or rare values with; `shared` counts values by type."""
+
+    case = serializers.CharField(source="case.ref")
+    shared = serializers.DictField(source="values", child=serializers.IntegerField())
+
+    class Meta:
+        model = LeadMatch
+        fields = ["case", "accounts", "shared", "at"]
+        read_only_fields = fields
+
+
 class WholeLeadSerializer(LeadSerializer):
     """A lead with the reasons for its assessment, what was decided, and every run that saw it."""
 
@@ -96,9 +109,22 @@ class WholeLeadSerializer(LeadSerializer):
     earlier = serializers.UUIDField(source="earlier_id", allow_null=True, help_text="a rejected lead this one outgrew")
     decisions = LeadDecisionSerializer(many=True)
     sightings = LeadSightingSerializer(many=True)
+    matched_cases = serializers.SerializerMethodField(help_text="of those you may know of")
+
+    @extend_schema_field(LeadMatchSerializer(many=True))
+    def get_matched_cases(self, lead: Lead) -> Any:
+        return LeadMatchSerializer(matching.matches_of(lead, self.context["person"]), many=True).data
 
     class Meta(LeadSerializer.Meta):
-        fields = [*LeadSerializer.Meta.fields, "source", "reasons", "earlier", "decisions", "sightings"]
+        fields = [
+            *LeadSerializer.Meta.fields,
+            "source",
+            "reasons",
+            "earlier",
+            "decisions",
+            "sightings",
+            "matched_cases",
+        ]
         read_only_fields = fields
 
 
@@ -194,7 +220,7 @@ class OneLead(APIView):
         responses=answers(200, WholeLeadSerializer, 404),
     )
     def get(self, request: Request, lead_id: UUID) -> Response:
-        return Response(_whole(access.lead_for(person(request), lead_id)))
+        return Response(_whole(access.lead_for(person(request), lead_id), person(request)))
 
 
 class LeadVerb(APIView):
@@ -255,7 +281,7 @@ class RejectLead(LeadVerb):
     )
     def post(self, request: Request, lead_id: UUID) -> Response:
         verbs.reject_lead(self.lead(lead_id), actor=person(request), **checked(RejectLeadSerializer, request.data))
-        return Response(_whole(self.lead(lead_id)))
+        return Response(_whole(self.lead(lead_id), person(request)))
 
 
 class SnoozeLead(LeadVerb):
@@ -270,7 +296,7 @@ class SnoozeLead(LeadVerb):
     )
     def post(self, request: Request, lead_id: UUID) -> Response:
         verbs.snooze_lead(self.lead(lead_id), actor=person(request), **checked(SnoozeLeadSerializer, request.data))
-        return Response(_whole(self.lead(lead_id)))
+        return Response(_whole(self.lead(lead_id), person(request)))
 
 
 class ReopenLead(LeadVerb):
@@ -285,7 +311,7 @@ class ReopenLead(LeadVerb):
     )
     def post(self, request: Request, lead_id: UUID) -> Response:
         verbs.reopen_lead(self.lead(lead_id), actor=person(request), **checked(LeadNoteSerializer, request.data))
-        return Response(_whole(self.lead(lead_id)))
+        return Response(_whole(self.lead(lead_id), person(request)))
 
 
 class AssignLead(LeadVerb):
@@ -304,11 +330,11 @@ class AssignLead(LeadVerb):
         to, expected = (person_named(given[name] or "", name) for name in ("to", "expected"))
         with sent_as(assignee="to"):
             verbs.assign_lead(lead, actor=person(request), to=to, expected=expected)
-        return Response(_whole(self.lead(lead_id)))
+        return Response(_whole(self.lead(lead_id), person(request)))
 
 
-def _whole(lead: Lead) -> dict[str, Any]:
+def _whole(lead: Lead, who: User) -> dict[str, Any]:
     decisions = LeadDecision.objects.select_related("case", "decided_by").order_by("at", "id")
     sightings = LeadSighting.objects.order_by("at", "id")
     prefetch_related_objects([lead], Prefetch("decisions", decisions), Prefetch("sightings", sightings))
-    return dict(WholeLeadSerializer(lead).data)
+    return dict(WholeLeadSerializer(lead, context={"person": who}).data)

@@ -34,6 +34,7 @@ from cases.api.urls_counsel import urlpatterns as counsel_addresses
 from cases.api.urls_deconfliction import urlpatterns as deconfliction_addresses
 from cases.api.urls_exchange import urlpatterns as exchange_addresses
 from cases.api.urls_recalls import urlpatterns as recall_addresses
+from cases.api.urls_runs import urlpatterns as run_addresses
 from cases.api.urls_testers import urlpatterns as tester_addresses
 from cases.api.urls_webhooks import urlpatterns as webhook_addresses
 
@@ -42,6 +43,7 @@ urlpatterns = [
     path("accounts/known/", account_lists.KnownAccounts.as_view(), name="known-accounts"),
     path("cases/<str:ref>/accounts/download/", account_lists.DownloadAccounts.as_view(), name="case-accounts-download"),
     *recall_addresses,
+    *run_addresses,
     path("leads/", leads.Leads.as_view(), name="leads"),
     path("leads/<uuid:lead_id>/", leads.OneLead.as_view(), name="lead"),
     path("leads/<uuid:lead_id>/open/", leads.OpenCase.as_view(), name="lead-open"),

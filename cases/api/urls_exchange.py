@@ -15,5 +15,6 @@ urlpatterns: list[URLPattern] = [
     path(f"{SET}plans/", sampling.Plans.as_view(), name="sampling-plans"),
     path(PLAN, sampling.OnePlan.as_view(), name="sampling-plan"),
     path(f"{PLAN}sample/<int:ordinal>/results/", sampling.JudgeSampled.as_view(), name="sampling-result"),
+    path("jobs/<uuid:job_id>/stop/", exchange_sets.StopSourceJob.as_view(), name="job-stop"),
     path("cases/<str:ref>/jobs/<uuid:job_id>/stop/", exchange_sets.StopJob.as_view(), name="case-job-stop"),
 ]

@@ -46,6 +46,7 @@ from cases.models.testers import SanctionedAccount, SanctionedTest, SanctionedTe
 from cases.models.timeline import TimelineNote
 from cases.models.upload import Upload, UploadPart
 from cases.models.vaultcheck import VaultCheck
+from cases.models.versions import LeadMatch, NewerVersion, NewerVersionAnswer
 from cases.models.webhooks import Webhook, WebhookAttempt, WebhookDelivery, WebhookEvent
 
 __all__ = [
@@ -92,11 +93,14 @@ __all__ = [
     "Judgement",
     "Lead",
     "LeadDecision",
+    "LeadMatch",
     "LeadSighting",
     "LeadSnooze",
     "LegalBasis",
     "Match",
     "MembershipChange",
+    "NewerVersion",
+    "NewerVersionAnswer",
     "Notice",
     "NoticeSettings",
     "PreservationAbsence",

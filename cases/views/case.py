@@ -14,7 +14,7 @@ from cases import actions, charts, figures, queries
 from cases.access import case_for
 from cases.forms import AssignForm, MarkingForm, MoveForm, SummaryForm
 from cases.models import Case
-from cases.views import case_frame, shared
+from cases.views import case_frame, shared, versions
 from cases.views.claims import strip
 from people.policy import requires
 from spine.errors import Refused
@@ -127,6 +127,7 @@ def _page(
             {"item": item, "address": f"{evidence}#exhibit-{item.number}"} for item in queries.strongest_exhibits(found)
         ],
         "chart": charts.volume_chart(found),
+        "versions": versions.of_case(request, found),
         "alternatives": [
             {"name": name, "answer": answer, "address": f"{claims}#alternative-{slug}"}
             for slug, name, answer in queries.alternatives(found)

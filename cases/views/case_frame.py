@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from cases import counsel, deconfliction, figures, history, lifecycle, preservation, queries, timeline
+from cases import counsel, deconfliction, figures, history, lifecycle, preservation, queries, timeline, versions
 from cases.access import readers_of, visible_cases
 from cases.context import failed_jobs
 from cases.forms import AssignForm, MarkingForm, MoveForm
@@ -73,6 +73,7 @@ def context(
         "steps": _steps(case, {move["slug"]: move["meaning"] for move in moves}),
         "why_now": _why_now(case, missing),
         **_kept(case),
+        "newer": _newer(case),
         "rail": _rail(case),
         "tabs": _tabs(case, tab),
         "running": running(request, case),
@@ -195,6 +196,12 @@ def _why_now(case: Case, missing: list[dict[str, str]]) -> str:
     if not missing:
         return "nothing is missing: it can be escalated"
     return f"{len(missing)} {'thing is' if len(missing) == 1 else 'things are'} missing before escalation"
+
+
+def _newer(case: Case) -> str:
+    """What the newest run sees otherwise and nobody has answered, in a sentence; empty when nothing waits."""
+    version = None if case.status == CaseStatus.CLOSED else versions.standing(case).first()
+    return versions.sentence(version) if version else ""
 
 
 def _kept(case: Case) -> dict[str, Any]:

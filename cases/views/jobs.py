@@ -106,7 +106,8 @@ def _result(found: Job) -> str:
         return reverse("feed", args=[found.args["feed"]])
     if found.kind == "log.verify":
         return reverse("verification", args=[found.pk])
-    return reverse("queue") if found.kind == "detectors.run" else ""
+    run = (found.result or {}).get("run")
+    return reverse("run", args=[run]) if run and found.kind == "detectors.run" else ""
 
 
 def _compared(found: Job, ref: str) -> str:

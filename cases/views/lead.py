@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from cases import actions, charts, kept_apart, queries, testers
+from cases import actions, charts, kept_apart, matching, queries, testers
 from cases.access import case_for, decision_for, lead_for
 from cases.forms_lead import (
     AssignLeadForm,
@@ -285,6 +285,7 @@ def _page(
         **lead_drawing.context(drawn, examples, clean),
         "sanctioned": testers.members(cluster).count(),
         "hubs": cluster.run.hubs,
+        "matches": matching.matches_of(found, request.user),
         "snooze": found.snoozes.select_related("by").order_by("-at", "-pk").first(),
         "decisions": found.decisions.select_related("decided_by", "case").order_by("-at", "-pk"),
         "kept_apart": [

@@ -129,10 +129,10 @@ def prove_sampled(request: HttpRequest, ref: str, exhibit: int, plan_number: int
     return proof_file(held, content)
 
 
-@requires("cases.read", "cases.write", hidden=True)
+@requires("detectors.read")
 @shared.refused_page
 def stop_job(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Stop work of a case that waits or runs."""
+    """Stop work of a case, or a run over a source, that waits or goes on; the verb asks for the right to that."""
     if request.method == "POST":
         found = visible_jobs(request.user).filter(pk=pk).first()
         if found is None:

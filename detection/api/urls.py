@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from detection.api import accounts, clusters, detectors, drawings, feeds, findings, intake, registry, telemetry
+from detection.api import accounts, clusters, detectors, drawings, feeds, findings, intake, registry, runs, telemetry
 
 app_name = "detection-api"
 urlpatterns = [
@@ -48,6 +48,10 @@ urlpatterns = [
     path("feeds/<uuid:feed_id>/pull/", feeds.PullFeed.as_view(), name="feed-pull"),
     path("feeds/<uuid:feed_id>/backfill/", feeds.BackfillFeed.as_view(), name="feed-backfill"),
     path("feeds/<uuid:feed_id>/pulls/", feeds.FeedPulls.as_view(), name="feed-pulls"),
+    path("runs/", runs.Runs.as_view(), name="runs"),
+    path("runs/<uuid:run_id>/", runs.OneRun.as_view(), name="run"),
+    path("telemetry/<uuid:source_id>/runs/", runs.AskRun.as_view(), name="source-runs"),
+    path("telemetry/<uuid:source_id>/runs/schedule/", runs.RunSchedule.as_view(), name="run-schedule"),
     path("telemetry/", telemetry.Sources.as_view(), name="sources"),
     path("telemetry/<uuid:source_id>/", telemetry.OneSource.as_view(), name="source"),
     path("telemetry/<uuid:source_id>/contents/", telemetry.Contents.as_view(), name="source-contents"),

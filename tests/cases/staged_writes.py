@@ -112,6 +112,13 @@ def stopped(story: Story) -> Body:
     return None
 
 
+def stopped_run(story: Story) -> Body:
+    """A run that waits."""
+    job = jobs.enqueue("detectors.run", actor=story.cast.admin.principal, key="stop")
+    story.named["job_id"] = str(job.pk)
+    return None
+
+
 def asked_broker(story: Story) -> Body:
     story.fresh("asks")
     mine = provider_ids(9, "hides")
@@ -388,6 +395,7 @@ STAGED: dict[str, tuple[str, Prepare]] = {
     "POST cases/<ref>/counsel/": ("counsel", opened_track),
     "POST cases/<ref>/verdicts/bulk/": ("analyst", bulk),
     "POST cases/<ref>/verdicts/bulk/<job_id>/undo/": ("analyst", undone),
+    "POST jobs/<job_id>/stop/": ("administrator", stopped_run),
     "POST cases/<ref>/jobs/<job_id>/stop/": ("analyst", stopped),
     "POST cases/<ref>/deconfliction/": ("counsel", asked_broker),
     "POST deconfliction/<question_id>/matches/<match_id>/ask/": ("reader", approached),

@@ -58,6 +58,7 @@ WITHOUT_A_BODY = {
     "POST webhooks/<webhook_id>/deliveries/<delivery_id>/send-again/",
     "POST cases/<ref>/evidence/<number>/verify/",
     "POST cases/<ref>/jobs/<job_id>/stop/",
+    "POST jobs/<job_id>/stop/",
     "POST cases/<ref>/exchange-sets/<exhibit>/rerun/",
 }
 

@@ -123,6 +123,7 @@ SHAPES: dict[str, Callable[[Any, str], Any]] = {
     "feed.mapping": lambda _, text: {"as": text},
     "webhook.types": lambda _, text: [text],
     "versionprecision.by_verdict": lambda _, text: {text: 1},
+    "leadmatch.values": lambda _, text: {text: 1},
     "feedpull.rejections": lambda _, text: [{"place": text, "line": 1, "pointer": text, "detail": text}],
     "telemetryfile.unknown_columns": lambda _, text: {text: 3},
     "seen.name": lambda _, text: f"worker:{text}",

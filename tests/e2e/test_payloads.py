@@ -74,7 +74,6 @@ NOT_SHOWN: dict[str, str] = {
             "account.namespace",
             "canary.namespace",
             "account.provider_id",
-            "answer.reason",
             "job.request_id",
             "job.worker",
             "outbox.request_id",

@@ -1,0 +1,117 @@
+"""What changed between two runs, over the API."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from cases import account_lists
+from cases.actions.runs import export_changes
+from cases.api.shared import attachment, person
+from detection import run_changes
+from detection.models import AssessmentLabel, Run
+from people.authentication import needs
+from spine.answers import answers, checked
+from spine.errors import Refused
+
+TAGS = ["runs"]
+
+
+class SinceSerializer(serializers.Serializer[Any]):
+    """The run to compare with, of the same source; the one before when it is left out."""
+
+    since = serializers.UUIDField(required=False)
+
+
+class ChangedClusterSerializer(serializers.Serializer[Any]):
+    """A cluster of one of the two runs."""
+
+    id = serializers.UUIDField()
+    title = serializers.CharField()
+    assessment = serializers.ChoiceField(AssessmentLabel.choices)
+    account_count = serializers.IntegerField()
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    """Clusters that carry each other on: at least half of either one's accounts are shared."""
+
+    kind = serializers.ChoiceField(run_changes.ChangeKind.choices)
+    before = ChangedClusterSerializer(many=True)
+    now = ChangedClusterSerializer(many=True)
+    stayed = serializers.IntegerField()
+    joined = serializers.IntegerField()
+    left = serializers.IntegerField()
+    joined_accounts = serializers.ListField(child=serializers.CharField(), help_text="the first 50 pseudonyms")
+    left_accounts = serializers.ListField(child=serializers.CharField(), help_text="the first 50 pseudonyms")
+
+
+class ChangesSerializer(serializers.Serializer[Any]):
+    """What changed from one run to another."""
+
+    run = serializers.UUIDField()
+    since = serializers.UUIDField()
+    accounts_joined = serializers.IntegerField()
+    accounts_left = serializers.IntegerField()
+    by_kind = serializers.DictField(child=serializers.IntegerField())
+    changes = ChangeSerializer(many=True)
+
+
+class RunChanges(APIView):
+    """The comparison."""
+
+    permission_classes = [needs("leads.read")]
+
+    @extend_schema(
+        summary="Read what changed since another run of the source",
+        description="409 when the run is the first of its source, or the other one is of another source.",
+        tags=TAGS,
+        parameters=[SinceSerializer],
+        responses=answers(200, ChangesSerializer, 400, 404, 409),
+    )
+    def get(self, request: Request, run_id: UUID) -> Response:
+        run, since = _both(request, run_id)
+        found = run_changes.changes(run, since)
+        counted = run_changes.counts(found)
+        kinds = {kind: counted.pop(kind) for kind in run_changes.ChangeKind.values}
+        body = {"run": run.pk, "since": since.pk, **counted, "by_kind": kinds, "changes": found}
+        return Response(ChangesSerializer(body).data)
+
+
+class DownloadRunChanges(APIView):
+    """The accounts that changed, as a file."""
+
+    permission_classes = [needs("accounts.identify")]
+
+    @extend_schema(
+        summary="Download every account that joined or left a cluster since another run, as CSV",
+        description="By the provider's ids; needs the right `accounts.identify`, and stands in the log.",
+        tags=TAGS,
+        parameters=[SinceSerializer],
+        responses=answers((200, "text/csv"), OpenApiTypes.BINARY, 400, 404, 409),
+    )
+    def get(self, request: Request, run_id: UUID) -> HttpResponseBase:
+        run, since = _both(request, run_id)
+        export_changes(run, since, actor=person(request))
+        return changed_accounts(run, since)
+
+
+def changed_accounts(run: Run, since: Run) -> HttpResponseBase:
+    """The file."""
+    content = account_lists.as_csv(run_changes.COLUMNS, run_changes.account_rows(run, since))
+    name = f"run-changes-{run.finished_at:%Y%m%d-%H%M}.csv"
+    return attachment(content, name=name, media_type="text/csv; charset=utf-8")
+
+
+def _both(request: Request, run_id: UUID) -> tuple[Run, Run]:
+    run = get_object_or_404(Run.objects.select_related("source"), pk=run_id)
+    since = run_changes.compared_with(run, checked(SinceSerializer, request.query_params).get("since"))
+    if since is None:
+        raise Refused("This is the first run of its source: there is none to compare it with.")
+    return run, since

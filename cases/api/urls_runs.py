@@ -1,0 +1,16 @@
+"""The addresses of what changed between runs."""
+
+from django.urls import URLPattern, path
+
+from cases.api import runs, versions
+
+urlpatterns: list[URLPattern] = [
+    path("runs/<uuid:run_id>/changes/", runs.RunChanges.as_view(), name="run-changes"),
+    path("runs/<uuid:run_id>/changes/accounts/", runs.DownloadRunChanges.as_view(), name="run-changes-accounts"),
+    path("cases/<str:ref>/newer-versions/", versions.NewerVersions.as_view(), name="newer-versions"),
+    path(
+        "cases/<str:ref>/newer-versions/<uuid:newer_id>/answer/",
+        versions.AnswerVersion.as_view(),
+        name="answer-newer-version",
+    ),
+]

@@ -1,0 +1,150 @@
+"""The pages and the API of runs: a source's schedule, starting and stopping, and each detector's answer."""
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.utils import timezone
+
+from cases.actions import work
+from detection import runs
+from detection.models import TelemetrySource
+from spine.errors import Refused
+from spine.models import Job, JobState, LogEntry
+from tests.cases.api import client_of as token_of
+from tests.cases.pages import client_of, forms_of, sent_by, text_of
+from tests.factories import Cast, make_run, provider_ids
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
+
+
+@pytest.fixture
+def source() -> TelemetrySource:
+    return TelemetrySource.objects.create(name="api-logs")
+
+
+def test_a_source_without_a_run_says_what_to_do(cast: Cast, source: TelemetrySource) -> None:
+    page = client_of(cast.reader).get(f"/sources/{source.pk}/runs/")
+    assert "No finished run yet" in text_of(page)
+    assert "there is nothing to look at yet" in text_of(page)
+    assert forms_of(page) == set()
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_runs_of_a_source_take_one_number_of_queries(
+    cast: Cast, source: TelemetrySource, rows: int, django_assert_num_queries: Any
+) -> None:
+    for number in range(rows):
+        make_run(provider_ids(3, f"a{number}"), provider_ids(4, f"b{number}"))
+    client = client_of(cast.admin)
+    client.get("/sources/")
+    with django_assert_num_queries(18):
+        page = client.get(f"/sources/{source.pk}/runs/")
+    assert len(page.context["runs"]) == rows
+    first = page.context["runs"][0]["run"]
+    assert (first.cluster_count, first.worth_a_look) == (2, 2)
+
+
+def test_the_schedule_is_set_and_a_refusal_keeps_what_was_typed(cast: Cast, source: TelemetrySource) -> None:
+    client, address = client_of(cast.admin), f"/sources/{source.pk}/runs/"
+    sent = sent_by(client.get(address).context["schedule_form"]) | {"every": "hourly", "days": "30"}
+    assert client.post(f"{address}schedule/", sent).url == address
+    assert "every hour" in text_of(client.get(address))
+    late = client.post(f"{address}schedule/", sent)
+    assert (late.status_code, late.context["schedule_form"]["days"].value()) == (409, "30")
+    assert client.post(f"{address}schedule/", sent | {"days": "0"}).status_code == 422
+
+
+def test_a_run_is_started_watched_stopped_and_started_again(cast: Cast, source: TelemetrySource) -> None:
+    client, address = client_of(cast.admin), f"/sources/{source.pk}/runs/"
+    assert client.post(f"{address}start/", {"days": ""}).url == address
+    job = Job.objects.get()
+    page = client.get(address)
+    assert f"/jobs/{job.pk}/stop/" in forms_of(page)
+    assert f"/jobs/{job.pk}/stop/" not in forms_of(client_of(cast.analyst).get(address))
+    assert client.post(f"{address}start/", {"days": "3"}).status_code == 409
+
+    client.post(f"/jobs/{job.pk}/stop/")
+    job.refresh_from_db()
+    assert job.state == JobState.FAILED
+    assert LogEntry.objects.filter(action="job.stopped", data__job=str(job.pk)).count() == 1
+    page = client.get(address)
+    assert "stopped by admin; findings that were stored by then stay" in text_of(page)
+    assert f"/jobs/{job.pk}/start-again/" in forms_of(page)
+
+
+def test_only_who_adds_telemetry_stops_a_run_and_only_once(cast: Cast, source: TelemetrySource) -> None:
+    job = runs.request_run(actor="user:admin", source=source)
+    for person in (cast.analyst, cast.lead, cast.reader):
+        with pytest.raises(PermissionDenied):
+            work.stop_job(job, actor=person)
+    assert client_of(cast.analyst).post(f"/jobs/{job.pk}/stop/").status_code == 403
+    work.stop_job(job, actor=cast.admin)
+    with pytest.raises(Refused, match="ended already"):
+        work.stop_job(job, actor=cast.admin)
+
+
+def test_one_run_shows_answers_and_clusters_to_who_may_read_them(cast: Cast) -> None:
+    run = make_run(provider_ids(3))
+    page = client_of(cast.analyst).get(f"/runs/{run.pk}/")
+    assert "1 finding." in text_of(page)
+    assert run.clusters.get().title in text_of(page)
+    assert page.context["answers"][0]["words"] == "found"
+    administrator = text_of(client_of(cast.admin).get(f"/runs/{run.pk}/"))
+    assert run.clusters.get().title not in administrator
+    assert "shown to people who may read leads" in administrator
+
+
+def test_api_lists_reads_starts_and_stops_runs(cast: Cast) -> None:
+    run = make_run(provider_ids(3))
+    admin, reader = token_of(cast.admin), token_of(cast.reader)
+    source = run.source_id
+    listed = reader.get("/api/v1/runs/", {"source_id": source}).json()["results"]
+    assert [(one["id"], one["clusters"], one["worth_a_look"]) for one in listed] == [(str(run.pk), 1, 1)]
+    assert reader.get("/api/v1/runs/", {"source_id": "no"}).status_code == 400
+    whole = reader.get(f"/api/v1/runs/{run.pk}/").json()
+    assert [(one["detector"], one["status"]) for one in whole["answers"]] == [("shared_attribute", "found")]
+    asked = admin.post(f"/api/v1/telemetry/{source}/runs/", {"days": 5}, format="json")
+    assert asked.status_code == 202
+    job = asked.json()["job_id"]
+    assert admin.post(f"/api/v1/telemetry/{source}/runs/", {"days": 6}, format="json").status_code == 409
+    assert admin.post(f"/api/v1/jobs/{job}/stop/").json()["state"] == "failed"
+    half = admin.post(f"/api/v1/telemetry/{source}/runs/", {"start": timezone.now().isoformat()}, format="json")
+    assert half.status_code == 400
+
+
+def test_api_reads_and_sets_the_schedule(cast: Cast, source: TelemetrySource) -> None:
+    admin, address = token_of(cast.admin), f"/api/v1/telemetry/{source.pk}/runs/schedule/"
+    before = admin.get(address).json()
+    assert (before["every"], before["days"], before["next_at"], before["behind"]) == ("off", 45, None, False)
+    body = {"every": "daily", "days": 20, "revision": before["revision"]}
+    after = admin.put(address, body, format="json").json()
+    assert (after["every"], after["days"], after["revision"]) == ("daily", 20, before["revision"] + 1)
+    assert after["next_at"] is not None
+    assert admin.put(address, body, format="json").status_code == 409
+
+
+def test_page_and_api_say_what_changed_and_the_file_is_in_the_log(cast: Cast) -> None:
+    first, second = make_run(provider_ids(4)), make_run(provider_ids(6))
+    page = client_of(cast.analyst).get(f"/runs/{second.pk}/changes/")
+    assert [(one["label"], one["change"].joined) for one in page.context["changes"]] == [("accounts joined", 2)]
+    assert "download" not in str(forms_of(client_of(cast.reader).get(f"/runs/{second.pk}/changes/")))
+    whole = token_of(cast.reader).get(f"/api/v1/runs/{second.pk}/changes/", {"since": first.pk}).json()
+    assert (whole["by_kind"]["joined"], whole["accounts_joined"], whole["accounts_left"]) == (1, 2, 0)
+    assert whole["changes"][0]["joined_accounts"] == list(page.context["changes"][0]["change"].joined_accounts)
+
+    sent = client_of(cast.analyst).post(f"/runs/{second.pk}/changes/download/", {"since": str(first.pk)})
+    asked = token_of(cast.analyst).get(f"/api/v1/runs/{second.pk}/changes/accounts/")
+    lines = b"".join(sent.streaming_content).decode().splitlines()
+    assert b"".join(asked.streaming_content).decode().splitlines() == lines
+    assert {line.split(",")[2] for line in lines[1:]} == set(provider_ids(2, start=4))
+    entries = LogEntry.objects.filter(action="run.changes_exported")
+    assert [one.data["since"] for one in entries] == [str(first.pk)] * 2
+    assert token_of(cast.reader).get(f"/api/v1/runs/{second.pk}/changes/accounts/").status_code == 403
+
+
+def test_the_first_run_is_compared_with_nothing(cast: Cast) -> None:
+    run = make_run(provider_ids(4))
+    assert "Nothing to compare with" in text_of(client_of(cast.reader).get(f"/runs/{run.pk}/changes/"))
+    assert token_of(cast.reader).get(f"/api/v1/runs/{run.pk}/changes/").status_code == 409
+    assert client_of(cast.analyst).post(f"/runs/{run.pk}/changes/download/").status_code == 409

@@ -1,5 +1,7 @@
 """The verb on a newer version of what a case holds: its accounts are taken in, or the case stays as it is."""
 
+from typing import Any
+
 from django.db import transaction
 
 from cases import notices, versions
@@ -33,10 +35,14 @@ def answer_version(version: NewerVersion, *, actor: User, kind: str, words: str 
     if not stays and CaseCluster.objects.filter(case=case, cluster=version.cluster).exists():
         raise Refused(f"{case.ref} holds this version already.")
     answer = NewerVersionAnswer(version=version, kind=kind, words=text, by=actor)
-    rows: list[AppendOnly] = [answer] if stays else [answer, CaseCluster(case=case, cluster=version.cluster)]
-    data = {"ref": case.ref, "accounts": 0 if stays else hold_members(case, version.cluster)}
-    action = "version.left" if stays else "version.taken"
-    log.record(actor=actor.principal, action=action, about=case, scope=case.id, data=data, rows=rows)
+    who = actor.principal
+    if stays:
+        data: dict[str, Any] = {"ref": case.ref}
+        log.record(actor=who, action="version.left", about=case, scope=case.id, data=data, rows=[answer])
+    else:
+        data = {"ref": case.ref, "accounts": hold_members(case, version.cluster)}
+        rows: list[AppendOnly] = [answer, CaseCluster(case=case, cluster=version.cluster)]
+        log.record(actor=who, action="version.taken", about=case, scope=case.id, data=data, rows=rows)
     notices.settle(case, [f"newer:{version.pk}"])
     base.touch(case)
     return answer

@@ -29,7 +29,7 @@ SELECT seen.lead_id, held.case_id, '', count(*)
 FROM cases_leadsighting seen
 JOIN detection_cluster c ON c.id = seen.cluster_id AND c.run_id = %(run)s
 JOIN detection_clustermember m ON m.cluster_id = c.id
-JOIN cases_caseaccount held ON held.account_id = m.account_id
+JOIN cases_caseaccount held ON held.account_id = m.account_id AND held.detached_by_id IS NULL
 JOIN cases_case one ON one.id = held.case_id AND (one.status = 'closed' OR one.updated_at < %(quiet)s)
 GROUP BY seen.lead_id, held.case_id
 """

@@ -38,11 +38,12 @@ WITH shared AS (
     SELECT held.case_id, m.cluster_id, count(*) AS n
     FROM detection_cluster c
     JOIN detection_clustermember m ON m.cluster_id = c.id
-    JOIN cases_caseaccount held ON held.account_id = m.account_id
+    JOIN cases_caseaccount held ON held.account_id = m.account_id AND held.detached_by_id IS NULL
     WHERE c.run_id = %(run)s
     GROUP BY held.case_id, m.cluster_id
 ), sized AS (
-    SELECT case_id, count(*) AS n FROM cases_caseaccount WHERE case_id IN (SELECT case_id FROM shared) GROUP BY case_id
+    SELECT case_id, count(*) AS n FROM cases_caseaccount
+    WHERE case_id IN (SELECT case_id FROM shared) AND detached_by_id IS NULL GROUP BY case_id
 )
 SELECT shared.case_id, shared.cluster_id, c.account_count - shared.n
 FROM shared JOIN sized USING (case_id) JOIN detection_cluster c ON c.id = shared.cluster_id

@@ -5,8 +5,7 @@ from typing import Any
 from django.db import transaction
 
 from cases import notices, versions
-from cases.actions import base
-from cases.actions.leads import hold_members
+from cases.actions import base, holding
 from cases.models import CaseCluster, NewerVersion, NewerVersionAnswer
 from people.models import User
 from spine import log
@@ -40,8 +39,8 @@ def answer_version(version: NewerVersion, *, actor: User, kind: str, words: str 
         data: dict[str, Any] = {"ref": case.ref}
         log.record(actor=who, action="version.left", about=case, scope=case.id, data=data, rows=[answer])
     else:
-        data = {"ref": case.ref, "accounts": hold_members(case, version.cluster)}
-        rows: list[AppendOnly] = [answer, CaseCluster(case=case, cluster=version.cluster)]
+        rows: list[AppendOnly] = [answer, holding.place_of(case, version.cluster, actor)]
+        data = {"ref": case.ref, "accounts": holding.take_in(case, version.cluster)}
         log.record(actor=who, action="version.taken", about=case, scope=case.id, data=data, rows=rows)
     notices.settle(case, [f"newer:{version.pk}"])
     base.touch(case)

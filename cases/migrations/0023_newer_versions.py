@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='notice',
             name='kind',
-            field=models.CharField(choices=[('assigned', 'assigned to me'), ('review', 'a second person is asked for'), ('hold', 'a hold I am to acknowledge'), ('member', 'who may read a case of mine'), ('recall', 'a detector version that a case of mine leans on is recalled'), ('newer', 'a newer run sees a case of mine otherwise'), ('match', 'a lead meets a closed or quiet case of mine'), ('moved', 'a case of mine moved on'), ('expiring', 'evidence of a case of mine expires soon'), ('waiting', 'leads that wait for long'), ('stalled', 'a feed that delivers nothing')], default='member', max_length=12),
+            field=models.CharField(choices=[('assigned', 'assigned to me'), ('review', 'a second person is asked for'), ('hold', 'a hold I am to acknowledge'), ('member', 'who may read a case of mine'), ('recall', 'a detector version that a case of mine leans on is recalled'), ('newer', 'a newer run sees a case of mine otherwise'), ('match', 'a lead meets a closed or quiet case of mine'), ('moved', 'a case of mine moved on'), ('snoozed', 'a lead of mine is snoozed, or comes back'), ('expiring', 'evidence of a case of mine expires soon'), ('waiting', 'leads that wait for long'), ('stalled', 'a feed that delivers nothing')], default='member', max_length=12),
         ),
         migrations.CreateModel(
             name='NewerVersion',

@@ -62,13 +62,13 @@ def _after(keys: Sequence[str], values: Sequence[Any]) -> Q:
 
     That the first key is not smaller follows from it, and is said first: with it an index leads to the place at once.
     """
-    first, comparison = keys[0].lstrip("-"), "lte" if keys[0].startswith("-") else "gte"
+    bound = f"{keys[0].lstrip('-')}__{'lte' if keys[0].startswith('-') else 'gte'}"
     wanted, equal = Q(), Q()
     for key, value in zip(keys, values, strict=True):
         name, comparison = key.lstrip("-"), "lt" if key.startswith("-") else "gt"
         wanted |= equal & Q(**{f"{name}__{comparison}": value})
         equal &= Q(**{name: value})
-    return Q(**{f"{first}__{comparison}": values[0]}) & wanted
+    return Q(**{bound: values[0]}) & wanted
 
 
 def _turned(key: str) -> str:

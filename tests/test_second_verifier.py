@@ -324,9 +324,10 @@ def sets_hold() -> None:
     held, plan = ExchangeSet.objects.get(), SamplingPlan.objects.get()
     statement, key = vault.read(held.item.sha256), bytes(held.key)
     rows = [exchange(number) for number in range(60)]
-    accounts = [f"acct-{number:04d}" for number in range(4)]
+    accounts = list(held.case.accounts.values_list("account__provider_id", flat=True))  # the story took one out again
+    kept = [row for row in rows if row["account_id"] in accounts]
     assert second_sets.made_anew(rows, accounts, key, statement).bad == []
-    assert {place for place, _ in second_sets.made_anew(rows[1:], accounts, key, statement).bad} == {"rows", "leaves"}
+    assert {place for place, _ in second_sets.made_anew(kept[1:], accounts, key, statement).bad} == {"rows", "leaves"}
     assert second_sets.check_plan(vault.read(plan.plan_sha256), statement, {"": range(held.row_count)}).bad == []
     assert second_sets.check_plan(vault.read(plan.plan_sha256), statement, {"": range(held.row_count - 1)}).bad
     report = json.loads(vault.read(ExchangeSetRerun.objects.get().report_sha256))

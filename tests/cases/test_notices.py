@@ -386,7 +386,7 @@ def test_preferences_are_kept_by_page_and_api(committed_cast: Cast) -> None:
     page = analyst.get("/me/notices/")
     assert "Nothing is mailed to you" in text_of(page)
     form = page.context["form"]
-    kinds = ("assigned", "review", "hold", "member", "recall", "moved", "snoozed", "expiring")
+    kinds = ("assigned", "review", "hold", "member", "recall", "newer", "match", "moved", "snoozed", "expiring")
     assert set(form.fields) == {*kinds, "digest_hour"}
     assert "off" not in dict(form.fields["hold"].choices)
     given = {name: field.initial for name, field in form.fields.items()} | {"moved": "off", "digest_hour": 5}

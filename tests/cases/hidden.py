@@ -22,6 +22,7 @@ OF_NO_CASE = (
     "source",
     "file",
     "cluster",
+    "run",
     "finding",
     "account",
     "attribute",

@@ -147,4 +147,4 @@ def test_the_first_run_is_compared_with_nothing(cast: Cast) -> None:
     run = make_run(provider_ids(4))
     assert "Nothing to compare with" in text_of(client_of(cast.reader).get(f"/runs/{run.pk}/changes/"))
     assert token_of(cast.reader).get(f"/api/v1/runs/{run.pk}/changes/").status_code == 409
-    assert client_of(cast.analyst).post(f"/runs/{run.pk}/changes/download/").status_code == 409
+    assert client_of(cast.analyst).post(f"/runs/{run.pk}/changes/download/").status_code == 422

@@ -165,10 +165,17 @@ def test_every_example_of_a_write_is_accepted_as_documented(
     assert not any(wrong), "\n".join(filter(None, wrong))
 
 
+# What only the test's own process has: a folder that its settings allow, and work that no worker has ended meanwhile.
+# tests/test_fields_written.py and tests/cases/test_views_sources.py send them.
+HERE_ALONE = {"POST telemetry/<source_id>/files/", "POST telemetry/<source_id>/stop/"}
+
+
 def test_every_example_of_a_write_in_a_state_of_its_own_is_accepted_as_documented(
     shell: Callable[..., Done], api_stage: dict[str, str], committed_cast: Cast, tmp_path: Path
 ) -> None:
     story, wrong = Story(committed_cast, dict(api_stage), tmp_path), []
     for line, (role, prepare) in STAGED.items():
+        if line in HERE_ALONE:
+            continue
         wrong.append(tried(line, role, prepare(story), story.named, shell))
     assert not any(wrong), "\n".join(filter(None, wrong))

@@ -34,7 +34,6 @@ PAGES = {
     "GET cases/<ref>/preservation/<pk>/letter/",
     f"POST {PLANS}/prove/",
     "POST cases/<ref>/accounts/download/",
-    "POST runs/<pk>/changes/download/",
 }
 API = {
     "GET cases/<ref>/evidence/<number>/content/",

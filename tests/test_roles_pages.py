@@ -307,7 +307,7 @@ LADDER = {
     "GET runs/<pk>/changes/": "302 403 200 200 200 200",
     "POST runs/<pk>/changes/": "302 403 405 405 405 405",
     "GET runs/<pk>/changes/download/": "302 403 302 302 302 302",  # to the changes
-    "POST runs/<pk>/changes/download/": "302 403 200 200 200 403",
+    "POST runs/<pk>/changes/download/": "302 403 422 422 422 403",  # the stage's run is the first
     # sources: what they keep is stated by administrators
     "GET sources/": "302 200 200 200 200 200",
     "POST sources/": "302 405 405 405 405 405",

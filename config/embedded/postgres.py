@@ -246,7 +246,8 @@ def _keep_roles(home: Home) -> None:
             _set_roles(home)
             return
         except psycopg.OperationalError as error:
-            if "server closed the connection" in str(error) and attempt < ROLE_ATTEMPTS:  # it has just been killed
+            going = any(word in str(error) for word in ("server closed the connection", "accepting connections on"))
+            if going and attempt < ROLE_ATTEMPTS:  # it has just been killed, or came up this moment
                 time.sleep(0.5)
                 continue
             raise EmbeddedError(

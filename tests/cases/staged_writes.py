@@ -80,7 +80,7 @@ def glass(story: Story) -> Body:
 def seen(story: Story) -> Body:
     """The notice of the glass that was broken, to the one who is a member."""
     story.named["notice_id"] = str(
-        Notice.objects.exclude(key__startswith="recall:").get(recipient=story.cast.analyst).pk
+        Notice.objects.exclude(key__startswith="recall:").filter(recipient=story.cast.analyst).earliest("id").pk
     )
     return None
 

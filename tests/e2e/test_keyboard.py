@@ -180,7 +180,7 @@ def judge_accounts(page: Page) -> None:
     press(page, "j", "x")
     tab_to(page.get_by_label("Verdict", exact=True))
     page.keyboard.type("actor")
-    write(page.get_by_label("Reason"), "Shares the payment fingerprint.")
+    write(page.locator("#id_reason"), "Shares the payment fingerprint.")
     enter(page.get_by_role("button", name="Set for those picked (1)"))
     expect(page.get_by_role("status")).to_contain_text("Decided: actor-controlled.")
 

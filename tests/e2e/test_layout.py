@@ -80,7 +80,7 @@ def set_a_verdict(page: Page) -> None:
     tab(page, "Accounts")
     page.get_by_role("checkbox", name=re.compile("Pick acc-")).first.check()
     page.get_by_label("Verdict", exact=True).select_option("benign")
-    page.get_by_label("Reason").fill("A class behind one address.")
+    page.locator("#id_reason").fill("A class behind one address.")
     page.get_by_role("button", name="Set for those picked").click()
     expect(page.get_by_role("status")).to_contain_text("Decided: benign.")
 

@@ -93,9 +93,10 @@ NOT_SHOWN: dict[str, str] = {
     ),
     **dict.fromkeys(
         (
+            "answer.reason",
             "archivelisting.members",
             "archivelisting.stopped",
-            "cluster.assessment_detail",
+            "clusterlink.signal",
             "departure.destination",
             "departure.detail",
             "job.actor",
@@ -103,7 +104,6 @@ NOT_SHOWN: dict[str, str] = {
             "leaddecision.note",
             "leadsnooze.note",
             "modelrelease.model",
-            "notice.text",
             "samplingplan.strata",
             "timestampdue.error",
             "upload.file_name",
@@ -315,6 +315,8 @@ def planted(page: Page, body: str) -> None:
         except Error as error:  # the page before this one was about to leave for another
             assert left, error.message
             assert "interrupted" in error.message, error.message
+            with suppress(Error):  # it stands still before long, on a busy machine too
+                page.wait_for_timeout(100 * (10 - left))
     with suppress(Error):  # it has left already
         page.wait_for_load_state("domcontentloaded")
 

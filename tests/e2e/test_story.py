@@ -175,7 +175,7 @@ def judge_all_accounts(page: Page, accounts: int, worker: Worker) -> None:
     tab(page, "Accounts")
     page.get_by_role("navigation", name="Accounts by verdict").get_by_role("link", name="Not judged").click()
     page.get_by_label("Verdict", exact=True).select_option("actor-controlled")
-    page.get_by_label("Reason").fill("Tied by rare shared values and the same prompt frames; sampled and read.")
+    page.locator("#id_reason").fill("Tied by rare shared values and the same prompt frames; sampled and read.")
     work = page.get_by_role("group", name="Setting verdicts")
     with paused(worker):
         page.get_by_role("button", name=f"Set for all {accounts} that match").click()
@@ -191,7 +191,7 @@ def judge_one_account(page: Page, accounts: int) -> None:
     page.get_by_role("columnheader", name="Strength").get_by_role("link").click()
     page.get_by_role("checkbox", name=re.compile(r"Pick acc-")).last.check()
     page.get_by_label("Verdict", exact=True).select_option("unknown")
-    page.get_by_label("Reason").fill("The weakest tie of all; too few exchanges to tell.")
+    page.locator("#id_reason").fill("The weakest tie of all; too few exchanges to tell.")
     page.get_by_role("button", name="Set for those picked (1)").click()
     chips = page.get_by_role("navigation", name="Accounts by verdict")
     expect(chips.get_by_role("link", name=f"Actor-controlled {accounts - 1}")).to_be_visible()

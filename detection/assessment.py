@@ -21,7 +21,6 @@ SAME_NETWORK = 0.3
 ONE_LINE = 0.4
 ACCUSED = 13.0  # powers of ten of evidence from which a pool is accused
 LOOKED_INTO = 9.0
-LOWEST_FOCUS = 0.2
 FEWEST_SPREAD = 1.5
 POOL_MEMBERS = 8
 POOL_SHARE = 0.6

@@ -217,7 +217,7 @@ def test(population: Population, stratum: Stratum, members: Places, combination:
 def evidence(answers: Mapping[str, Surprise], limits: Limits) -> float:
     """Add up the answers, each up to its cap: how many powers of ten speak against chance.
 
-    What happens once in a hundred times is left out: eight questions are asked, and one of them is always a little off.
+    What happens once in a hundred times is left out: ten questions are asked, and one of them is always a little off.
     """
     caps = {"combination": limits.combination_cap, "roaming": limits.cap / 2, "client": limits.client_cap}
     telling = {name: surprise.power for name, surprise in answers.items() if surprise.power >= limits.least}

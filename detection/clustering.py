@@ -43,9 +43,9 @@ class Parameters:
     search: Search = field(default_factory=Search)
 
     def flat(self) -> dict[str, float | int | str]:
-        """Give every parameter by one name, as it is stored."""
+        """Give every parameter by one name, as it is stored; `choices` is none: it follows from the candidates."""
         own = {name: value for name, value in asdict(self).items() if name != "search"}
-        search = {f"search_{k}": v for k, v in asdict(self.search).items() if k not in ("limits", "weights")}
+        search = {f"search_{k}": v for k, v in asdict(self.search).items() if k not in ("limits", "weights", "choices")}
         limits = {f"limit_{k}": v for k, v in asdict(self.search.limits).items()}
         return own | search | limits | {f"weight_{k}": v for k, v in asdict(self.search.weights).items()}
 

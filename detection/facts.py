@@ -20,8 +20,8 @@ def account_facts(dataset: Dataset, window: Window) -> dict[str, AccountFacts]:
     new_models = [model for model, at in dataset.releases().items() if window.start < at < window.end]
     kinds = dataset.networks.select("asn", "kind")
     used = rows.left_join(kinds, "asn").select(
-        "account_id", "ts", "org_id", "payment_fingerprint", "asn", "kind", "country", "user_agent", "end_user_id",
-        "ip", "model", "input_tokens", "output_tokens", "sketch_text", "sketch_head",
+        "account_id", "ts", "org_id", "payment_fingerprint", "asn", "kind", "user_agent", "end_user_id", "model",
+        "input_tokens", "output_tokens", "sketch_text",
     )  # fmt: skip
     measured = used.group_by("account_id").aggregate(
         exchanges=used.count(),
@@ -32,12 +32,9 @@ def account_facts(dataset: Dataset, window: Window) -> dict[str, AccountFacts]:
         seen_org=used.org_id.max(),
         seen_payment=used.payment_fingerprint.max(),
         networks=used.asn.nunique(),
-        countries=used.country.nunique(),
-        addresses=used.ip.nunique(),
         clients=used.user_agent.collect(distinct=True),
         prompts=used.sketch_text.count(),
         fillings=used.sketch_text.nunique(),
-        openings=used.sketch_head.nunique(),
         end_users=used.end_user_id.nunique(),
         on_new=used.model.isin(new_models).sum().fill_null(0) if new_models else ibis.literal(0),
     )
@@ -98,14 +95,11 @@ def _facts(
         first_seen=row["first_seen"],
         last_seen=row["last_seen"],
         networks=row["networks"],
-        countries=row["countries"],
-        addresses=row["addresses"],
         clients=tuple(sorted(row["clients"] or ())),
         home_asn=home.get("asn"),
         home_kind=home.get("kind"),
         prompts=row["prompts"],
         fillings=row["fillings"],
-        openings=row["openings"],
         end_users=row["end_users"],
         new_model_share=row["on_new"] / exchanges,
         crowding=_crowding(exchanges, sittings[row["account_id"]]),

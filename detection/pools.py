@@ -51,7 +51,6 @@ class Pool:
     members: Places
     belief: Floats
     behaviours: tuple[int, ...]
-    persons: bool
     tests: Mapping[str, Surprise]
     evidence: float
 
@@ -165,4 +164,4 @@ def _pool(
     strength = evidence(tests, limits) - search.choices
     if strength < search.worth:
         return None
-    return Pool(members, membership.belief[members], membership.behaviours, persons, tests, strength)
+    return Pool(members, membership.belief[members], membership.behaviours, tests, strength)

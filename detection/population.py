@@ -102,7 +102,6 @@ class Population:
         self.behaviours = [_firm(behaviour, self.prompts) for behaviour in self.everything]
         most = max(20.0, MOST_OF_A_RING * self.size)
         self.rings = {k: _places(v) for k, v in sorted(rings.items()) if 2 <= len(v) <= most}
-        self.purses = {k: _places(v) for k, v in sorted(rings.items()) if len(v) >= 2}
         self.lines = {k: _places(v) for k, v in sorted(lines.items()) if len(v) >= 2}
         self.gateways: Flags = np.zeros(self.size, bool)
         self.talking: Flags = self.persons & (_framed(self.everything, self.prompts) < WHOLLY_FRAMED)

@@ -167,7 +167,7 @@ class Edge:
 class AccountFacts:
     """What is known of an account apart from its links: registration facts, volume and shape of its use in the window.
 
-    `networks` counts distinct AS numbers, `addresses` distinct addresses, `prompts` and `fillings` exchanges with a
+    `networks` counts distinct AS numbers, `prompts` and `fillings` exchanges with a
     prompt and distinct masked prompts; `home` is the AS number most used and its kind, `new_model_share` the share on
     models released in the window. `crowding` is the share of exchanges that stand in the same ten minutes as an earlier
     one beyond what an even use of the same hours would show: near 0 for software, busy or not, 0.2 and more for people
@@ -188,17 +188,14 @@ class AccountFacts:
     programme: str | None = None
     created_at: datetime | None = None
     networks: int = 0
-    countries: int = 0
     clients: tuple[str, ...] = ()
     home_asn: int | None = None
     home_kind: str | None = None
-    openings: int = 0
     prompts: int = 0
     fillings: int = 0
     end_users: int = 0
     new_model_share: float = 0.0
     crowding: float = 0.0
-    addresses: int = 0
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,17 @@ import json
 import resource
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client, override_settings
 from django.urls import reverse
+from django.utils import timezone
 
 from config.embedded import postgres
 from detection import feed_verbs, registry, runs, sources
@@ -199,8 +201,9 @@ def test_jobs_wait_for_room_and_are_done_when_there_is(worker: Worker, disk: Dis
 
 
 def a_feed(drop: Path) -> Feed:
-    with override_settings(OUTGOING_ALLOWED=[parse(drop.as_uri())]):
-        return feed_verbs.create_feed(
+    """A feed that is pulled when asked alone: a new one is due at once, and beat would pull before the disk is full."""
+    with override_settings(OUTGOING_ALLOWED=[parse(drop.as_uri())]), transaction.atomic():
+        feed = feed_verbs.create_feed(
             actor="user:admin",
             name="Drop",
             detector=DETECTOR,
@@ -208,6 +211,8 @@ def a_feed(drop: Path) -> Feed:
             settings={"folder": str(drop), "settle_seconds": 0},
             mapping={"as": "native"},
         )
+        Feed.objects.filter(pk=feed.pk).update(next_pull_at=timezone.now() + timedelta(days=1))
+    return feed
 
 
 def telemetry(folder: Path) -> TelemetrySource:

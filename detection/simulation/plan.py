@@ -11,7 +11,6 @@ from detection.simulation.choices import Floats, Ints, Words, mix
 from detection.simulation.ensemble import Ensemble
 from detection.simulation.population import DAY
 
-HOUR = DAY // 24
 NOBODY = -1
 SHARED = 0.05  # share of exchanges of colleagues that go on with a conversation that one of them was shown
 REPLAYED = 0.6  # share of a replaying pool's exchanges that present another account's reasoning

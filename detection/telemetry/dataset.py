@@ -17,8 +17,6 @@ from detection.records import Window
 from detection.telemetry import cues, sketch
 from detection.telemetry.columns import ACCOUNTS, EXCHANGES, MODELS, NETWORKS, schema
 
-FEWEST_ROWS = 1
-
 
 class Dataset:
     """The four tables of one telemetry source: `exchanges`, `accounts`, `networks`, `models`.

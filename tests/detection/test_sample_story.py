@@ -1,4 +1,4 @@
-"""The sample story with its own seed and five others: the same three leads, assessed the same, named exactly."""
+"""The sample story with its own seed and one other: the same three leads, assessed the same, named exactly."""
 
 import json
 from pathlib import Path

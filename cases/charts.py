@@ -181,6 +181,8 @@ def _marked(volume: Volume) -> list[dict[str, Any]]:
 
 def _layout(volume: Volume) -> dict[str, Any]:
     together = _releases_by_moment(volume)
+    ends = [volume.days[0], volume.days[-1] + timedelta(days=1)] if volume.days else []
+    middle = ends[0] + (ends[1] - ends[0]) / 2 if ends else None
     shapes = [
         {
             "type": "line",
@@ -202,7 +204,7 @@ def _layout(volume: Volume) -> dict[str, Any]:
             "y": 1 - 0.08 * (place % 3),
             "text": f"{' and '.join(map(drawn, names))} released",
             "showarrow": False,
-            "xanchor": "left",
+            "xanchor": "right" if middle and moment.astimezone(UTC).date() >= middle else "left",
             "yanchor": "top",
             "font": {"size": 11},
         }
@@ -211,7 +213,7 @@ def _layout(volume: Volume) -> dict[str, Any]:
     highest = max(map(volume.of_day, volume.days), default=0) or 1
     return {
         "barmode": "stack",
-        "xaxis": {"type": "date"},
+        "xaxis": {"type": "date"} | ({"range": [day.isoformat() for day in ends]} if ends else {}),
         "yaxis": {"title": {"text": "exchanges a day"}, "range": [0, highest * HEADROOM], "tickformat": ",d"},
         "shapes": shapes,
         "annotations": annotations,

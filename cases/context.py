@@ -11,7 +11,7 @@ from cases.access import Person, visible_cases, visible_jobs
 from cases.models import EvidenceItem
 from cases.notice_kinds import BANNERS
 from cases.places import offered
-from cases.sample_story import SOURCE
+from cases.sample_texts import SOURCE
 from detection.models import TelemetrySource
 from people.rights import may
 from spine import conditions

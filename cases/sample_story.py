@@ -20,7 +20,7 @@ from cases.filters import AccountFilter
 from cases.models import Case, CaseAccount, DossierVersion, EvidenceItem, Judgement, Lead, LeadSighting, TimelineNote
 from cases.models.case import CaseStatus
 from cases.models.lead import LeadState
-from cases.sample_texts import ALTERNATIVE_ANSWERS, JUDGEMENTS, NOTE, SUMMARY, TERMS, TITLE
+from cases.sample_texts import ALTERNATIVE_ANSWERS, JUDGEMENTS, NOTE, SOURCE, SUMMARY, TERMS, TITLE
 from detection import retention, runs, sources
 from detection.models import AssessmentLabel, Cluster, Finding, Run, TelemetrySource
 from detection.simulate import Scale, simulate
@@ -29,7 +29,6 @@ from spine import sequencer
 from spine.errors import Refused
 from spine.models import Job, JobState, Outbox
 
-SOURCE = "sample-story"
 ACTOR = "system:sample-story"
 PATIENCE = timedelta(minutes=10)
 Found = TypeVar("Found")

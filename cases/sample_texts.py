@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+SOURCE = "sample-story"
 TITLE = "Suspected extraction through {accounts} linked accounts"
 SUMMARY = (
     "Between {start} and {end}, {accounts} accounts sent {exchanges} exchanges consistent with the systematic "

@@ -46,7 +46,15 @@
       hovermode: "x unified",
       bargap: 0.15,
       showlegend: true,
-      legend: { traceorder: "normal", orientation: "h", x: 0, y: 1, yanchor: "bottom", font: { size: 12 } },
+      legend: {
+        traceorder: "normal",
+        orientation: "h",
+        x: 0,
+        y: 1,
+        yanchor: "bottom",
+        font: { size: narrow ? 11 : 12 },
+        ...(narrow && { entrywidth: 0.5, entrywidthmode: "fraction" }),
+      },
       ...given,
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("--ink-2"), ...given.font },
       hoverlabel: {

@@ -80,16 +80,21 @@ def _start(home: Home, servers: bool) -> None:
             "the embedded servers run on Linux: set DATABASE_URL, RETORT_OWNER_DATABASE_URL, RETORT_AUDIT_DATABASE_URL "
             "and BROKER_URL to servers of your own"
         )
+    starting = None
     try:
         starting = signer.launch(home)
         if servers:
             postgres.start(home)
             valkey.start(home)
         signer.wait(home, starting)
-    except OSError as error:
-        raise EmbeddedError(
-            f"the servers of {home.path} cannot start: {error.strerror or error} ({error.filename})"
-        ) from None
+    except BaseException as error:
+        if starting is not None and starting.new:
+            signer.stop(home)  # nobody was using it, and nobody would stop it
+        if isinstance(error, OSError):
+            raise EmbeddedError(
+                f"the servers of {home.path} cannot start: {error.strerror or error} ({error.filename})"
+            ) from None
+        raise
 
 
 def _stop(home: Home) -> None:

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
 
-from cases import sample_story
+from cases import sample_texts
 from config import urls
 from detection.models import TelemetrySource
 from people.policy import public
@@ -53,7 +53,7 @@ def test_navigation_offers_what_the_role_may_open(cast: Cast) -> None:
 def test_sample_data_is_told_from_real_data(cast: Cast) -> None:
     client = client_of(cast.reader)
     assert "Sample data." not in text_of(client.get("/cases/"))
-    TelemetrySource.objects.create(name=sample_story.SOURCE)
+    TelemetrySource.objects.create(name=sample_texts.SOURCE)
     assert "Sample data." in text_of(client.get("/cases/"))
 
 

@@ -160,6 +160,7 @@ def test_folder_with_other_files_is_refused_and_kept(home):
     with pytest.raises(EmbeddedError, match="holds files but no complete PostgreSQL database"):
         embedded.start(home)
     assert [path.name for path in home.postgres.iterdir()] == ["letter.txt"]
+    assert embedded.status(home).signer is None
 
 
 def test_database_of_another_release_is_refused(home):

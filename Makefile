@@ -22,6 +22,9 @@ FIND_PYTHON = for candidate in $(PYTHON) python3.13 python3.12 python3.11 python
 		exit 1; \
 	fi
 
+# Detectors are tested on Spark too where there is a Java that it can run on.
+SPARK = $$(java -version >/dev/null 2>&1 && echo requirements-spark.txt)
+
 run: product
 	@exec .venv/bin/python -m config.run
 
@@ -43,4 +46,4 @@ product:
 	@$(FIND_PYTHON); exec $$found config/install.py requirements.txt
 
 tools:
-	@$(FIND_PYTHON); exec $$found config/install.py requirements.txt requirements-dev.txt
+	@$(FIND_PYTHON); exec $$found config/install.py requirements.txt requirements-dev.txt $(SPARK)

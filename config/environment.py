@@ -60,6 +60,14 @@ def each(name: str, parse: Callable[[str], T]) -> list[T]:
     return found
 
 
+def named_value(text: str) -> tuple[str, str]:
+    """A name and its value, `name=value`. Raises `ValueError` for anything else."""
+    name, sign, value = text.partition("=")
+    if not (name and sign and value):
+        raise ValueError("name=value is accepted")
+    return name, value
+
+
 def web_address(name: str) -> str:
     """An http or https address with or without a path; empty when unset. It carries no name and no password."""
     value = os.environ.get(name, "")

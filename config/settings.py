@@ -19,6 +19,7 @@ from config.environment import (
     line,
     listed,
     mail_server,
+    named_value,
     network,
     readable_file,
     secret,
@@ -238,6 +239,9 @@ TELEMETRY_S3 = {
     "access_key": text("RETORT_TELEMETRY_S3_ACCESS_KEY", ""),
     "secret_key": secret_or_none("RETORT_TELEMETRY_S3_SECRET_KEY", least=1),
 }
+# Where detectors run (detection/telemetry/engines.py); the options are Spark's own, spark.master among them.
+DETECTION_ENGINE = choice("RETORT_DETECTION_ENGINE", "duckdb", ["duckdb", "spark"])
+SPARK_OPTIONS = dict(each("RETORT_SPARK_OPTIONS", named_value))
 RENDER_ROOT = HOME.path / "renders"
 CHECKPOINT_FOLDER = HOME.path / "checkpoints"
 # The private key has no setting here: the signer alone reads it (config/signing.py).

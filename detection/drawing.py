@@ -20,8 +20,8 @@ from django.utils import timezone
 from detection import graph
 from detection.models import Account, Cluster, ClusterDrawing, ClusterLink, ClusterMember, Finding, Run
 from detection.records import Window
-from detection.sources import root_of
-from detection.telemetry.dataset import Dataset, open_dataset
+from detection.sources import telemetry_of
+from detection.telemetry.dataset import Dataset
 from spine import jobs
 from spine.errors import Conflict
 from spine.models import Job
@@ -109,7 +109,7 @@ def hours_of(run: Run, members: Mapping[UUID, Mapping[str, UUID]]) -> dict[UUID,
     `{"rows": [{"account", "hours": [24 numbers]}], "rest": {"accounts", "hours"}}`: the sixty busiest accounts, and
     the others as one row. Empty when the source keeps no exchanges here.
     """
-    with open_dataset(root_of(run.source)) as dataset:
+    with telemetry_of(run.source) as dataset:
         if not dataset.parts:
             return {}
         counted = _counted(dataset, Window(run.window_start, run.window_end), members)

@@ -17,8 +17,7 @@ from detection.facts import account_facts
 from detection.measures import in_words
 from detection.models import DetectorMeasure, TelemetrySource
 from detection.records import Outcome, Status, Window
-from detection.sources import root_of
-from detection.telemetry.dataset import open_dataset
+from detection.sources import telemetry_of
 from spine import jobs, log
 from spine.errors import Refused
 from spine.models import Job
@@ -56,7 +55,7 @@ def measure(
     done = DetectorMeasure.objects.filter(job_id=job_id).select_related("detector_version__detector")
     if done:
         return Measured(tuple(done), {})
-    with open_dataset(root_of(source)) as dataset:
+    with telemetry_of(source) as dataset:
         window = dataset.span()
         if window is None:
             raise Refused(f"The source {source.name} has no exchanges yet.")

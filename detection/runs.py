@@ -30,8 +30,8 @@ from detection.models import (
 )
 from detection.records import Cluster as ClusterRecord
 from detection.records import Clustering, Edge, Hub, Outcome, Status, Window, finding_document
-from detection.sources import root_of
-from detection.telemetry.dataset import Dataset, open_dataset
+from detection.sources import telemetry_of
+from detection.telemetry.dataset import Dataset
 from spine import jobs, log, outbox
 from spine.errors import Conflict, Refused
 from spine.models import AppendOnly, Job
@@ -118,7 +118,7 @@ def run_detectors(
     started = timezone.now()
     running, of_pools = registry.running_detectors()
     steps = len(running) + len(of_pools) + 3
-    with open_dataset(root_of(source)) as dataset:
+    with telemetry_of(source) as dataset:
         window = window or _newest(dataset.span(), days)
         if window is None:
             raise Refused(f"The source {source.name} has no exchanges yet.")

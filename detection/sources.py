@@ -17,6 +17,8 @@ from detection.models import BadLine, FileKind, ModelRelease, TelemetryFile, Tel
 from detection.records import BadLine as BadLineRecord
 from detection.records import Ingested
 from detection.telemetry import adapters
+from detection.telemetry.dataset import Dataset, open_dataset
+from detection.telemetry.engines import EngineError
 from spine import jobs, log
 from spine.errors import Refused
 from spine.models import Job
@@ -43,6 +45,17 @@ class _BadLines:
 def root_of(source: TelemetrySource) -> Path:
     """The folder of a source's dataset; named by our id, because a source's name is no file name."""
     return Path(settings.TELEMETRY_ROOT) / str(source.id)
+
+
+@contextmanager
+def telemetry_of(source: TelemetrySource) -> Iterator[Dataset]:
+    """A source's dataset, opened in the engine that the settings name. Refused when that cannot be used."""
+    spark = settings.SPARK_OPTIONS if settings.DETECTION_ENGINE == "spark" else None
+    try:
+        with open_dataset(root_of(source), spark=spark) as dataset:
+            yield dataset
+    except EngineError as error:
+        raise Refused(str(error)) from error
 
 
 def source_named(name: str, namespace: str = "default") -> TelemetrySource:

@@ -1,4 +1,4 @@
-"""Opens a normalised dataset for detectors: Ibis tables over Parquet, in DuckDB with bounded memory."""
+"""Opens a normalised dataset for detectors: Ibis tables over Parquet, in DuckDB with bounded memory or in Spark."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import ibis
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 from detection.records import Window
 from detection.telemetry import cues, sketch
 from detection.telemetry.columns import ACCOUNTS, EXCHANGES, MODELS, NETWORKS, schema
+from detection.telemetry.engines import Engine, duckdb_engine, spark_engine
 
 
 class Dataset:
@@ -26,9 +26,9 @@ class Dataset:
     closes the connection and its spill files.
     """
 
-    def __init__(self, root: Path, backend: Any) -> None:
+    def __init__(self, root: Path, engine: Engine) -> None:
         self.root = root
-        self.backend = backend
+        self.engine = engine
         self._once: dict[Hashable, Any] = {}
         self.parts = tuple(sorted((root / "exchanges").glob("day=*/*.parquet")))
         self.exchanges = self._exchanges()
@@ -61,32 +61,28 @@ class Dataset:
         return dict(zip(table["model"].to_pylist(), table["released_at"].to_pylist(), strict=True))
 
     def arrow(self, expression: Any) -> pa.Table:
-        return self.backend.to_pyarrow(expression)
+        return self.engine.arrow(expression)
 
     def keep(self, name: str, expression: Any) -> Any:
         """Work an expression out once into a temporary table, for queries that would each work it out again."""
-        self.backend.con.register("worked_out", self.arrow(expression))
-        self.backend.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM worked_out")  # noqa: S608 - our own name
-        self.backend.con.unregister("worked_out")
-        return self.backend.table(name)
+        return self.engine.keep(name, expression)
 
     def batches(self, expression: Any, rows: int = 50_000) -> Iterator[pa.RecordBatch]:
         """Stream the result of an expression without holding it whole."""
-        yield from self.backend.to_pyarrow_batches(expression, chunk_size=rows)
+        yield from self.engine.batches(expression, rows)
 
     def _exchanges(self) -> Any:
         if not self.parts:
-            return self.backend.create_table("exchanges", schema=_stored(), temp=True)
-        parts = [str(part) for part in self.parts]
-        read = self.backend.read_parquet(parts, table_name="exchanges", union_by_name=True)
-        older = {name: kind for name, kind in _stored().items() if name not in read.columns}
+            return self.engine.empty("exchanges", _stored())
+        read = self.engine.parquet(self.parts, "exchanges")
+        older = {name: kind for name, kind in ibis.schema(_stored()).items() if name not in read.columns}
         return read.mutate(**{name: ibis.null(kind) for name, kind in older.items()}) if older else read
 
     def _side(self, name: str, columns: Mapping[str, pa.DataType]) -> Any:
         files = self._file(name)
         if not files:
-            return self.backend.create_table(name, schema=ibis.schema(schema(columns)), temp=True)
-        return self.backend.read_parquet(str(files[0]), table_name=name)
+            return self.engine.empty(name, schema(columns))
+        return self.engine.parquet(files, name)
 
     def _file(self, name: str) -> tuple[Path, ...]:
         path = self.root / f"{name}.parquet"
@@ -94,19 +90,20 @@ class Dataset:
 
 
 @contextmanager
-def open_dataset(root: Path, memory: str = "2GB", threads: int = 2) -> Iterator[Dataset]:
-    """Open the dataset under `root`; DuckDB keeps to `memory` and spills to a folder that is removed afterwards."""
-    with TemporaryDirectory(prefix=".spill-", dir=root if root.is_dir() else None) as spill:
-        backend = ibis.duckdb.connect(memory_limit=memory, threads=threads, temp_directory=spill)
-        try:
-            backend.con.execute("SET TimeZone = 'UTC'")
-            yield Dataset(root, backend)
-        finally:
-            backend.disconnect()
+def open_dataset(
+    root: Path, memory: str = "2GB", threads: int = 2, spark: Mapping[str, str] | None = None
+) -> Iterator[Dataset]:
+    """Open the dataset under `root` in DuckDB, which keeps to `memory`; with `spark`, in Spark with these options.
+
+    Raises `engines.EngineError` when Spark is asked for and cannot be used.
+    """
+    opened = duckdb_engine(root, memory, threads) if spark is None else spark_engine(spark)
+    with opened as engine:
+        yield Dataset(root, engine)
 
 
-def _stored() -> Any:
-    return ibis.schema(schema({**EXCHANGES, **sketch.COLUMNS, **cues.COLUMNS}))
+def _stored() -> pa.Schema:
+    return schema({**EXCHANGES, **sketch.COLUMNS, **cues.COLUMNS})
 
 
 def _filled(parts: tuple[Path, ...], columns: Mapping[str, pa.DataType]) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ibis import options
-from ibis.backends.sql.compilers.pyspark import compiler
+from ibis.backends.sql.compilers import BigQueryCompiler, ClickHouseCompiler, PySparkCompiler, SnowflakeCompiler
 from ibis.config import Config
 
 from detection.detectors import BY_NAME
@@ -101,18 +101,23 @@ class SparkOptions(Config):
 
 
 class Watched(Dataset):
-    """A dataset that has every expression compiled for Spark as well."""
+    """A dataset that has every expression compiled for other engines as well."""
 
     def arrow(self, expression: Any) -> Any:
-        assert compiler.to_sqlglot(expression.unbind()).sql("spark")
+        compiled_elsewhere(expression)
         return super().arrow(expression)
 
     def keep(self, name: str, expression: Any) -> Any:
-        assert compiler.to_sqlglot(expression.unbind()).sql("spark")
+        compiled_elsewhere(expression)
         return super().keep(name, expression)
 
 
-def test_detector_asks_only_what_spark_understands_too(
+def compiled_elsewhere(expression: Any) -> None:
+    for compiler in (PySparkCompiler(), BigQueryCompiler(), ClickHouseCompiler(), SnowflakeCompiler()):
+        assert compiler.to_sqlglot(expression.unbind()).sql(compiler.dialect)
+
+
+def test_detector_asks_only_what_other_engines_understand_too(
     tmp_path: Path, name: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(options, "pyspark", SparkOptions())

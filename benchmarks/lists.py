@@ -72,8 +72,8 @@ SELECT DISTINCT f.finding_id, f.account_id, pg_temp.known('attribute', CASE WHEN
 FROM detection_findingaccount f, generate_series(1, 2) t(k);
 """
 JUDGED = f"""
-INSERT INTO detection_telemetrysource (id, name, namespace, created_at)
-VALUES (pg_temp.known('source', 1), 'gateway', 'default', now());
+INSERT INTO detection_telemetrysource (id, name, namespace, created_at, revision, run_every, run_days)
+VALUES (pg_temp.known('source', 1), 'gateway', 'default', now(), 1, 'off', 45);
 INSERT INTO detection_run (id, entry_id, place, job_id, source_id, window_start, window_end, algorithm,
     algorithm_version, parameters, input_sha256, account_count, edge_count, hubs, started_at, finished_at)
 SELECT pg_temp.known('run', 1), pg_temp.known('entry', 3), 0, gen_random_uuid(), pg_temp.known('source', 1), now(),

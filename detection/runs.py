@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from detection import clustering, drawing, examining, index, ingest, measures, registry, standing
+from detection import clustering, drawing, examining, index, ingest, measures, registry, restating, standing
 from detection.facts import account_facts
 from detection.models import (
     Account,
@@ -29,7 +29,7 @@ from detection.models import (
     TelemetrySource,
 )
 from detection.records import Cluster as ClusterRecord
-from detection.records import Clustering, Edge, Hub, Outcome, Status, Window, finding_document
+from detection.records import Clustering, Edge, Hub, Outcome, Status, Window
 from detection.sources import telemetry_of
 from detection.telemetry.dataset import Dataset
 from spine import jobs, log, outbox
@@ -125,7 +125,8 @@ def run_detectors(
         answers = []
         for step, detector in enumerate(running):
             on_progress(step, steps, f"{detector.title}: reading {window.days:.0f} days")
-            answers.append(_answer(detector.detect(dataset, window), source))
+            outcome = restating.of_source(detector.detect(dataset, window), source)
+            answers.append(_answer(outcome, source))
         on_progress(len(running), steps, "gathering what is known of the accounts")
         facts = account_facts(dataset, window)
         on_progress(len(running) + 1, steps, f"clustering {len(facts):,} accounts")
@@ -135,7 +136,7 @@ def run_detectors(
         groups = examining.groups_of(found, population)
         for step, detector in enumerate(of_pools, start=len(running) + 2):
             on_progress(step, steps, f"{detector.title}: looking at {len(groups):,} clusters")
-            outcome = detector.examine(dataset, window, population, groups)
+            outcome = restating.of_source(detector.examine(dataset, window, population, groups), source)
             answers.append(_answer(outcome, source))
             found = examining.extended(found, outcome)
         volumes = _volumes(dataset, window, found)
@@ -164,7 +165,7 @@ def newest(span: Window, days: int, now: datetime) -> Window:
 def _answer(outcome: Outcome, source: TelemetrySource) -> _Answered:
     """Store an outcome's findings through the same door as everybody's, and note what came of them."""
     version = registry.version_of(outcome.detector, outcome.version, outcome.config_sha256)
-    documents = (finding_document(draft) for draft in measures.printed(outcome.findings, version))
+    documents = restating.documents(measures.printed(outcome.findings, version), version)
     counts = ingest.store(
         documents, actor=f"detector:{outcome.detector}", detector=outcome.detector, namespace=source.namespace
     )

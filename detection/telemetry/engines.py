@@ -6,6 +6,7 @@ numbers, times in UTC, intermediate results that are worked out once, and text c
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -140,9 +141,12 @@ def spark_engine(options: Mapping[str, str]) -> Iterator[Spark]:
         raise EngineError("Spark needs the packages of requirements-spark.txt, which are not installed.")
     from pyspark.sql import SparkSession
 
+    logging.getLogger("py4j").setLevel(logging.ERROR)  # it tells of every connection that it closes
+
     fixed = {"spark.sql.session.timeZone": "UTC", "spark.sql.execution.arrow.pyspark.enabled": "true"}
     building = SparkSession.builder.appName("retort")
-    for name, value in {"spark.ui.enabled": "false", **options, **fixed}.items():
+    quiet = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
+    for name, value in {**quiet, **options, **fixed}.items():
         building = building.config(name, value)
     try:
         session = building.getOrCreate()

@@ -14,11 +14,12 @@ from detection.describe import NAMES, said
 from detection.evidence import Evidence
 from detection.records import Assessment, Label, LookAlike, Reason
 
-VERSION = "2.0.0"
+VERSION = "2.1.0"
 FEWEST_MEMBERS = 3
 ONE_ORGANISATION = 0.6
 SAME_NETWORK = 0.3
 ONE_LINE = 0.4
+ONE_EVENT = 0.6
 ACCUSED = 13.0  # powers of ten of evidence from which a pool is accused
 LOOKED_INTO = 9.0
 FEWEST_SPREAD = 1.5
@@ -70,10 +71,11 @@ def label_of(e: Evidence) -> Label:
 def _extraction(e: Evidence) -> bool:
     """Ask for strangers on paper who do the same and share what strangers do not, where no open explanation would do.
 
-    Where the source does not say who accounts belong to or what kind of network they come from, nobody is accused.
+    Where the source does not say who accounts belong to or what kind of network they come from, nobody is accused; nor
+    are accounts of which most did all they did within five days: so does everybody at a contest or workshop.
     """
     strangers = max(e.organisations, e.payers) >= 0.6 * e.size or not e.population.known("org_id")
-    known = e.identity_known and e.lines_known
+    known = e.identity_known and e.lines_known and e.at_one_event < ONE_EVENT
     return e.suspected and known and strangers and e.strength >= ACCUSED and bool(e.common) and e.egress < ONE_LINE
 
 
@@ -161,6 +163,12 @@ def _against(e: Evidence) -> Iterator[Reason]:
     if e.suspected and not e.lines_known:
         text = "The source does not say from what kind of network they come: a class or an office cannot be ruled out."
         yield Reason(text, 5.0, "lines_known", 0)
+    if e.suspected and e.at_one_event >= ONE_EVENT:
+        text = (
+            f"{e.at_one_event:.0%} of the accounts did all they did within five days, as people at a contest, workshop "
+            "or trial do."
+        )
+        yield Reason(text, 5.0, "event_share", round(e.at_one_event, 4))
     if not e.common and e.size > 1:
         yield Reason("The accounts have no rare template in common.", 2.0, "common_templates", 0)
     if e.common and e.spread < FEWEST_SPREAD:
@@ -199,8 +207,9 @@ def look_alikes(e: Evidence) -> tuple[LookAlike, ...]:
         ),
         LookAlike(
             "course, hackathon or promotion",
-            bool(e.telling) and set(e.telling) <= {"registration", "first_use", "last_use"},
-            f"Beside templates the accounts share: {shared}.",
+            e.at_one_event >= ONE_EVENT
+            or (bool(e.telling) and set(e.telling) <= {"registration", "first_use", "last_use"}),
+            f"{e.at_one_event:.0%} did all they did within five days; beside templates the accounts share: {shared}.",
         ),
         LookAlike(
             "commercial VPN used by strangers",

@@ -18,6 +18,7 @@ from detection.surprise import Surprise
 OPEN_NETWORKS = frozenset({"education", "business"})
 PURSES = frozenset({"payment_fingerprint", "programme", "api_key"})
 COMMON_SHARE, COMMON_LIFT = 0.25, 4.0
+EVENT_DAYS = 5.0
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,18 @@ class Evidence:
         return behind_one_line(self.population, self.places)
 
     @cached_property
+    def at_one_event(self) -> float:
+        """Share of members all of whose use lies within one span of five days, as with a contest or a workshop."""
+        first, last = self.population.first[self.places], self.population.last[self.places]
+        brief = last - first <= EVENT_DAYS
+        if not brief.any():
+            return 0.0
+        # A span that begins between these two holds a member's use; as many as overlap most share one.
+        earliest, latest = np.sort(last[brief] - EVENT_DAYS), np.sort(first[brief])
+        overlapping = np.arange(1, len(earliest) + 1) - np.searchsorted(latest, earliest, side="left")
+        return float(overlapping.max()) / self.size
+
+    @cached_property
     def new_model_excess(self) -> float:
         """Share of exchanges on models released in the window, members minus everybody else."""
         inside = np.zeros(self.population.size, bool)
@@ -169,6 +182,7 @@ class Evidence:
             "purse_share": round(self.purse, 4),
             "largest_purse_share": round(self.largest_purse, 4),
             "egress_share": round(self.egress, 4),
+            "event_share": round(self.at_one_event, 4),
             "new_model_excess": round(self.new_model_excess, 4),
             "end_user_share": round(self.end_users, 4),
         }

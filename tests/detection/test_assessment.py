@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -46,6 +47,15 @@ def one_payer(facts: Facts, edges: list[Edge]) -> list[Edge]:
     return kept + [edge(name, "payment_fingerprint", "pf_reseller") for name in MEMBERS]
 
 
+def one_event(facts: Facts, edges: list[Edge]) -> list[Edge]:
+    """All of it within two days of the window, however alike the accounts are."""
+    begun = min(fact.first_seen for fact in facts.values()) + timedelta(days=10)
+    for place, name in enumerate(MEMBERS):
+        first = begun + timedelta(hours=place)
+        facts[name] = replace(facts[name], first_seen=first, last_seen=first + timedelta(hours=20))
+    return edges
+
+
 def unknown_identity(facts: Facts, edges: list[Edge]) -> list[Edge]:
     """Who the accounts say they are is not in the data: strangers cannot be told from one organisation."""
     for name in facts:
@@ -62,6 +72,7 @@ def unknown_identity(facts: Facts, edges: list[Edge]) -> list[Edge]:
         (one_address, Label.CANNOT_TELL, ["class, company or household behind one address", LIBRARY]),
         (one_payer, Label.RESELLER_POOL, ["reseller or gateway for unrelated customers", COURSE]),
         (unknown_identity, Label.CANNOT_TELL, []),
+        (one_event, Label.CANNOT_TELL, [COURSE]),
     ],
 )
 def test_assessment_of_the_same_pool_under_an_open_explanation_follows_it(

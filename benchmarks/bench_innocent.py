@@ -1,0 +1,55 @@
+"""D2: who is accused where no campaign is: simulated corpora full of look-alikes, each with words and links of its own.
+
+Prints how many accounts of each kind were named in a cluster assessed as coordinated extraction, over
+RETORT_BENCH_SEEDS corpora of 3,000 accounts (the default is 12).
+Predicted: none. Seen before accounts of one event were left out: 19 people of one contest in two corpora.
+"""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.corpora import Truth, accused, members, seen
+from detection.simulate import Scale, simulate
+from detection.telemetry.adapters import add_side_table, add_telemetry, file_sha256
+from detection.telemetry.dataset import open_dataset
+
+SEEDS = int(os.environ.get("RETORT_BENCH_SEEDS", "12"))
+FIRST = int(os.environ.get("RETORT_BENCH_FIRST_SEED", "300"))
+ACCOUNTS, EXCHANGES = 3_000, 90_000
+
+
+def main() -> None:
+    """Measure and print."""
+    wrongly, there, groups = Counter[str](), Counter[str](), Counter[str]()
+    for seed in range(FIRST, FIRST + SEEDS):
+        named, truth = one(seed)
+        wrongly.update(truth.kind_of[account] for account in named)
+        there.update(truth.kind_of.values())
+        groups.update(group["kind"] for group in truth.innocent_groups if named & set(group["accounts"]))
+        if named:
+            print(f"accused_in_corpus {len(named)} accounts seed {seed}", flush=True)
+    for kind in sorted(there):
+        print(
+            f"accused_{kind} {wrongly[kind]} accounts {there[kind]} accounts in {SEEDS} corpora, {groups[kind]} groups"
+        )
+    print(f"accused_in_all {wrongly.total()} accounts {there.total()} accounts in {SEEDS} corpora")
+
+
+def one(seed: int) -> tuple[set[str], Truth]:
+    """Give the accounts that were accused in one corpus, and its labels."""
+    scale = Scale(accounts=ACCOUNTS, exchanges=EXCHANGES, campaigns=0, seed=seed, days=28, kinds=("all",))
+    with TemporaryDirectory() as folder:
+        made, root = simulate(scale, Path(folder) / "raw"), Path(folder) / "set"
+        add_telemetry(made.telemetry, root, sha256=file_sha256(made.telemetry))
+        for kind in ("accounts", "networks", "models"):
+            add_side_table(kind, getattr(made, kind), root)
+        with open_dataset(root) as dataset:
+            named = members(accused(seen(dataset).clustered()))
+        return named, Truth(json.loads(made.truth.read_text()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,7 @@
-"""Objects below a prefix of a bucket, over the S3 protocol, through the one way out."""
+"""Objects below a prefix of a bucket, over the S3 protocol, through the one way out.
+
+botocore is loaded where it is used: a web process without such feeds does not need its 20 MB.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +11,6 @@ from functools import cache
 from typing import IO, Annotated, Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
-from botocore.parsers import ResponseParserError, RestXMLParser
-from botocore.session import get_session
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -82,6 +80,8 @@ class Bucket:
 
     def _part(self, query: dict[str, str]) -> dict[str, Any]:
         """A part of the list, read by botocore as its own clients do."""
+        from botocore.parsers import ResponseParserError, RestXMLParser
+
         url = f"{self._address()}?{urlencode(sorted(query.items()), quote_via=quote, safe='-._~')}"
         answer = self.reach.outgoing.send(
             "GET", url, headers=self._signed(url), largest=MOST_LISTING, seconds=self.reach.seconds
@@ -107,6 +107,10 @@ class Bucket:
         plain = {"Accept-Encoding": "identity"}
         if not self.settings.access_key:
             return plain
+        from botocore.auth import S3SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+
         request = AWSRequest("GET", url)
         S3SigV4Auth(Credentials(self.settings.access_key, self.secret), "s3", self.settings.region).add_auth(request)
         return {**plain, **dict(request.headers.items())}
@@ -115,6 +119,8 @@ class Bucket:
 @cache
 def _listing() -> Any:
     """The shape of a list of objects, as the S3 protocol is described in botocore."""
+    from botocore.session import get_session
+
     return get_session().get_service_model("s3").operation_model("ListObjectsV2").output_shape
 
 

@@ -2,7 +2,7 @@
 
 Precision comes before recall: naming an innocent customer is the worst error here, so that whatever is not clearly one
 thing is `cannot_tell`, with what would settle it. No wording of any prompt is looked at, only how templates spread.
-The thresholds were set on two labelled corpora and checked on a benign one; docs/limits.md says what came of it.
+The thresholds were set on two labelled corpora and checked on a benign one and simulated ones; docs/limits.md says what came of it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ ONE_ORGANISATION = 0.6
 SAME_NETWORK = 0.3
 ONE_LINE = 0.4
 ONE_EVENT = 0.6
+ONE_HAND = 3.0  # powers of ten
 ACCUSED = 13.0  # powers of ten of evidence from which a pool is accused
 LOOKED_INTO = 9.0
 FEWEST_SPREAD = 1.5
@@ -72,11 +73,13 @@ def _extraction(e: Evidence) -> bool:
     """Ask for strangers on paper who do the same and share what strangers do not, where no open explanation would do.
 
     Where the source does not say who accounts belong to or what kind of network they come from, nobody is accused; nor
-    are accounts of which most did all they did within five days: so does everybody at a contest or workshop.
+    are accounts of which most did all they did within five days, as everybody at a contest does, or which share nothing
+    that one hand alone explains, as the people of a course or the customers of a tool.
     """
     strangers = max(e.organisations, e.payers) >= 0.6 * e.size or not e.population.known("org_id")
-    known = e.identity_known and e.lines_known and e.at_one_event < ONE_EVENT
-    return e.suspected and known and strangers and e.strength >= ACCUSED and bool(e.common) and e.egress < ONE_LINE
+    known = e.identity_known and e.lines_known
+    told = e.strength >= ACCUSED and e.one_hand >= ONE_HAND and e.at_one_event < ONE_EVENT
+    return e.suspected and known and told and strangers and bool(e.common) and e.egress < ONE_LINE
 
 
 def _pool(e: Evidence) -> bool:
@@ -169,6 +172,12 @@ def _against(e: Evidence) -> Iterator[Reason]:
             "or trial do."
         )
         yield Reason(text, 5.0, "event_share", round(e.at_one_event, 4))
+    if e.suspected and e.strength >= LOOKED_INTO and e.one_hand < ONE_HAND:
+        text = (
+            "They share no payer, key or proxy, nor more networks than their use explains: what they do share is what "
+            "the people of one course or promotion, or the customers of one tool, have in common too."
+        )
+        yield Reason(text, 5.0, "one_hand", round(e.one_hand, 2))
     if not e.common and e.size > 1:
         yield Reason("The accounts have no rare template in common.", 2.0, "common_templates", 0)
     if e.common and e.spread < FEWEST_SPREAD:
@@ -208,6 +217,7 @@ def look_alikes(e: Evidence) -> tuple[LookAlike, ...]:
         LookAlike(
             "course, hackathon or promotion",
             e.at_one_event >= ONE_EVENT
+            or (e.suspected and e.one_hand < ONE_HAND)
             or (bool(e.telling) and set(e.telling) <= {"registration", "first_use", "last_use"}),
             f"{e.at_one_event:.0%} did all they did within five days; beside templates the accounts share: {shared}.",
         ),

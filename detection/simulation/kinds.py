@@ -94,6 +94,8 @@ LOOK_ALIKES: Mapping[str, LookAlike] = {
     "nat_class": LookAlike(8, 45, 2_500, few=True),
     "corp_nat": LookAlike(5, 25, 1_200, few=True),
     "hackathon": LookAlike(8, 40, 4_000),
+    "online_course": LookAlike(12, 60, 4_000),
+    "tool_customers": LookAlike(12, 60, 4_000),
 }
 
 # Ordinary customers: share of accounts, exchanges of an active day against another's.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from detection.simulation import wording
-from detection.simulation.cast import BROWSERS, CLIENTS
+from detection.simulation.cast import BROWSERS, CLIENTS, COUNTRIES
 from detection.simulation.choices import Ints
 from detection.simulation.customers import Columns, ordinary, person, product
 from detection.simulation.kinds import LOOK_ALIKES, ORDINARY
@@ -177,6 +177,45 @@ def _hackathon(roll: Roll, group: int, size: int) -> None:
     roll.add("hackathon", size, **base)
 
 
+def _course(roll: Roll, group: int, size: int) -> None:
+    """Add the people of an online course: one country, enrolled within days, weeks of the same exercises, from home."""
+    first = int(roll.rng.integers(1, max(2, roll.scale.days // 3)))
+    sheets = [roll.frames.add(wording.sheet_frame(roll.words), "puzzle") for _ in range(roll.words.randint(2, 5))]
+    public = [roll.frames.add(frame, "code") for frame in wording.CODE_ASKS]
+    base = person(roll, size) | {
+        "group": group,
+        "country": roll.words.randrange(len(COUNTRIES)),
+        "created": (first * DAY + roll.rng.uniform(-2, 3, size) * DAY).astype(np.int64),
+        "first": first,
+        "last": min(roll.scale.days, first + roll.words.randint(14, 25)),
+        "active": 0.35,
+        "menu": roll.menus.add([*sheets, *public], [3.0] * len(sheets) + [1.0] * len(public)),
+        "weight": roll.rng.lognormal(1.0, 0.5, size),
+    }
+    roll.add("online_course", size, **base)
+
+
+def _tool(roll: Roll, group: int, size: int) -> None:
+    """Add the customers of a new tool that takes each one's own key: its client, its prompts, its launch in common."""
+    launch = int(roll.rng.integers(1, max(2, roll.scale.days // 2)))
+    filling = roll.words.choice(("passage", "translate", "coding", "question"))
+    frames = [
+        roll.frames.add(wording.product_frame(roll.words, roll.scale.prompt_length), filling)
+        for _ in range(roll.words.randint(2, 6))
+    ]
+    created = (launch * DAY + roll.rng.exponential(2.5, size) * DAY).astype(np.int64)
+    base = product(roll, size) | {
+        "group": group,
+        "created": created,
+        "first": np.minimum(created // DAY + 1, roll.scale.days - 1),
+        "menu": roll.menus.add(frames),
+        "lines": roll.homes(size),
+        "clients": roll.agents.add([roll.words.randrange(len(CLIENTS))]),
+        "weight": 3.0 * roll.rng.lognormal(0, 0.8, size),
+    }
+    roll.add("tool_customers", size, **base)
+
+
 MAKERS: Mapping[str, Callable[[Roll, int, int], None]] = {
     "eval_harness": _harness,
     "judge_eval": _judge,
@@ -187,4 +226,6 @@ MAKERS: Mapping[str, Callable[[Roll, int, int], None]] = {
     "nat_class": _class,
     "corp_nat": _company,
     "hackathon": _hackathon,
+    "online_course": _course,
+    "tool_customers": _tool,
 }

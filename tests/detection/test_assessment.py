@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from detection.assessment import ACCUSED, ONE_HAND
 from detection.clustering import cluster_accounts
 from detection.records import AccountFacts, Assessment, Edge, Label
 from tests.detection.worlds import crowd, edge, pool, scattered
@@ -56,6 +57,17 @@ def one_event(facts: Facts, edges: list[Edge]) -> list[Edge]:
     return edges
 
 
+def one_tool(facts: Facts, edges: list[Edge]) -> list[Edge]:
+    """Registered on one day in one country, with one client, and nothing else beside the templates."""
+    for number, name in enumerate(MEMBERS):
+        facts[name] = replace(facts[name], payment_fingerprint=f"pf_{number}", clients=("new-tool/1.0",), country="QM")
+    for number, name in enumerate(sorted(set(facts) - set(MEMBERS))):
+        facts[name] = replace(
+            facts[name], clients=(f"client-{number % 9}/1.0",), country=("QN", "QO", "QP")[number % 3]
+        )
+    return [e for e in edges if e.type != "payment_fingerprint"]
+
+
 def unknown_identity(facts: Facts, edges: list[Edge]) -> list[Edge]:
     """Who the accounts say they are is not in the data: strangers cannot be told from one organisation."""
     for name in facts:
@@ -73,6 +85,7 @@ def unknown_identity(facts: Facts, edges: list[Edge]) -> list[Edge]:
         (one_payer, Label.RESELLER_POOL, ["reseller or gateway for unrelated customers", COURSE]),
         (unknown_identity, Label.CANNOT_TELL, []),
         (one_event, Label.CANNOT_TELL, [COURSE]),
+        (one_tool, Label.CANNOT_TELL, [COURSE]),
     ],
 )
 def test_assessment_of_the_same_pool_under_an_open_explanation_follows_it(
@@ -82,6 +95,17 @@ def test_assessment_of_the_same_pool_under_an_open_explanation_follows_it(
     edges = change(facts, pool(facts) + scattered(facts))
     result = assessed(edges, facts)
     assert (result.label, [one.name for one in result.look_alikes if one.fits]) == (label, fits)
+
+
+def test_assessment_of_what_only_one_hand_explains_is_told_from_what_a_tool_does() -> None:
+    facts = crowd()
+    whole = pool(facts) + scattered(facts)
+    without = assessed(one_tool(facts, whole), facts)
+    assert without.features["evidence"] >= ACCUSED
+    assert without.features["one_hand"] == 0
+    assert "one_hand" in [reason.feature for reason in without.reasons_against + without.reasons_for]
+    facts = crowd()
+    assert assessed(pool(facts) + scattered(facts), facts).features["one_hand"] >= ONE_HAND
 
 
 def test_assessment_ranks_reasons_and_prints_found_among_and_expected() -> None:

@@ -24,7 +24,7 @@ from detection.population import Population
 from detection.records import AccountFacts, Clustering, Edge, FindingDraft, Hub, rfc3339
 
 ALGORITHM = "pools-leiden"
-VERSION = "2.0.0"
+VERSION = "2.1.0"
 TIE_KINDS = frozenset({"payment_fingerprint", "org", "api_key", "email_domain", "programme", "ip", "subnet", "asn"})
 
 
@@ -88,7 +88,7 @@ def cluster_accounts(
     build = Builder(edges, population, carriers, parameters.search.limits)
     taken = {population.facts[place].account_id for pool in pools for place in pool.members.tolist()}
     clusters = [build.pool(pool) for pool in pools]
-    clusters += [build.group(group) for group in _communities(edges, taken | carriers.keys(), parameters)]
+    clusters += [build.group(group) for group in _communities(edges, population, taken | carriers.keys(), parameters)]
     clusters += [build.group(frozenset([account])) for account in sorted(carriers)]
     return Clustering(
         algorithm=ALGORITHM,
@@ -133,12 +133,17 @@ def _relatedness(population: Population, numbers: Sequence[int]) -> float:
     return sum(shares) / len(shares)
 
 
-def _communities(edges: Iterable[Edge], apart: set[str], parameters: Parameters) -> list[frozenset[str]]:
-    """Run Leiden over accounts and the values that tie them; gives the accounts of each community, in a fixed order."""
+def _communities(
+    edges: Iterable[Edge], population: Population, apart: set[str], parameters: Parameters
+) -> list[frozenset[str]]:
+    """Run Leiden over accounts and the values that tie them; gives the accounts of each community, in a fixed order.
+
+    Accounts go in by their places: where several partitions are as good, no account's name decides between them.
+    """
     weights: dict[tuple[str, str], float] = defaultdict(float)
     for edge in edges:
         if edge.type in TIE_KINDS and edge.account_id not in apart:
-            weights[f"a:{edge.account_id}", f"t:{edge.type}:{edge.value}"] = edge.weight**2
+            weights[f"a:{population.place[edge.account_id]:09d}", f"t:{edge.type}:{edge.value}"] = edge.weight**2
     if not weights:
         return []
     graph = [(source, target, weight) for (source, target), weight in sorted(weights.items())]
@@ -148,7 +153,7 @@ def _communities(edges: Iterable[Edge], apart: set[str], parameters: Parameters)
     groups: dict[int, set[str]] = defaultdict(set)
     for node, community in communities.items():
         if node.startswith("a:"):
-            groups[community].add(node[2:])
+            groups[community].add(population.facts[int(node[2:])].account_id)
     wanted = (frozenset(group) for group in groups.values() if len(group) >= parameters.smallest)
     return sorted(wanted, key=lambda group: (-len(group), min(group)))
 

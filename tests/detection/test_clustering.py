@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from datetime import timedelta
 
 from detection.clustering import cluster_accounts, edges_from
 from detection.records import AccountSeen, AttributeSeen, Edge, FindingDraft, Label, Window
@@ -48,6 +49,21 @@ def test_cluster_accounts_with_other_account_ids_groups_the_same_accounts() -> N
     (old,) = [c for c in cluster_accounts(edges, facts).clusters if c.assessment.worth_a_look]
     (new,) = [c for c in renamed.clusters if c.assessment.worth_a_look]
     assert {to[m.account_id] for m in old.members} == {m.account_id for m in new.members}
+
+
+def test_communities_of_which_several_partitions_are_as_good_do_not_follow_account_names() -> None:
+    chain = [f"acct_{n:04d}" for n in range(60)]
+    facts = {name: fact(name, first_seen=START + timedelta(minutes=n)) for n, name in enumerate(chain)}
+    pairs = zip(chain, [*chain[1:], chain[0]], strict=True)
+    edges = [edge(name, "payment_fingerprint", f"pf-{n}") for n, pair in enumerate(pairs) for name in pair]
+    new = dict(zip(chain, random.Random(8).sample(chain, len(chain)), strict=True))
+    back = {there: here for here, there in new.items()}
+    renamed = [replace(one, account_id=new[one.account_id]) for one in edges]
+    named = {new[name]: replace(known, account_id=new[name]) for name, known in facts.items()}
+    groups = {frozenset(m.account_id for m in c.members) for c in cluster_accounts(edges, facts).clusters}
+    others = {frozenset(back[m.account_id] for m in c.members) for c in cluster_accounts(renamed, named).clusters}
+    assert groups == others
+    assert len(groups) > 1
 
 
 def test_cluster_accounts_without_edges_gives_no_cluster() -> None:

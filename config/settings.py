@@ -242,6 +242,7 @@ TELEMETRY_S3 = {
 # Where detectors run (detection/telemetry/engines.py); the options are Spark's own, spark.master among them.
 DETECTION_ENGINE = choice("RETORT_DETECTION_ENGINE", "duckdb", ["duckdb", "spark"])
 SPARK_OPTIONS = dict(each("RETORT_SPARK_OPTIONS", named_value))
+DETECTION_MEMORY_MB = integer("RETORT_DETECTION_MEMORY_MB", 4096, least=256)
 RENDER_ROOT = HOME.path / "renders"
 CHECKPOINT_FOLDER = HOME.path / "checkpoints"
 # The private key has no setting here: the signer alone reads it (config/signing.py).

@@ -168,23 +168,28 @@ def _together(holders: Mapping[int, Places], fewest: int) -> dict[tuple[int, int
     return {pair: places for pair, places in pairs.items() if len(places) >= fewest}
 
 
-def _regulars(population: Population, limits: Limits) -> list[float]:
+def _regulars(population: Population, limits: Limits, apart: Places | None = None) -> list[float]:
     """Give for each behaviour the share of its holders that are products: steady, and filling it again and again.
 
-    A frame that products send is a scaffold; one that only people type is a community's own, and ties nobody.
+    A frame that products send is a scaffold; one that only people type is a community's own, and ties nobody. Accounts
+    set `apart`, whom it is asked about, do not count: the busy ones of a course make no product of its exercises.
     """
-    usual = ~population.persons & ~population.gateways
-    return [
-        int(np.sum(usual[b.holders] & (b.counts >= limits.regular))) / max(8, len(b.holders))
-        for b in population.behaviours
-    ]
+    usual, others = ~population.persons & ~population.gateways, np.ones(population.size, bool)
+    if apart is not None:
+        others[apart] = False
+    shares = []
+    for behaviour in population.behaviours:
+        counted = others[behaviour.holders]
+        steady = usual[behaviour.holders] & (behaviour.counts >= limits.regular) & counted
+        shares.append(int(steady.sum()) / max(8, int(counted.sum())))
+    return shares
 
 
 def combination_of(
     population: Population, stratum: Stratum, numbers: Sequence[int], members: Places, limits: Limits
 ) -> Surprise:
     """Give the strongest combination of two behaviours among members used in sessions, as for a candidate."""
-    by_products, own, best = _regulars(population, limits), np.zeros(population.size, bool), NONE
+    by_products, own, best = _regulars(population, limits, members), np.zeros(population.size, bool), NONE
     own[members] = True
     for one, two in combinations(numbers, 2):
         if min(by_products[one], by_products[two]) < limits.person_products:

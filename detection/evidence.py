@@ -19,6 +19,7 @@ OPEN_NETWORKS = frozenset({"education", "business"})
 PURSES = frozenset({"payment_fingerprint", "programme", "api_key"})
 COMMON_SHARE, COMMON_LIFT = 0.25, 4.0
 EVENT_DAYS = 5.0
+OWN_DOMAIN = 0.8
 LEAST_POWER = Limits().least
 PAYERS = frozenset({"payment_fingerprint", "api_key"})
 
@@ -143,15 +144,18 @@ class Evidence:
     def one_hand(self) -> float:
         """Powers of ten of what one hand behind the accounts explains and one course, promotion or tool does not.
 
-        That is payers or keys that several share, more networks than their use explains, one commercial proxy, and
-        scaffolds combined. When accounts came, their client, country, mail domain, host and voucher are left out:
-        whoever enrols together or pastes a key into the same tool has those in common.
+        That is payers or keys that several share, mail domains that hardly anybody else uses, more networks than their
+        use explains, one commercial proxy, and scaffolds combined. When accounts came, their client, country, school's
+        mail domain, host and voucher are left out: whoever enrols together or pastes a key into the same tool has those
+        in common.
         """
         counted = {"roaming": 4.0, "combination": 14.0}
         if self.paid_together >= LEAST_SHARE:
             counted["ring"] = 8.0
         if float((self.population.kind[self.places] == PROXY).mean()) >= 0.5:
             counted["network"] = 8.0
+        if self.own_domains >= LEAST_SHARE:
+            counted["domain"] = 8.0
         powers = {name: self.tests[name].power for name in counted if name in self.tests}
         return sum(min(power, counted[name]) for name, power in powers.items() if power >= LEAST_POWER)
 
@@ -159,6 +163,18 @@ class Evidence:
     def paid_together(self) -> float:
         """Share of members tied to another by a payment fingerprint or key."""
         return len({link.account_id for link in self.links if link.type in PAYERS}) / self.size
+
+    @cached_property
+    def own_domains(self) -> float:
+        """Share of members with a mail domain of which four in five accounts are members."""
+        codes = self.population.codes["domain"]
+        known = codes[codes >= 0]
+        if not known.size:
+            return 0.0
+        everybody = np.bincount(known)
+        mine = np.bincount(codes[self.places][codes[self.places] >= 0], minlength=len(everybody))
+        own = (mine >= 2) & (mine >= OWN_DOMAIN * everybody)
+        return float(mine[own].sum()) / self.size
 
     @cached_property
     def at_one_event(self) -> float:

@@ -51,8 +51,9 @@ def root_of(source: TelemetrySource) -> Path:
 def telemetry_of(source: TelemetrySource) -> Iterator[Dataset]:
     """A source's dataset, opened in the engine that the settings name. Refused when that cannot be used."""
     spark = settings.SPARK_OPTIONS if settings.DETECTION_ENGINE == "spark" else None
+    memory = f"{settings.DETECTION_MEMORY_MB}MB"
     try:
-        with open_dataset(root_of(source), spark=spark) as dataset:
+        with open_dataset(root_of(source), memory, spark=spark) as dataset:
             yield dataset
     except EngineError as error:
         raise Refused(str(error)) from error

@@ -105,12 +105,10 @@ class TemplateReuse(Detector):
         Every prompt meets the leader of its bucket alone, so that the work stays in proportion to the prompts.
         """
         texts = rows.filter(rows.sketch_bands.notnull()).group_by("sketch_text")
-        texts = texts.aggregate(bands=rows.sketch_bands.arbitrary())
-        parts = ibis.union(
-            *(texts.select("sketch_text", band=ibis.literal(n), value=texts.bands[n]) for n in range(sketch.BANDS))
-        )
-        buckets = parts.group_by(["band", "value"]).aggregate(leader=parts.sketch_text.min(), texts=parts.count())
-        met = parts.inner_join(buckets.filter(buckets.texts >= 2), ["band", "value"])
+        # One text has one set of bands; plain numbers, because an engine can put them aside where memory is short.
+        texts = texts.aggregate(**{f"band_{n}": rows.sketch_bands[n].min() for n in range(sketch.BANDS)})
+        texts = dataset.keep("template_texts", texts)
+        met = dataset.keep("template_met", ibis.union(*(_led(texts, f"band_{n}") for n in range(sketch.BANDS))))
         agreed = met.group_by(["sketch_text", "leader"]).aggregate(bands=met.count())
         agreed = agreed.filter(agreed.bands >= self.parameters["twin_bands"])
         twins = agreed.group_by("sketch_text").aggregate(sketch_twin=agreed.leader.min())
@@ -252,6 +250,12 @@ class TemplateReuse(Detector):
 def template_id(row: Mapping[str, Any]) -> str:
     """Name a template by its view and hash, for example `head-0f31…`."""
     return f"{row['view']}-{row['value'] & (2**64 - 1):016x}"
+
+
+def _led(texts: Any, band: str) -> Any:
+    """Give each text with the leader of its bucket, of buckets that hold another text too."""
+    buckets = texts.group_by(band).aggregate(leader=texts.sketch_text.min(), texts=texts.count())
+    return texts.inner_join(buckets.filter(buckets.texts >= 2), band).select("sketch_text", "leader")
 
 
 def _of(rows: Any, view: str, frames: Sequence[Mapping[str, Any]]) -> Any:

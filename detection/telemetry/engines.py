@@ -61,9 +61,9 @@ class DuckDb:
         yield from self.backend.to_pyarrow_batches(expression, chunk_size=rows)
 
     def keep(self, name: str, expression: Any) -> Any:
-        self.backend.con.register("worked_out", self.arrow(expression))
-        self.backend.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM worked_out")  # noqa: S608 - our own name
-        self.backend.con.unregister("worked_out")
+        asked = f"{name}_asked"
+        self.backend.create_view(asked, expression, overwrite=True)
+        self.backend.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {asked}")  # noqa: S608 - our own names
         return self.backend.table(name)
 
 
@@ -126,6 +126,7 @@ def duckdb_engine(root: Path, memory: str, threads: int) -> Iterator[DuckDb]:
         backend = ibis.duckdb.connect(memory_limit=memory, threads=threads, temp_directory=spill)
         try:
             backend.con.execute("SET TimeZone = 'UTC'")
+            backend.con.execute("SET preserve_insertion_order = false")  # nothing relies on it, and it takes memory
             yield DuckDb(backend)
         finally:
             backend.disconnect()

@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from detection.candidates import Limits, candidates, evidence, explained, strata
+from detection.candidates import Limits, candidates, combination_of, evidence, explained, strata
 from detection.pools import Search, find_pools
 from detection.population import Population
 from detection.records import AccountFacts, Edge
@@ -90,6 +90,23 @@ def test_find_pools_of_people_whose_templates_no_product_sends_finds_none() -> N
     """A community has phrases of its own: without anything else in common they say nothing."""
     facts = crowd()
     assert found([e for e in people(facts, 4) if e.count == 2], facts) == []
+
+
+def test_frames_are_no_scaffolds_of_products_where_only_members_send_them_steadily() -> None:
+    """The busy ones of a course make no product of its exercises."""
+    facts = crowd()
+    edges = people(facts, 4)
+    population = Population(edges, facts)
+    (persons,) = (part for part in strata(population, np.ones(population.size, bool), Limits()) if part.persons)
+    asked = {e.account_id for e in edges if e.count == 2}
+    steady = {e.account_id for e in edges if e.count == 40}
+
+    def power(accounts: set[str]) -> float:
+        members = np.array(sorted(population.place[account] for account in accounts), np.int64)
+        return combination_of(population, persons, range(4), members, Limits()).power
+
+    assert power(asked) > 5
+    assert power(asked | steady) == 0
 
 
 def one_organisation(facts: Facts, edges: list[Edge]) -> None:

@@ -2,7 +2,8 @@
 
 Precision comes before recall: naming an innocent customer is the worst error here, so that whatever is not clearly one
 thing is `cannot_tell`, with what would settle it. No wording of any prompt is looked at, only how templates spread.
-The thresholds were set on two labelled corpora and checked on a benign one and simulated ones; docs/limits.md says what came of it.
+The thresholds were set on two labelled corpora and checked on a benign one and simulated ones; docs/limits.md says what
+came of it.
 """
 
 from __future__ import annotations

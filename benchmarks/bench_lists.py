@@ -15,6 +15,8 @@ predicted: the queue took 340 ms, because it made a preservation clock for each 
 may lose something soon. NOT IN over the batches in quarantine was paid for at every step of a nested loop (153 ms for
 an account in 20,000 findings; 53 as NOT EXISTS). Four indexes in the order of ids in place of two in that of arrival
 cost the database less than its noise: 32 against 31 microseconds a finding.
+On a machine with little else to do: p95 of queue, cases, findings, groups and API 85, 31, 47, 52 and 34 ms; two of 106
+addresses, both of the queue, are above 100 ms in waiting (at most 112), none in processor time.
 """
 
 import http.client

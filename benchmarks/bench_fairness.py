@@ -5,6 +5,8 @@ other. Each is measured alone and while a flooding key pushes new findings by si
 turn by turn, so that what else the machine does meets both. The sender that floods is a process of its own and makes
 its bodies at next to no cost. Throughput is findings a second while a push is under way.
 Goal: latency and throughput of the quiet key beside the flood at most 20 % worse than alone.
+Seen, with little else on the machine: the quiet key's latency beside the flood 0.92 (half) and 1.06 (95 in 100) of that
+alone, its throughput 1.01; the steady key's 1.00, 1.15 and 0.98.
 RETORT_BENCH_SECONDS is the length of each turn, RETORT_BENCH_ROUNDS their number, RETORT_BENCH_FLOOD the connections.
 """
 

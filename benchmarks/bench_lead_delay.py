@@ -4,7 +4,8 @@ A thousand findings a second are sent in batches of a hundred by one sender; eve
 payment fingerprint that only these two show. The moment the answer to the second of the pair arrives is the
 acknowledgement; the lead is there when its row was committed. The worker that groups and raises leads is a real one.
 Prediction: about a second, the time of one grouping and of the outbox; it grows with what the window holds only where
-values are shared. RETORT_BENCH_SECONDS sets how long it is sent.
+values are shared. Seen, with little else on the
+machine: half of sixty leads after 0.08 s, 95 in 100 within 0.19. RETORT_BENCH_SECONDS sets how long it is sent.
 """
 
 import json

@@ -18,7 +18,7 @@ from itertools import combinations
 import numpy as np
 
 from detection.population import CLOUD, CONSUMER, OPEN, PROXY, TRAITS, UNKNOWN_KIND, Flags, Places, Population
-from detection.surprise import NONE, Floats, Surprise, higher, in_few_values, in_one_span, tail
+from detection.surprise import NONE, Floats, Surprise, alike, higher, in_few_values, in_one_span, tail
 
 REGISTRATION_DAYS = (1.0, 3.0, 7.0, 21.0, 45.0)
 USE_DAYS = (1.0, 3.0)
@@ -214,6 +214,7 @@ def test(population: Population, stratum: Stratum, members: Places, combination:
         codes, used = population.codes[trait], population.used[trait] if trait == "client" else None
         answers[trait] = in_few_values(codes[members], codes[stratum.places], len(population.values[trait]), used)
     answers["roaming"] = higher(population.roaming[members], population.roaming[stratum.places])
+    answers["volume"] = alike(population.volume[members], population.volume[stratum.places])
     answers["ring"] = _in_rings(population, members)
     answers["combination"] = combination
     return answers
@@ -222,9 +223,10 @@ def test(population: Population, stratum: Stratum, members: Places, combination:
 def evidence(answers: Mapping[str, Surprise], limits: Limits) -> float:
     """Add up the answers, each up to its cap: how many powers of ten speak against chance.
 
-    What happens once in a hundred times is left out: ten questions are asked, and one of them is always a little off.
+    What happens once in a hundred times is left out: of eleven questions one is always a little off.
     """
-    caps = {"combination": limits.combination_cap, "roaming": limits.cap / 2, "client": limits.client_cap}
+    half = limits.cap / 2
+    caps = {"combination": limits.combination_cap, "roaming": half, "volume": half, "client": limits.client_cap}
     telling = {name: surprise.power for name, surprise in answers.items() if surprise.power >= limits.least}
     return sum(min(power, caps.get(name, limits.cap)) for name, power in telling.items())
 

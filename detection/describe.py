@@ -33,6 +33,7 @@ NAMES: Mapping[str, str] = {
     "country": "country",
     "domain": "mail domains",
     "roaming": "changing networks",
+    "volume": "even volumes",
     "ring": "payment rings",
     "combination": "combined templates",
 }
@@ -75,6 +76,12 @@ def said(name: str, surprise: Surprise, values: Sequence[object]) -> str:
         mine, theirs = surprise.of
         times = mine / max(theirs, 1e-9)
         return f"They come from {times:.1f} times as many networks for what they send as accounts used alike."
+    if name == "volume":
+        mine, theirs = surprise.of
+        return (
+            f"They send much the same amount each: two in three within a factor of {mine:.1f} of the middle, where "
+            f"{theirs:.1f} is usual."
+        )
     if name == "ring":
         return f"Of {among} accounts {found} share a payment fingerprint, key or programme with another of them."
     if name == "combination":

@@ -145,11 +145,11 @@ class Evidence:
         """Powers of ten of what one hand behind the accounts explains and one course, promotion or tool does not.
 
         That is payers or keys that several share, mail domains that hardly anybody else uses, more networks than their
-        use explains, one commercial proxy, and scaffolds combined. When accounts came, their client, country, school's
-        mail domain, host and voucher are left out: whoever enrols together or pastes a key into the same tool has those
-        in common.
+        use explains, volumes as even as no customers' are, one commercial proxy, and scaffolds combined. When accounts
+        came, their client, country, school's mail domain, host and voucher are left out: whoever enrols together or
+        pastes a key into the same tool has those in common.
         """
-        counted = {"roaming": 4.0, "combination": 14.0}
+        counted = {"roaming": 4.0, "volume": 8.0, "combination": 14.0}
         if self.paid_together >= LEAST_SHARE:
             counted["ring"] = 8.0
         if float((self.population.kind[self.places] == PROXY).mean()) >= 0.5:

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 FEWEST = 3
+FEWEST_ALIKE = 5
 LEAST_LIFT = 3.0  # many accounts make any small difference certain: it has to be a large one as well
 LEAST_SHARE = 0.22  # of the own accounts: what a few of many share is not what holds them together
 LEAST_DIFFERENCE = 0.8  # in standard deviations
+MOST_SPREAD = 0.45  # standard deviation of a logarithm: two in three within a factor of 1.6 of the middle
 MOST_VALUES = 3  # how many values of one trait may make up a concentration
 
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -116,3 +118,30 @@ def higher(own: Floats, everyone: Floats) -> Surprise:
         return NONE
     power, size = difference * math.sqrt(len(own)) / 2, len(own)
     return Surprise(power, size, size, 0.0, (float(own.mean()), float(everyone.mean())))
+
+
+def alike(own: Floats, everyone: Floats) -> Surprise:
+    """Ask whether logarithms of a measure vary less among the own accounts than chance allows among all of them.
+
+    The chance that a sample of normal deviates varies so little follows a chi-square distribution. People and products
+    differ by factors; what one scheduler shares out does not.
+    """
+    if len(own) < FEWEST_ALIKE or len(everyone) <= len(own):
+        return NONE
+    spread, usual = float(own.std(ddof=1)), float(everyone.std(ddof=1))
+    if spread > MOST_SPREAD or usual <= spread:
+        return NONE
+    freedom = len(own) - 1
+    power = -_lower_gamma(freedom / 2, freedom * (max(spread, 1e-3) / usual) ** 2 / 2)
+    return Surprise(power, len(own), len(own), 0.0, (math.exp(spread), math.exp(usual)))
+
+
+def _lower_gamma(shape: float, x: float) -> float:
+    """Give log10 of the regularised lower incomplete gamma function by its series (Abramowitz and Stegun 6.5.29)."""
+    term = total = 1.0
+    for step in range(1, 1_000):
+        term *= x / (shape + step)
+        total += term
+        if term < 1e-12 * total:
+            break
+    return (shape * math.log(x) - x - math.lgamma(shape + 1) + math.log(total)) / math.log(10)

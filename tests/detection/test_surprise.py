@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from detection.surprise import NONE, higher, in_few_values, in_one_span, tail
+from detection.surprise import NONE, alike, higher, in_few_values, in_one_span, tail
 
 
 def exact(hits: int, draws: int, rate: float) -> float:
@@ -71,3 +71,17 @@ def test_higher_measures_the_difference_against_what_samples_differ_by() -> None
     everyone = np.concatenate([np.full(100, 1.0), np.full(100, 2.0)])
     assert higher(np.full(16, 2.0), everyone).power == pytest.approx(2.0, rel=1e-6)
     assert higher(np.full(16, 1.0), everyone).power == 0.0
+
+
+def test_alike_is_the_chance_that_a_sample_varies_so_little_and_asks_for_a_small_spread() -> None:
+    r = np.random.default_rng(6)
+    everyone = r.normal(4.0, 1.0, 4_000)
+    own = r.normal(5.0, 0.3, 11)
+    found = alike(own, everyone)
+    # the same by drawing: of so many samples of eleven, as many vary so little
+    drawn = r.normal(0.0, everyone.std(ddof=1), (400_000, 11)).std(axis=1, ddof=1)
+    assert found.power == pytest.approx(-math.log10((drawn <= own.std(ddof=1)).mean()), abs=0.3)
+    assert alike(r.normal(5.0, 0.3, 65), everyone).power > 18
+    assert alike(r.normal(5.0, 0.6, 400), everyone) == NONE
+    assert alike(own[:4], everyone) == NONE
+    assert alike(np.full(8, 3.0), everyone).power > 15

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 FEWEST = 3
-FEWEST_ALIKE = 5
+FEWEST_ALIKE = 8
 LEAST_LIFT = 3.0  # many accounts make any small difference certain: it has to be a large one as well
 LEAST_SHARE = 0.22  # of the own accounts: what a few of many share is not what holds them together
 LEAST_DIFFERENCE = 0.8  # in standard deviations
-MOST_SPREAD = 0.45  # standard deviation of a logarithm: two in three within a factor of 1.6 of the middle
+MOST_SPREAD = 0.35  # standard deviation of a logarithm: two in three within a factor of 1.4 of the middle
 MOST_VALUES = 3  # how many values of one trait may make up a concentration
 
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from uuid import UUID
 
-from detection.models import DetectorMeasure, DetectorVersion
+from django.db.models import QuerySet
+
+from detection.models import DetectorMeasure, DetectorVersion, TelemetrySource
 from detection.records import FindingDraft
 
 RULE = (
@@ -37,6 +40,24 @@ def support_of(measure: DetectorMeasure) -> dict[str, float | str]:
 def newest(version: DetectorVersion) -> DetectorMeasure | None:
     """The newest measure of a version, of those that were fetched with it when they were."""
     return max(version.measures.all(), key=lambda one: (one.at, one.pk), default=None)
+
+
+def newest_of(versions: Iterable[UUID]) -> dict[UUID, DetectorMeasure]:
+    """The newest measure of each of these versions that was ever measured, in one query."""
+    found = DetectorMeasure.objects.filter(detector_version__in=list(versions))
+    rows = found.order_by("detector_version", "-at", "-pk").distinct("detector_version")
+    return {one.detector_version_id: one for one in rows}
+
+
+def on_source(source: TelemetrySource) -> QuerySet[DetectorMeasure]:
+    """Every measure that was made on this source, with its version and detector. A source keeps its name."""
+    return DetectorMeasure.objects.filter(reference=source.name).select_related("detector_version__detector")
+
+
+def newest_by_detector(source: TelemetrySource) -> list[DetectorMeasure]:
+    """The newest measure of each detector on this source, by the detector's name."""
+    name = "detector_version__detector__name"
+    return list(on_source(source).order_by(name, "-at", "-pk").distinct(name))
 
 
 def in_words(found: DetectorMeasure | None) -> str:

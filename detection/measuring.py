@@ -11,6 +11,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from detection import naming, registry
 from detection.facts import account_facts
@@ -22,6 +23,7 @@ from spine import jobs, log
 from spine.errors import Refused
 from spine.models import Job
 
+KIND = "detectors.measure"
 OnProgress = Callable[[int, int, str], None]
 
 
@@ -36,7 +38,12 @@ class Measured:
 @transaction.atomic
 def request_measure(*, actor: str, source: TelemetrySource) -> Job:
     """Ask a worker to measure on this source. Side effects: one job, unless the same waits or goes on already."""
-    return jobs.enqueue("detectors.measure", actor=actor, key=str(source.id), args={"source": str(source.id)})
+    return jobs.enqueue(KIND, actor=actor, key=str(source.id), args={"source": str(source.id)})
+
+
+def jobs_of(source: TelemetrySource) -> QuerySet[Job]:
+    """Every measuring that was asked for on the source, as the work it is."""
+    return Job.objects.filter(kind=KIND, key=str(source.pk))
 
 
 def measure(

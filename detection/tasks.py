@@ -67,7 +67,8 @@ def measure_detectors(job: Running) -> dict[str, Any]:
     measured = measuring.measure(
         actor=job.actor, source=source, job_id=job.id, on_progress=job.progress, confirm=job.confirm
     )
-    return {"lines": measuring.lines(measured)}
+    untold = sorted(measured.untold)
+    return {"lines": measuring.lines(measured), "measured": len(measured.rows), "untold": untold}
 
 
 def draw_clusters(job: Running) -> dict[str, Any]:

@@ -300,6 +300,8 @@ LADDER = {
     **{f"GET sources/<pk>/runs/{verb}/": "302 302 302 302 302 302" for verb in ("start", "schedule")},  # to the runs
     "POST sources/<pk>/runs/start/": "302 302 403 403 403 403",
     "POST sources/<pk>/runs/schedule/": "302 422 403 403 403 403",
+    "GET sources/<pk>/measure/": "302 302 302 302 302 302",  # to the runs
+    "POST sources/<pk>/measure/": "302 302 403 403 403 403",
     "GET cases/<ref>/newer/<pk>/answer/": "302 404 302 302 302 302",  # to the case
     "POST cases/<ref>/newer/<pk>/answer/": "302 404 302 302 302 403",
     "GET runs/<pk>/": "302 200 200 200 200 200",

@@ -8,9 +8,9 @@ from spine import jobs, log
 from spine.errors import Refused
 from spine.models import Job
 
-STOPPABLE = ("exchange_set.", "detectors.run")
-OF_SOURCES = "detectors.run"  # of no case: who adds telemetry ends it
-LEFT = {OF_SOURCES: "findings that were stored by then stay, and no run was made of them"}
+OF_SOURCES = ("detectors.run", "detectors.measure")  # of no case: who adds telemetry ends it
+STOPPABLE = ("exchange_set.", *OF_SOURCES)
+LEFT = {"detectors.run": "findings that were stored by then stay, and no run was made of them"}
 
 
 def may_be_stopped(job: Job) -> bool:
@@ -20,13 +20,13 @@ def may_be_stopped(job: Job) -> bool:
 
 @transaction.atomic
 def stop_job(job: Job, *, actor: User) -> Job:
-    """End a job of a case, or a run over a source, while it waits or runs; nothing of it is written any more.
+    """End a job of a case, or a run or measuring over a source, while it waits or runs; it writes nothing any more.
 
     Side effects: the job has failed, with who stopped it; one log entry. Raises Refused for work that cannot be ended
     or has ended.
     """
-    base.require(actor, "detectors.write" if job.kind == OF_SOURCES else "cases.write")
-    if not job.kind.startswith(STOPPABLE) or (job.scope is None and job.kind != OF_SOURCES):
+    base.require(actor, "detectors.write" if job.kind in OF_SOURCES else "cases.write")
+    if not job.kind.startswith(STOPPABLE) or (job.scope is None and job.kind not in OF_SOURCES):
         raise Refused("This work cannot be stopped.")
     if not jobs.stop(job, why=f"stopped by {actor}; {LEFT.get(job.kind, 'nothing of it was kept')}"):
         raise Refused("This work has ended already.")

@@ -256,19 +256,20 @@ class StopJob(APIView):
 
 
 class StopSourceJob(APIView):
-    """Ending a run over a source."""
+    """Ending a run or a measuring over a source."""
 
     permission_classes = [needs("", "detectors.write")]
 
     @extend_schema(
-        summary="Stop a run over a source",
-        description="Findings that were stored by then stay, and no run is made of them.",
+        summary="Stop a run over a source, or a measuring on it",
+        description="Of a run, findings that were stored by then stay, and no run is made of them. Nothing of a "
+        "measuring is kept.",
         tags=["jobs"],
         request=None,
         responses=answers(200, JobSerializer, 404, 409),
     )
     def post(self, request: Request, job_id: UUID) -> Response:
-        job = get_object_or_404(Job, pk=job_id, scope=None, kind=work.OF_SOURCES)
+        job = get_object_or_404(Job, pk=job_id, scope=None, kind__in=work.OF_SOURCES)
         return Response(JobSerializer(work.stop_job(job, actor=person(request))).data)
 
 

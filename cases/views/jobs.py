@@ -72,7 +72,7 @@ def progress(found: Job) -> dict[str, Any]:
 
 
 def _outcome(kind: str, result: dict[str, Any]) -> str:
-    """What a verification or a redaction came to, in a sentence; empty for other work and while it goes on."""
+    """What some kinds of work came to, in a sentence; empty for other work and while it goes on."""
     if kind == "vault.compare" and "compared" in result:
         files, failed = result["compared"], result["failed"]
         read = f"Read {files:,} file{pluralize(files)} to the end, {filesizeformat(result['bytes'])}."
@@ -84,7 +84,14 @@ def _outcome(kind: str, result: dict[str, Any]) -> str:
         return f"{wrong:,} problem{pluralize(wrong)} found." if wrong else "The log verifies."
     if kind == "evidence.redact" and result.get("number"):
         return f"Made Exhibit {result['number']}."
+    if kind == "detectors.measure" and "measured" in result:
+        return _measured(result["measured"], result["untold"])
     return ""
+
+
+def _measured(count: int, untold: list[str]) -> str:
+    told = f"{count:,} detector{pluralize(count)} measured"
+    return f"{told}; {len(untold):,} could not tell: {', '.join(untold)}." if untold else f"{told}."
 
 
 def _result(found: Job) -> str:
@@ -106,6 +113,8 @@ def _result(found: Job) -> str:
         return reverse("feed", args=[found.args["feed"]])
     if found.kind == "log.verify":
         return reverse("verification", args=[found.pk])
+    if found.kind == "detectors.measure":
+        return f"{reverse('source_runs', args=[found.args['source']])}#measures"
     run = (found.result or {}).get("run")
     return reverse("run", args=[run]) if run and found.kind == "detectors.run" else ""
 

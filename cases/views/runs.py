@@ -1,4 +1,4 @@
-"""Runs: those of a source with its schedule, starting one, and one run with every detector's answer."""
+"""Runs: those of a source with its schedule, starting one or a measuring, and one run with every detector's answer."""
 
 from typing import Any
 from uuid import UUID
@@ -18,9 +18,9 @@ from cases.forms_runs import ScheduleForm, StartForm
 from cases.models import VersionPrecision
 from cases.views import case_frame, shared
 from cases.views.jobs import progress
+from detection import measures, measuring, run_reading, run_schedule, runs
 from detection import run_changes as changing
-from detection import run_reading, run_schedule, runs
-from detection.models import Answer, Run, TelemetrySource
+from detection.models import Answer, DetectorMeasure, Run, TelemetrySource
 from detection.records import Status
 from people.policy import requires
 from people.rights import may
@@ -80,6 +80,20 @@ def start_run(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("source_runs", pk)
 
 
+@requires("detectors.read", "detectors.write")
+def measure(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Measure every detector on the source, all of whose accounts are taken to be benign."""
+    if request.method == "POST":
+        source = get_object_or_404(TelemetrySource, pk=pk)
+        before = measuring.jobs_of(source).count()
+        measuring.request_measure(actor=shared.person(request).principal, source=source)
+        if measuring.jobs_of(source).count() > before:
+            messages.success(request, "The measuring is asked for.")
+        else:
+            messages.info(request, "A measuring on this source waits or goes on already.")
+    return redirect("source_runs", pk)
+
+
 @requires("detectors.read")
 @require_safe
 def run(request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -87,15 +101,18 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = get_object_or_404(run_reading.runs(), pk=pk)
     named = may(request.user, "leads.read")
     answers = run_reading.answers(found)
-    measured = VersionPrecision.objects.filter(detector_version__in=[one.detector_version_id for one in answers])
-    by_version = {one.detector_version_id: one for one in measured}
+    versions = [one.detector_version_id for one in answers]
+    judged = {one.detector_version_id: one for one in VersionPrecision.objects.filter(detector_version__in=versions)}
+    measured = measures.newest_of(versions)
     context = {
         "section": "sources",
         "page_title": f"Run of {found.finished_at:%d %b %Y %H:%M}",
         "crumbs": [*_crumbs(found.source), (f"{found.finished_at:%d %b %Y %H:%M} UTC", "")],
         "run": found,
         "lasted": (found.finished_at - found.started_at).total_seconds(),
-        "answers": [_answer(one, by_version.get(one.detector_version_id)) for one in answers],
+        "answers": [
+            _answer(one, judged.get(one.detector_version_id), measured.get(one.detector_version_id)) for one in answers
+        ],
         "named": named,
         "hubs": found.hubs[:100],
         "hub_count": len(found.hubs),
@@ -159,14 +176,15 @@ def _clusters(request: HttpRequest, found: Run) -> list[dict[str, Any]]:
     return [{"cluster": one, "lead": leads.get(one.pk)} for one in rows]
 
 
-def _answer(answer: Answer, measured: VersionPrecision | None) -> dict[str, Any]:
+def _answer(answer: Answer, judged: VersionPrecision | None, measured: DetectorMeasure | None) -> dict[str, Any]:
     status = Status(answer.status)
     return {
         "answer": answer,
         "badge": BADGES[status],
         "words": WORDS[status],
         "counts": [(name.replace("_", " "), count) for name, count in answer.counts.items()],
-        "precision": precision.in_words(measured),
+        "precision": precision.in_words(judged),
+        "false_positives": measures.in_words(measured),
     }
 
 
@@ -191,6 +209,8 @@ def _page(
         "runs": [{"run": one, "lasted": (one.finished_at - one.started_at).total_seconds()} for one in page.rows],
         "pages": shared.pages(request, page, "runs"),
         "job": _shown(newest),
+        **_measures(source),
+        "writes": writes,
         "files": source.files.count(),
         "behind": run_schedule.is_behind(source),
         "next_at": run_schedule.next_at(source),
@@ -199,6 +219,26 @@ def _page(
         "refusal": refusal,
     }
     return render(request, "runs/list.html", context, status=shared.status_of(refusal) if refusal else status)
+
+
+def _measures(source: TelemetrySource) -> dict[str, Any]:
+    """What was measured on the source: the newest of each detector, and the newest measuring with what it came to."""
+    newest = measuring.jobs_of(source).order_by("-created_at").first()
+    return {
+        "measure_job": _shown(newest),
+        "measured": progress(newest)["outcome"] if newest and newest.state == JobState.DONE else "",
+        "measured_at": newest.finished_at if newest else None,
+        "measures": [
+            {
+                "measure": one,
+                "version": one.detector_version,
+                "rate": f"{one.rate:.1%}",
+                "interval": f"{one.low:.1%} – {one.high:.1%}",
+            }
+            for one in measures.newest_by_detector(source)
+        ],
+        "measure_rule": measures.RULE,
+    }
 
 
 def _shown(job: Job | None) -> dict[str, Any] | None:

@@ -132,7 +132,7 @@ def prove_sampled(request: HttpRequest, ref: str, exhibit: int, plan_number: int
 @requires("detectors.read")
 @shared.refused_page
 def stop_job(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Stop work of a case, or a run over a source, that waits or goes on; the verb asks for the right to that."""
+    """Stop work of a case, or over a source, that waits or goes on; the verb asks for the right to that."""
     if request.method == "POST":
         found = visible_jobs(request.user).filter(pk=pk).first()
         if found is None:

@@ -33,7 +33,7 @@ class MeasureSerializer(serializers.ModelSerializer[DetectorMeasure]):
 
     class Meta:
         model = DetectorMeasure
-        fields = (
+        fields: tuple[str, ...] = (
             *("reference", "reference_sha256", "window_start", "window_end"),
             *("active", "named", "rate", "low", "high", "at"),
         )

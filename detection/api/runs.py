@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import run_reading, run_schedule
+from detection import measures, run_reading, run_schedule
 from detection.api.feeds import AskedSerializer
 from detection.models import Answer, Run, RunEvery, TelemetrySource
 from detection.records import Status
@@ -71,10 +71,13 @@ class RunAnswerSerializer(serializers.ModelSerializer[Answer]):
     status = serializers.ChoiceField([status.value for status in Status])
     counts = serializers.SerializerMethodField()
     hubs = serializers.SerializerMethodField(help_text="how many values it set aside; at most 200 are counted")
+    false_positives_in_words = serializers.SerializerMethodField(
+        help_text="the newest rate measured of the version on a benign reference, with its interval; or: not measured"
+    )
 
     class Meta:
         model = Answer
-        fields = ("detector", "version", "status", "reason", "counts", "hubs")
+        fields = ("detector", "version", "status", "reason", "counts", "hubs", "false_positives_in_words")
         read_only_fields = fields
 
     @extend_schema_field(OpenApiTypes.OBJECT)
@@ -83,6 +86,9 @@ class RunAnswerSerializer(serializers.ModelSerializer[Answer]):
 
     def get_hubs(self, answer: Answer) -> int:
         return len(answer.hubs)
+
+    def get_false_positives_in_words(self, answer: Answer) -> str:
+        return measures.in_words(self.context["measured"].get(answer.detector_version_id))
 
 
 class HubSerializer(serializers.Serializer[Any]):
@@ -116,7 +122,9 @@ class RunDetailSerializer(RunRowSerializer):
 
     @extend_schema_field(RunAnswerSerializer(many=True))
     def get_answers(self, run: Run) -> Any:
-        return RunAnswerSerializer(run_reading.answers(run), many=True).data
+        found = run_reading.answers(run)
+        measured = measures.newest_of(one.detector_version_id for one in found)
+        return RunAnswerSerializer(found, many=True, context={"measured": measured}).data
 
     @extend_schema_field(HubSerializer(many=True))
     def get_hubs(self, run: Run) -> Any:

@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from detection.api import accounts, clusters, detectors, drawings, feeds, findings, intake, registry, runs, telemetry
+from detection.api import (
+    accounts,
+    clusters,
+    detectors,
+    drawings,
+    feeds,
+    findings,
+    intake,
+    measures,
+    registry,
+    runs,
+    telemetry,
+)
 
 app_name = "detection-api"
 urlpatterns = [
@@ -52,6 +64,7 @@ urlpatterns = [
     path("runs/<uuid:run_id>/", runs.OneRun.as_view(), name="run"),
     path("telemetry/<uuid:source_id>/runs/", runs.AskRun.as_view(), name="source-runs"),
     path("telemetry/<uuid:source_id>/runs/schedule/", runs.RunSchedule.as_view(), name="run-schedule"),
+    path("telemetry/<uuid:source_id>/measures/", measures.SourceMeasures.as_view(), name="source-measures"),
     path("telemetry/", telemetry.Sources.as_view(), name="sources"),
     path("telemetry/<uuid:source_id>/", telemetry.OneSource.as_view(), name="source"),
     path("telemetry/<uuid:source_id>/contents/", telemetry.Contents.as_view(), name="source-contents"),

@@ -370,6 +370,7 @@ STAGED: dict[str, tuple[str, Prepare]] = {
     "POST feeds/": ("administrator", feed_of_the_drop),
     "POST telemetry/<source_id>/files/": ("administrator", file_of_the_drop),
     "POST telemetry/<source_id>/stop/": ("administrator", reading),
+    "POST telemetry/<source_id>/measures/": ("administrator", nothing),
     "POST feeds/try/": ("administrator", tried_feed),
     "POST feeds/<feed_id>/pull/": ("administrator", nothing),
     "POST feeds/<feed_id>/backfill/": ("administrator", past),

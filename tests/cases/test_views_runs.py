@@ -4,15 +4,18 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.utils import timezone
 
 from cases.actions import work
-from detection import runs
-from detection.models import TelemetrySource
+from detection import measuring, registry, runs
+from detection.models import Answer, DetectorMeasure, DetectorVersion, Run, TelemetrySource
+from spine import log
 from spine.errors import Refused
 from spine.models import Job, JobState, LogEntry
 from tests.cases.api import client_of as token_of
 from tests.cases.pages import client_of, forms_of, sent_by, text_of
+from tests.detection.registered import make_measure
 from tests.factories import Cast, make_run, provider_ids
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
@@ -38,7 +41,7 @@ def test_runs_of_a_source_take_one_number_of_queries(
         make_run(provider_ids(3, f"a{number}"), provider_ids(4, f"b{number}"))
     client = client_of(cast.admin)
     client.get("/sources/")
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(20):
         page = client.get(f"/sources/{source.pk}/runs/")
     assert len(page.context["runs"]) == rows
     first = page.context["runs"][0]["run"]
@@ -82,6 +85,134 @@ def test_only_who_adds_telemetry_stops_a_run_and_only_once(cast: Cast, source: T
     work.stop_job(job, actor=cast.admin)
     with pytest.raises(Refused, match="ended already"):
         work.stop_job(job, actor=cast.admin)
+
+
+def test_a_measuring_is_asked_for_once_watched_stopped_and_asked_for_again(cast: Cast, source: TelemetrySource) -> None:
+    client, address = client_of(cast.admin), f"/sources/{source.pk}/runs/"
+    ask = f"/sources/{source.pk}/measure/"
+    assert "No detector was measured on this source." in text_of(client.get(address))
+    assert ask in forms_of(client.get(address))
+    assert client.post(ask).url == address
+    job = Job.objects.get()
+    page = client.get(address)
+    assert "The measuring is asked for." in text_of(page)
+    assert f"/jobs/{job.pk}/stop/" in forms_of(page)
+    client.post(ask)
+    assert "A measuring on this source waits or goes on already." in text_of(client.get(address))
+    assert Job.objects.get() == job
+
+    client.post(f"/jobs/{job.pk}/stop/")
+    assert LogEntry.objects.filter(action="job.stopped", data__job=str(job.pk)).count() == 1
+    page = client.get(address)
+    assert "stopped by admin; nothing of it was kept" in text_of(page)
+    assert f"/jobs/{job.pk}/start-again/" in forms_of(page)
+    client.post(ask)
+    assert measuring.jobs_of(source).count() == 2
+
+
+def test_only_who_adds_telemetry_asks_for_a_measuring_and_stops_it(cast: Cast, source: TelemetrySource) -> None:
+    address, ask = f"/sources/{source.pk}/runs/", f"/sources/{source.pk}/measure/"
+    for person in (cast.analyst, cast.lead, cast.counsel, cast.reader):
+        assert client_of(person).post(ask).status_code == 403
+        assert client_of(person).get(ask).url == address
+        assert token_of(person).post(f"/api/v1/telemetry/{source.pk}/measures/").status_code == 403
+    assert not Job.objects.exists()
+    job = measuring.request_measure(actor="user:admin", source=source)
+    for person in (cast.analyst, cast.lead, cast.counsel, cast.reader):
+        page = client_of(person).get(address)
+        assert "Waiting for a worker." in text_of(page)
+        assert forms_of(page) == set()
+        assert client_of(person).post(f"/jobs/{job.pk}/stop/").status_code == 403
+        assert token_of(person).post(f"/api/v1/jobs/{job.pk}/stop/").status_code == 403
+    job.refresh_from_db()
+    assert job.state == JobState.QUEUED
+
+
+def test_api_gives_the_measuring_that_waits_and_stops_it(cast: Cast, source: TelemetrySource) -> None:
+    admin, address = token_of(cast.admin), f"/api/v1/telemetry/{source.pk}/measures/"
+    asked, repeated = admin.post(address), admin.post(address)
+    assert (asked.status_code, repeated.status_code) == (202, 202)
+    assert asked.json() == repeated.json()
+    job = asked.json()["job_id"]
+    assert asked["Location"] == asked.json()["status_url"]
+    assert admin.get(asked["Location"]).json()["state"] == "queued"
+    assert admin.post(f"/api/v1/jobs/{job}/stop/").json()["state"] == "failed"
+    assert admin.post(f"/api/v1/jobs/{job}/stop/").status_code == 409
+    assert admin.post(address).json()["job_id"] != job
+    assert admin.get(address).json()["results"] == []
+    nowhere = f"/api/v1/telemetry/{cast.admin.pk}/measures/"
+    assert (admin.get(nowhere).status_code, admin.post(nowhere).status_code) == (404, 404)
+
+
+def measured(*names: str) -> list[DetectorMeasure]:
+    """A measure of each of these detectors, in this order."""
+    return [make_measure(registry.version_of(name, "1.0.0")) for name in names]
+
+
+def test_measures_of_a_source_are_its_own_newest_first_and_of_each_detector_the_newest_on_the_page(cast: Cast) -> None:
+    source, other = (TelemetrySource.objects.create(name=name) for name in ("benign-1", "benign-2"))
+    first, second, third = measured("b", "a", "b")
+    reader, address = token_of(cast.reader), f"/api/v1/telemetry/{source.pk}/measures/"
+    page = reader.get(address, {"page_size": 2}).json()
+    rest = reader.get(page["next"]).json()
+    assert [one["id"] for one in page["results"]] == [str(third.pk), str(second.pk)]
+    assert ([one["id"] for one in rest["results"]], rest["next"]) == ([str(first.pk)], None)
+    shown = client_of(cast.reader).get(f"/sources/{source.pk}/runs/").context["measures"]
+    assert [one["measure"] for one in shown] == [second, third]
+    assert reader.get(f"/api/v1/telemetry/{other.pk}/measures/").json()["results"] == []
+    assert client_of(cast.reader).get(f"/sources/{other.pk}/runs/").context["measures"] == []
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_measures_of_a_source_take_one_number_of_queries(cast: Cast, rows: int, django_assert_num_queries: Any) -> None:
+    source = TelemetrySource.objects.create(name="benign-1")
+    measured(*"abc"[:rows])
+    client, reader = client_of(cast.admin), token_of(cast.reader)
+    client.get("/sources/")
+    with django_assert_num_queries(20):
+        client.get(f"/sources/{source.pk}/runs/")
+    with django_assert_num_queries(6):
+        assert len(reader.get(f"/api/v1/telemetry/{source.pk}/measures/").json()["results"]) == rows
+
+
+def answered(*versions: DetectorVersion) -> Run:
+    """A run in which these versions answered."""
+    run = make_run()
+    given = {"run": run, "status": "nothing_found", "reason": "None.", "counts": {}}
+    with transaction.atomic():
+        rows = [Answer(detector_version=one, **given) for one in versions]
+        log.record(
+            actor="system:test", action="run.finished", about=run, data={"source": "s", "clusters": 0}, rows=rows
+        )
+    return run
+
+
+def test_a_run_says_what_was_measured_last_of_each_version(cast: Cast) -> None:
+    one, other = registry.version_of("a", "1.0.0"), registry.version_of("a", "2.0.0")
+    run = answered(one, other)
+    make_measure(one, named=30)
+    make_measure(one)
+    page = client_of(cast.reader).get(f"/runs/{run.pk}/")
+    words = [answer["false_positives"] for answer in page.context["answers"]]
+    assert words[1] == "not measured"
+    assert words[0].startswith("3 of 1,516: 0.2% (0.1% – 0.6%), benign-1, ")
+    assert words[0] in text_of(page)
+    whole = token_of(cast.reader).get(f"/api/v1/runs/{run.pk}/").json()
+    assert [answer["false_positives_in_words"] for answer in whole["answers"]] == words
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_answers_of_a_run_take_one_number_of_queries(cast: Cast, rows: int, django_assert_num_queries: Any) -> None:
+    versions = [registry.version_of(name, "1.0.0") for name in "abc"[:rows]]
+    run = answered(*versions)
+    for version in versions:
+        make_measure(version)
+    client, reader = client_of(cast.reader), token_of(cast.reader)
+    client.get("/sources/")
+    with django_assert_num_queries(13):
+        client.get(f"/runs/{run.pk}/")
+    with django_assert_num_queries(8):
+        assert len(reader.get(f"/api/v1/runs/{run.pk}/").json()["answers"]) == rows
 
 
 def test_one_run_shows_answers_and_clusters_to_who_may_read_them(cast: Cast) -> None:

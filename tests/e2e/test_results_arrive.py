@@ -1,6 +1,8 @@
 """What a job came to appears on the page that waits for it, and leaves what is typed; a link does it without script."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -8,8 +10,11 @@ from playwright.sync_api import Locator, Page, expect
 from cases.actions import redactions
 from cases.models import EvidenceItem
 from cases.redaction import Mark
+from detection import sources
 from spine import sequencer
 from spine.models import Job
+from tests.detection.detectors.scenes import explained
+from tests.detection.telemetry.rows import file_of
 from tests.e2e.browsing import Windows, unfold
 from tests.factories import Cast, add_exhibit, make_case, run_job
 
@@ -78,6 +83,33 @@ def test_verification_of_log_and_vault_arrive(windows: Windows, committed_cast: 
     expect(section(page, "State")).to_contain_text("not all of them were compared yet")
     work("vault.compare")
     expect(section(page, "State")).not_to_contain_text("not all of them were compared yet")
+
+
+def test_measuring_is_stopped_asked_for_again_and_arrives_in_the_table(
+    windows: Windows, committed_cast: Cast, settings: Any, tmp_path: Path
+) -> None:
+    settings.TELEMETRY_ROOT = tmp_path / "telemetry"
+    source, path = sources.source_named("benign-1"), file_of(tmp_path / "benign.ndjson", explained()[0])
+    sources.add_file(actor="user:admin", source=source, kind="exchanges", path=path)
+    address = f"/sources/{source.pk}/runs/"
+    page = windows.open(committed_cast.admin, address)
+    ask = page.get_by_role("button", name="Measure on this source")
+    unfold(page, "Measure detectors on this source")
+    ask.click()
+    progress = page.get_by_role("group", name="Measuring detectors on a benign reference")
+    progress.get_by_role("button", name="Stop it").click()
+    expect(progress).to_contain_text("Failed: stopped by admin; nothing of it was kept")
+    page.goto(address)
+    unfold(page, "Measure detectors on this source")
+    ask.click()
+    expect(progress).to_contain_text("Waiting for a worker.")
+    table = section(page, "What detectors name on it, taken as benign")
+    expect(table).to_contain_text("No detector was measured on this source.")
+    work("detectors.measure")
+    expect(progress).to_contain_text("could not tell")
+    expect(table.get_by_role("row", name="Accounts that ask for the model")).to_contain_text("0.0% – 6.0%")
+    progress.get_by_role("link", name="See the result").click()
+    expect(page).to_have_url(re.compile(rf"{address}#measures$"))
 
 
 def test_result_is_a_link_away_without_javascript(windows: Windows, committed_cast: Cast, item: EvidenceItem) -> None:

@@ -59,12 +59,14 @@ def refine(population: Population, seed: Places, alive: Flags, persons: bool, we
         doing, held, marking = _doing(population, belief, alive, persons, weights)
         if size < 2.5 or not marking:
             return Membership(np.array([], np.int64), belief, ())
-        being = _being(population, belief, alive, weights)
+        fewest = weights.fewest_held_by_persons if persons else 1
+        asked = np.flatnonzero((held >= fewest) & alive)  # nobody else can belong
+        being = np.full(population.size, -np.inf)
+        being[asked] = _being(population, belief, alive, asked, weights)
         prior = math.log(max(min(size, weights.growth * len(seed)), 5.0) / max(1, int(alive.sum())))
         new = 1 / (1 + np.exp(-np.clip(prior + doing + being, -30, 30)))
         least = np.where(population.persons & persons, weights.least_of_persons, weights.least)
-        fewest = weights.fewest_held_by_persons if persons else 1
-        new[(held < fewest) | ~alive | (being < least)] = 0
+        new[being < least] = 0
         settled = float(np.abs(new - belief).sum()) < 0.5
         belief = new
         if settled:
@@ -102,59 +104,64 @@ def _doing(
     return np.clip(ratios, -6, weights.behaviours_of_persons if persons else weights.behaviours), held, tuple(marking)
 
 
-def _being(population: Population, belief: Floats, alive: Flags, weights: Weights) -> Floats:
-    """Weigh who accounts are, where they come from, and when they came, went and how much they sent."""
-    ratio = weights.use_time * _in_time(population.first, belief, alive, (0.5, 2.0), weights)
-    ratio += weights.use_time * _in_time(population.last, belief, alive, (0.5, 2.0), weights)
-    ratio += _in_time(population.created, belief, alive, (1.0, 4.0, 15.0), weights)
+def _being(population: Population, belief: Floats, alive: Flags, asked: Places, weights: Weights) -> Floats:
+    """Weigh who the asked accounts are, where they come from, when they came and went, and how much they sent."""
+    ratio = weights.use_time * _in_time(population.first, belief, alive, asked, (0.5, 2.0), weights)
+    ratio += weights.use_time * _in_time(population.last, belief, alive, asked, (0.5, 2.0), weights)
+    ratio += _in_time(population.created, belief, alive, asked, (1.0, 4.0, 15.0), weights)
     for codes in (*(population.codes[trait] for trait in TRAITS), population.kind, population.persons.astype(np.int64)):
-        ratio += weights.trait * _of_value(codes, belief, alive, weights)
+        ratio += weights.trait * _of_value(codes, belief, alive, asked, weights)
     for measure in (population.volume, population.roaming):
-        ratio += weights.trait * _of_measure(measure, belief, alive)
-    return ratio + _in_ring(population, belief, weights)
+        ratio += weights.trait * _of_measure(measure, belief, alive, asked)
+    return ratio + _in_ring(population, belief, weights)[asked]
 
 
-def _of_value(codes: Codes, belief: Floats, alive: Flags, weights: Weights) -> Floats:
+def _of_value(codes: Codes, belief: Floats, alive: Flags, asked: Places, weights: Weights) -> Floats:
     known = codes >= 0
     if not known.any():
-        return np.zeros(len(codes))
+        return np.zeros(len(asked))
     values = int(codes.max()) + 1
     everyone = np.bincount(codes[known & alive], minlength=values) + 0.5
     rate = everyone / everyone.sum()
     pool = np.bincount(codes[known], weights=belief[known], minlength=values)
-    size, own, code = float(belief[known].sum()), np.where(known, belief, 0), np.where(known, codes, 0)
+    size, told = float(belief[known].sum()), known[asked]
+    own, code = np.where(told, belief[asked], 0), np.where(told, codes[asked], 0)
     inside = (pool[code] - own + 4 * rate[code]) / (size - own + 4)
-    return np.where(known, np.clip(np.log(np.maximum(inside, 1e-12) / rate[code]), weights.lowest, weights.highest), 0)
+    return np.where(told, np.clip(np.log(np.maximum(inside, 1e-12) / rate[code]), weights.lowest, weights.highest), 0)
 
 
-def _in_time(days: Floats, belief: Floats, alive: Flags, widths: tuple[float, ...], weights: Weights) -> Floats:
+def _in_time(
+    days: Floats, belief: Floats, alive: Flags, asked: Places, widths: tuple[float, ...], weights: Weights
+) -> Floats:
     known = ~np.isnan(days)
     if not known.any():
-        return np.zeros(len(days))
+        return np.zeros(len(asked))
     everyone = np.sort(days[known & alive])
     places = np.flatnonzero((belief > 0.05) & known)
     places = places[np.argsort(days[places], kind="stable")]
     times, added = days[places], np.concatenate([[0.0], np.cumsum(belief[places])])
-    at, own, size = np.where(known, days, 0.0), np.where(known, belief, 0), float(belief[places].sum())
-    ratio = np.zeros(len(days))
+    told, size = known[asked], float(belief[places].sum())
+    at, own = np.where(told, days[asked], 0.0), np.where(told, belief[asked], 0)
+    ratio = np.zeros(len(asked))
     for width in widths:
         near = np.searchsorted(everyone, at + width, "right") - np.searchsorted(everyone, at - width, "left")
         rate = (near + 0.5) / (len(everyone) + 1)
         pool = added[np.searchsorted(times, at + width, "right")] - added[np.searchsorted(times, at - width, "left")]
-        inside = (np.maximum(pool - own, 0) + 3 * rate) / (size - belief + 3)
+        inside = (np.maximum(pool - own, 0) + 3 * rate) / (size - belief[asked] + 3)
         ratio += np.log(np.maximum(inside, 1e-6) / rate)
-    return np.where(known, np.clip(ratio / len(widths), weights.lowest, weights.highest), 0)
+    return np.where(told, np.clip(ratio / len(widths), weights.lowest, weights.highest), 0)
 
 
-def _of_measure(measure: Floats, belief: Floats, alive: Flags) -> Floats:
+def _of_measure(measure: Floats, belief: Floats, alive: Flags, asked: Places) -> Floats:
     size = float(belief.sum())
     if size < 4:
-        return np.zeros(len(measure))
+        return np.zeros(len(asked))
     middle, spread = float(measure[alive].mean()), float(measure[alive].std()) + 1e-6
     mean = float(belief @ measure + 2 * middle) / (size + 2)
     width = max(math.sqrt(float(belief @ (measure - mean) ** 2 + 2 * spread**2) / (size + 2)), 0.25 * spread)
-    ratio = -0.5 * ((measure - mean) / width) ** 2 - math.log(width)
-    return np.clip(ratio + 0.5 * ((measure - middle) / spread) ** 2 + math.log(spread), -3, 2.5)
+    own = measure[asked]
+    ratio = -0.5 * ((own - mean) / width) ** 2 - math.log(width)
+    return np.clip(ratio + 0.5 * ((own - middle) / spread) ** 2 + math.log(spread), -3, 2.5)
 
 
 def _in_ring(population: Population, belief: Floats, weights: Weights) -> Floats:

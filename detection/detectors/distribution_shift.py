@@ -56,7 +56,7 @@ class DistributionShift(PoolDetector):
     def measures(self, dataset: Dataset, window: Window, population: Population, places: Places) -> Any:
         """Give each account's sum of embedded prompts, how many they are, and the mean of all together."""
         rows = rows_of(dataset, window, population, places)
-        rows = rows.filter(rows.prompt.notnull()).select("place", "prompt", mixed=rows.request_id.hexdigest("md5"))
+        rows = rows.filter(rows.prompt.notnull()).select("place", "prompt", mixed=rows.request_id.hexdigest("sha256"))
         order = ibis.window(group_by=rows.place, order_by=[rows.mixed, rows.prompt])
         ranked = rows.mutate(rank=ibis.row_number().over(order))
         some = ranked.filter(ranked.rank < int(self.parameters["per_account"])).select("place", "prompt")

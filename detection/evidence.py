@@ -20,6 +20,7 @@ PURSES = frozenset({"payment_fingerprint", "programme", "api_key"})
 COMMON_SHARE, COMMON_LIFT = 0.25, 4.0
 EVENT_DAYS = 5.0
 OWN_DOMAIN = 0.8
+COHORT, COHORT_DAYS = 0.6, 7.0
 LEAST_POWER = Limits().least
 PAYERS = frozenset({"payment_fingerprint", "api_key"})
 
@@ -145,11 +146,13 @@ class Evidence:
         """Powers of ten of what one hand behind the accounts explains and one course, promotion or tool does not.
 
         That is payers or keys that several share, mail domains that hardly anybody else uses, more networks than their
-        use explains, volumes as even as no customers' are, one commercial proxy, and scaffolds combined. When accounts
-        came, their client, country, school's mail domain, host and voucher are left out: whoever enrols together or
-        pastes a key into the same tool has those in common.
+        use explains, volumes as even as no customers' are, one commercial proxy, and scaffolds combined by accounts
+        that did not come in one week. When accounts came, their client, country, school's mail domain, host and voucher
+        are left out: whoever enrols together or pastes a key into the same tool has those in common.
         """
-        counted = {"roaming": 4.0, "volume": 8.0, "combination": 14.0}
+        counted = {"roaming": 4.0, "volume": 8.0}
+        if self.came_together < COHORT:
+            counted["combination"] = 14.0  # the people of one course all do its exercises
         if self.paid_together >= LEAST_SHARE:
             counted["ring"] = 8.0
         if float((self.population.kind[self.places] == PROXY).mean()) >= 0.5:
@@ -158,6 +161,14 @@ class Evidence:
             counted["domain"] = 8.0
         powers = {name: self.tests[name].power for name in counted if name in self.tests}
         return sum(min(power, counted[name]) for name, power in powers.items() if power >= LEAST_POWER)
+
+    @cached_property
+    def came_together(self) -> float:
+        """Share of members registered within one week; by their first use where registrations are not known."""
+        registered, first = (days[self.places] for days in (self.population.created, self.population.first))
+        days = np.sort(first if np.isnan(registered).mean() > COHORT else registered[~np.isnan(registered)])
+        within = np.searchsorted(days, days + COHORT_DAYS, side="right") - np.arange(len(days))
+        return float(within.max(initial=0)) / self.size
 
     @cached_property
     def paid_together(self) -> float:

@@ -9,7 +9,8 @@ import pytest
 from detection.assessment import ACCUSED, ONE_HAND
 from detection.clustering import cluster_accounts
 from detection.records import AccountFacts, Assessment, Edge, Label
-from tests.detection.worlds import crowd, edge, pool, scattered
+from tests.detection.telemetry.rows import START
+from tests.detection.worlds import crowd, edge, people, pool, scattered
 
 Facts = dict[str, AccountFacts]
 LIBRARY, COURSE = "published prompt library or framework", "course, hackathon or promotion"
@@ -106,6 +107,23 @@ def test_assessment_of_what_only_one_hand_explains_is_told_from_what_a_tool_does
     assert "one_hand" in [reason.feature for reason in without.reasons_against + without.reasons_for]
     facts = crowd()
     assert assessed(pool(facts) + scattered(facts), facts).features["one_hand"] >= ONE_HAND
+
+
+def test_combined_scaffolds_are_no_hand_where_all_came_in_one_week() -> None:
+    facts = crowd()
+    edges = people(facts, 4)
+    asked = sorted({e.account_id for e in edges if e.count == 2})
+
+    def hand() -> float:
+        cluster = max(
+            cluster_accounts(edges, facts).clusters, key=lambda c: sum(m.account_id in asked for m in c.members)
+        )
+        return float(cluster.assessment.features["one_hand"])
+
+    assert hand() > ONE_HAND
+    for place, name in enumerate(asked):
+        facts[name] = replace(facts[name], created_at=START - timedelta(days=20, hours=place))
+    assert hand() == 0
 
 
 def test_assessment_ranks_reasons_and_prints_found_among_and_expected() -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from random import Random
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from detection.pools import Search, find_pools
 from detection.population import Population
 from detection.records import AccountFacts, Edge
 from tests.detection.telemetry.rows import START
-from tests.detection.worlds import crowd, edge, pool, scattered
+from tests.detection.worlds import crowd, edge, people, pool, scattered
 
 Facts = dict[str, AccountFacts]
 MEMBERS = [f"acct_{n:04d}" for n in range(24)]
@@ -63,20 +62,6 @@ def test_find_pools_of_two_campaigns_with_the_same_templates_keeps_them_apart() 
         edges += [edge(name, "template", template) for template in ("head-a", "head-b", "head-c", "head-d")]
         edges.append(edge(name, "payment_fingerprint", f"pf_other_{n // 4}"))
     assert sorted(found(edges, facts), key=min) == [set(MEMBERS), set(others)]
-
-
-def people(facts: Facts, templates: int) -> list[Edge]:
-    """Twenty of the crowd, used in sessions by people, who share templates that products send too, and nothing else."""
-    r = Random(4)
-    edges = []
-    names = [f"acct_{n:04d}" for n in range(150, 300)]
-    changed(facts, names, crowding=0.5)
-    for name in r.sample(names, 20):
-        edges += [edge(name, "template", f"head-{n}", 2) for n in range(templates)]
-    for n in range(templates):
-        products = r.sample([f"acct_{k:04d}" for k in range(150)], 6)
-        edges += [edge(name, "template", f"head-{n}", 40) for name in products]
-    return edges
 
 
 def test_find_pools_of_people_who_combine_scaffolds_that_products_send_finds_them() -> None:

@@ -1,6 +1,7 @@
 """Small worlds of accounts for tests of coincidences, clusters and assessments: facts and edges without telemetry."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -62,4 +63,18 @@ def pool(facts: dict[str, AccountFacts], size: int = 24) -> list[Edge]:
         facts[account] = fact(account, payment_fingerprint=ring, created_at=START - timedelta(days=9, minutes=n))
         edges += [edge(account, "template", template) for template in TEMPLATES]
         edges.append(edge(account, "payment_fingerprint", ring))
+    return edges
+
+
+def people(facts: dict[str, AccountFacts], templates: int) -> list[Edge]:
+    """Twenty of the crowd, used in sessions by people, who share templates that products send too, and nothing else."""
+    r = Random(4)
+    edges = []
+    names = [f"acct_{n:04d}" for n in range(150, 300)]
+    facts.update({name: replace(facts[name], crowding=0.5) for name in names})
+    for name in r.sample(names, 20):
+        edges += [edge(name, "template", f"head-{n}", 2) for n in range(templates)]
+    for n in range(templates):
+        products = r.sample([f"acct_{k:04d}" for k in range(150)], 6)
+        edges += [edge(name, "template", f"head-{n}", 40) for name in products]
     return edges

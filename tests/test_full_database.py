@@ -160,7 +160,7 @@ def test_server_out_of_memory_is_told_and_passes(transactional_db: None) -> None
     finally:
         resource.prlimit(server, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    kept = answer.json()["created"]
+    kept = answer.json().get("created", 0)  # not told where memory lacked before anything was read
     assert Finding.objects.count() == kept
     answer = push(key, lines=3_000)
     assert (answer.status_code, answer.json()["duplicate"]) == (201, kept)

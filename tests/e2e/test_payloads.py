@@ -226,8 +226,9 @@ def opened(address: str, line: str) -> list[str]:
     if not address.startswith("/cases/"):
         return []
     if line == "GET cases/<ref>/accounts/":
-        names = Account.objects.filter(cases__case__ref=address.split("/")[2]).values_list("pseudonym", flat=True)
-        return [f"{address}?open={names[0]}"]
+        mine = Account.objects.filter(cases__case__ref=address.split("/")[2]).order_by("pk")
+        # as they are stored: what is read as a model carries payloads here; which of them was decided about is open
+        return [f"{address}?open={name}" for name in mine.values_list("pseudonym", flat=True).distinct()[:8]]
     if line == "GET cases/<ref>/findings/":
         case = Case.objects.get(ref=address.split("/")[2])
         return [f"{address}?open={Finding.objects.filter(clusters__cluster__cases__case=case).earliest('pk').pk}"]

@@ -5,16 +5,11 @@ RETORT_BENCH_SEEDS corpora of 3,000 accounts (the default is 12).
 Predicted: none. Seen before accounts of one event were left out: 19 people of one contest in two corpora.
 """
 
-import json
 import os
 from collections import Counter
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from benchmarks.corpora import Truth, accused, members, seen
-from detection.simulate import Scale, simulate
-from detection.telemetry.adapters import add_side_table, add_telemetry, file_sha256
-from detection.telemetry.dataset import open_dataset
+from benchmarks.corpora import Truth, accused, members, seen, simulated
+from detection.simulate import Scale
 
 SEEDS = int(os.environ.get("RETORT_BENCH_SEEDS", "12"))
 FIRST = int(os.environ.get("RETORT_BENCH_FIRST_SEED", "300"))
@@ -41,14 +36,8 @@ def main() -> None:
 def one(seed: int) -> tuple[set[str], Truth]:
     """Give the accounts that were accused in one corpus, and its labels."""
     scale = Scale(accounts=ACCOUNTS, exchanges=EXCHANGES, campaigns=0, seed=seed, days=28, kinds=("all",))
-    with TemporaryDirectory() as folder:
-        made, root = simulate(scale, Path(folder) / "raw"), Path(folder) / "set"
-        add_telemetry(made.telemetry, root, sha256=file_sha256(made.telemetry))
-        for kind in ("accounts", "networks", "models"):
-            add_side_table(kind, getattr(made, kind), root)
-        with open_dataset(root) as dataset:
-            named = members(accused(seen(dataset).clustered()))
-        return named, Truth(json.loads(made.truth.read_text()))
+    with simulated(scale) as (dataset, truth):
+        return members(accused(seen(dataset).clustered())), truth
 
 
 if __name__ == "__main__":

@@ -7,15 +7,10 @@ Predicted: nothing below eight accounts, since fewer are never accused; hidden p
 where each does enough to show the campaign's templates often.
 """
 
-import json
 import os
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from benchmarks.corpora import Truth, accused, members, seen, share
-from detection.simulate import Scale, simulate
-from detection.telemetry.adapters import add_side_table, add_telemetry, file_sha256
-from detection.telemetry.dataset import open_dataset
+from benchmarks.corpora import accused, members, seen, share, simulated
+from detection.simulate import Scale
 
 SIZES = (6, 12, 25, 50, 100)
 ACTIVITIES = (10, 40, 160)
@@ -58,14 +53,8 @@ def one(size: int, activity: int, linkage: tuple[tuple[str, str], ...], seed: in
         kinds=("hydra",),
         linkage=linkage,
     )
-    with TemporaryDirectory() as folder:
-        made, root = simulate(scale, Path(folder) / "raw"), Path(folder) / "set"
-        add_telemetry(made.telemetry, root, sha256=file_sha256(made.telemetry))
-        for kind in ("accounts", "networks", "models"):
-            add_side_table(kind, getattr(made, kind), root)
-        with open_dataset(root) as dataset:
-            named = members(accused(seen(dataset).clustered()))
-        truth = Truth(json.loads(made.truth.read_text()))
+    with simulated(scale) as (dataset, truth):
+        named = members(accused(seen(dataset).clustered()))
     guilty = set().union(*truth.active.values())
     return share(len(named & guilty), len(guilty)), len(named - guilty)
 

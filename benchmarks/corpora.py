@@ -19,6 +19,7 @@ from detection.clustering import cluster_accounts, edges_from
 from detection.detectors import DETECTORS
 from detection.facts import account_facts
 from detection.records import AccountFacts, Cluster, Clustering, Edge, Hub, Label, Window
+from detection.simulate import Scale, simulate
 from detection.telemetry.adapters import add_side_table, add_telemetry, file_sha256
 from detection.telemetry.dataset import Dataset, open_dataset
 
@@ -78,6 +79,18 @@ def opened(folder: Path) -> Iterator[tuple[Dataset, Truth]]:
             add_side_table(kind, folder / f"{kind}.jsonl", root)
         with open_dataset(root) as dataset:
             yield dataset, Truth(json.loads((folder / "truth.json").read_text()))
+
+
+@contextmanager
+def simulated(scale: Scale) -> Iterator[tuple[Dataset, Truth]]:
+    """Make a corpus and read it into a dataset; both are removed afterwards."""
+    with TemporaryDirectory() as folder:
+        made, root = simulate(scale, Path(folder) / "raw"), Path(folder) / "set"
+        add_telemetry(made.telemetry, root, sha256=file_sha256(made.telemetry))
+        for kind in ("accounts", "networks", "models"):
+            add_side_table(kind, getattr(made, kind), root)
+        with open_dataset(root) as dataset:
+            yield dataset, Truth(json.loads(made.truth.read_text()))
 
 
 def seen(dataset: Dataset, window: Window | None = None) -> Seen:

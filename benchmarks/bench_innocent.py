@@ -2,8 +2,9 @@
 
 Prints how many accounts of each kind were named in a cluster assessed as coordinated extraction, over
 RETORT_BENCH_SEEDS corpora of 3,000 accounts (the default is 12).
-Predicted: none. Seen before accounts of one event were left out, in other corpora: 19 people of a contest, and before one
-hand was asked for, people of courses and customers of tools. Seen since: none of 12,000 accounts in four (seeds 500 to 503).
+Predicted: none. Seen before accounts of one event were left out, in other corpora: 19 people of a contest, and before
+one hand was asked for, people of courses and customers of tools. Seen since: none of 12,000 accounts in four corpora
+(seeds 500 to 503).
 """
 
 import os

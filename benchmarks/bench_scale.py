@@ -7,7 +7,7 @@ Prediction: reading 40,000 rows/s on two processors, the rest a third of that; t
 Seen on a busy machine, in processor time: 576,000 rows 24 s to read and 11 s for the rest; 5.74 million rows 257 s to
 read and some 200 s for the rest, at most 2.6 GB.
 The whole, 57,585,857 rows, in processor time beside other work: 1,776 s to read (1,233 s of wall, at most 0.9 GB a
-process), 1,000 s for detectors and facts (755 s of wall, 6.4 GB with 4 GB for DuckDB, 20 GB put aside on disk). With
+process), 1,000 s for detectors and facts (755 s of wall, 6.6 GB with 4 GB for DuckDB, 20 GB put aside on disk). With
 2 GB it ended for want of memory before texts and their bands were put aside as plain numbers. Clustering was stopped
 after a quarter of an hour: a try of the search weighed all 268,000 accounts; it weighs those now that can belong.
 """

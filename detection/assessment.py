@@ -175,8 +175,8 @@ def _against(e: Evidence) -> Iterator[Reason]:
         yield Reason(text, 5.0, "event_share", round(e.at_one_event, 4))
     if e.suspected and e.strength >= LOOKED_INTO and e.one_hand < ONE_HAND:
         text = (
-            "They share no payer, key or proxy, nor more networks or evener volumes than customers have: what they do "
-            "share is what the people of one course or promotion, or the customers of one tool, have in common too."
+            "Too few share a payer, key or proxy, and networks and volumes are as customers have them: what most share "
+            "is what the people of one course or promotion, or the customers of one tool, have in common too."
         )
         yield Reason(text, 5.0, "one_hand", round(e.one_hand, 2))
     if not e.common and e.size > 1:

@@ -12,8 +12,9 @@ import math
 from collections.abc import Iterator, Mapping
 
 from detection.describe import NAMES, said
-from detection.evidence import Evidence
+from detection.evidence import COHORT, COHORT_DAYS, COMMON_LIFT, COMMON_SHARE, EVENT_DAYS, OWN_DOMAIN, Evidence
 from detection.records import Assessment, Label, LookAlike, Reason
+from detection.surprise import FEWEST_ALIKE, LEAST_DIFFERENCE, LEAST_LIFT, LEAST_SHARE, MOST_SPREAD
 
 VERSION = "2.1.0"
 FEWEST_MEMBERS = 3
@@ -31,6 +32,38 @@ POOL_FOCUS = 0.35
 # Probability that a tested candidate is a pool, as a logistic function of its evidence: fitted by `bench_calibration`
 # on the candidates of the labelled corpora (docs/limits.md), candidates of mixed membership left out.
 INTERCEPT, SLOPE = -3.86, 1.01
+
+
+def thresholds() -> dict[str, float]:
+    """Give every figure that a label depends on, here and in the evidence, as it is stored with a run."""
+    named = {
+        "fewest_members": FEWEST_MEMBERS,
+        "one_organisation": ONE_ORGANISATION,
+        "same_network": SAME_NETWORK,
+        "one_line": ONE_LINE,
+        "one_event": ONE_EVENT,
+        "event_days": EVENT_DAYS,
+        "one_hand": ONE_HAND,
+        "cohort": COHORT,
+        "cohort_days": COHORT_DAYS,
+        "own_domain": OWN_DOMAIN,
+        "accused": ACCUSED,
+        "looked_into": LOOKED_INTO,
+        "fewest_spread": FEWEST_SPREAD,
+        "pool_members": POOL_MEMBERS,
+        "pool_share": POOL_SHARE,
+        "pool_focus": POOL_FOCUS,
+        "common_share": COMMON_SHARE,
+        "common_lift": COMMON_LIFT,
+        "fewest_alike": FEWEST_ALIKE,
+        "most_spread": MOST_SPREAD,
+        "least_share": LEAST_SHARE,
+        "least_lift": LEAST_LIFT,
+        "least_difference": LEAST_DIFFERENCE,
+        "intercept": INTERCEPT,
+        "slope": SLOPE,
+    }
+    return {f"assessment_{name}": value for name, value in named.items()}
 
 
 def assess(e: Evidence) -> Assessment:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -18,7 +18,7 @@ from itertools import combinations
 import numpy as np
 
 from detection.population import CLOUD, CONSUMER, OPEN, PROXY, TRAITS, UNKNOWN_KIND, Flags, Places, Population
-from detection.surprise import NONE, Floats, Surprise, alike, higher, in_few_values, in_one_span, tail
+from detection.surprise import NONE, Codes, Floats, Surprise, Usual, alike, higher, in_few_values, in_one_span, tail
 
 REGISTRATION_DAYS = (1.0, 3.0, 7.0, 21.0, 45.0)
 USE_DAYS = (1.0, 3.0)
@@ -41,6 +41,8 @@ class Limits:
     cap: float = 8.0
     least: float = 2.0
     client_cap: float = 4.0
+    roaming_cap: float = 4.0
+    volume_cap: float = 4.0
     combination_cap: float = 14.0
     most_open: float = 0.3
     most_of_one_organisation: float = 0.6
@@ -74,6 +76,23 @@ class Stratum:
     def ended(self) -> Floats:
         return _sorted(self.population.ended[self.places])
 
+    @cached_property
+    def roaming(self) -> Usual:
+        return Usual(self.population.roaming[self.places])
+
+    @cached_property
+    def volume(self) -> Usual:
+        return Usual(self.population.volume[self.places])
+
+    @cached_property
+    def shown(self) -> Mapping[str, Codes]:
+        """How many accounts show each value, by trait."""
+        counted = {}
+        for trait in TRAITS:
+            codes = self.population.codes[trait][self.places]
+            counted[trait] = np.bincount(codes[codes >= 0], minlength=len(self.population.values[trait]))
+        return counted
+
 
 @dataclass
 class Candidate:
@@ -102,7 +121,7 @@ def strata(population: Population, alive: Flags, limits: Limits) -> list[Stratum
 
 def candidates(population: Population, parts: Sequence[Stratum], limits: Limits) -> list[Candidate]:
     """Give every candidate of every stratum, in a fixed order; the same accounts once in a stratum."""
-    by_products = _regulars(population, limits)
+    by_products = _regulars(population, range(len(population.behaviours)), limits)
     found: list[Candidate] = []
     for stratum in parts:
         kept: dict[bytes, Candidate] = {}
@@ -115,7 +134,7 @@ def candidates(population: Population, parts: Sequence[Stratum], limits: Limits)
 
 
 def _of_stratum(
-    population: Population, stratum: Stratum, by_products: Sequence[float], limits: Limits
+    population: Population, stratum: Stratum, by_products: Mapping[int, float], limits: Limits
 ) -> Iterator[Candidate]:
     total = len(stratum.places)
     holders: dict[int, Places] = {}
@@ -168,8 +187,10 @@ def _together(holders: Mapping[int, Places], fewest: int) -> dict[tuple[int, int
     return {pair: places for pair, places in pairs.items() if len(places) >= fewest}
 
 
-def _regulars(population: Population, limits: Limits, apart: Places | None = None) -> list[float]:
-    """Give for each behaviour the share of its holders that are products: steady, and filling it again and again.
+def _regulars(
+    population: Population, numbers: Iterable[int], limits: Limits, apart: Places | None = None
+) -> Mapping[int, float]:
+    """Give for some behaviours the share of their holders that are products: steady, and filling it again and again.
 
     A frame that products send is a scaffold; one that only people type is a community's own, and ties nobody. Accounts
     set `apart`, whom it is asked about, do not count: the busy ones of a course make no product of its exercises.
@@ -177,11 +198,12 @@ def _regulars(population: Population, limits: Limits, apart: Places | None = Non
     usual, others = ~population.persons & ~population.gateways, np.ones(population.size, bool)
     if apart is not None:
         others[apart] = False
-    shares = []
-    for behaviour in population.behaviours:
+    shares = {}
+    for number in numbers:
+        behaviour = population.behaviours[number]
         counted = others[behaviour.holders]
         steady = usual[behaviour.holders] & (behaviour.counts >= limits.regular) & counted
-        shares.append(int(steady.sum()) / max(8, int(counted.sum())))
+        shares[number] = int(steady.sum()) / max(8, int(counted.sum()))
     return shares
 
 
@@ -189,7 +211,7 @@ def combination_of(
     population: Population, stratum: Stratum, numbers: Sequence[int], members: Places, limits: Limits
 ) -> Surprise:
     """Give the strongest combination of two behaviours among members used in sessions, as for a candidate."""
-    by_products, own, best = _regulars(population, limits, members), np.zeros(population.size, bool), NONE
+    by_products, own, best = _regulars(population, numbers, limits, members), np.zeros(population.size, bool), NONE
     own[members] = True
     for one, two in combinations(numbers, 2):
         if min(by_products[one], by_products[two]) < limits.person_products:
@@ -211,10 +233,10 @@ def test(population: Population, stratum: Stratum, members: Places, combination:
     for trait in TRAITS:
         if trait == "client" and stratum.persons:
             continue  # an application that people use brings its own templates
-        codes, used = population.codes[trait], population.used[trait] if trait == "client" else None
-        answers[trait] = in_few_values(codes[members], codes[stratum.places], len(population.values[trait]), used)
-    answers["roaming"] = higher(population.roaming[members], population.roaming[stratum.places])
-    answers["volume"] = alike(population.volume[members], population.volume[stratum.places])
+        used = population.used[trait] if trait == "client" else None
+        answers[trait] = in_few_values(population.codes[trait][members], stratum.shown[trait], used)
+    answers["roaming"] = higher(population.roaming[members], stratum.roaming)
+    answers["volume"] = alike(population.volume[members], stratum.volume)
     answers["ring"] = _in_rings(population, members)
     answers["combination"] = combination
     return answers
@@ -225,22 +247,26 @@ def evidence(answers: Mapping[str, Surprise], limits: Limits) -> float:
 
     What happens once in a hundred times is left out: of eleven questions one is always a little off.
     """
-    half = limits.cap / 2
-    caps = {"combination": limits.combination_cap, "roaming": half, "volume": half, "client": limits.client_cap}
     telling = {name: surprise.power for name, surprise in answers.items() if surprise.power >= limits.least}
-    return sum(min(power, caps.get(name, limits.cap)) for name, power in telling.items())
+    return sum(min(power, cap_of(name, limits)) for name, power in telling.items())
+
+
+def cap_of(name: str, limits: Limits) -> float:
+    """Give how far one answer counts, in powers of ten."""
+    own = {
+        "combination": limits.combination_cap,
+        "roaming": limits.roaming_cap,
+        "volume": limits.volume_cap,
+        "client": limits.client_cap,
+    }
+    return own.get(name, limits.cap)
 
 
 def _in_rings(population: Population, members: Places) -> Surprise:
     """Give how many members share a payment fingerprint, key or programme with another member."""
-    own = np.zeros(population.size, bool)
-    own[members] = True
-    sharing = np.zeros(population.size, bool)
-    for places in population.rings.values():
-        mine = places[own[places]]
-        if len(mine) >= 2:
-            sharing[mine] = True
-    found = int(sharing.sum())
+    rings, which = population.rings.of(members)
+    several = np.bincount(rings, minlength=population.rings.count) >= 2
+    found = len(np.unique(which[several[rings]]))
     return Surprise(found / len(members) * min(8, len(members)), found, len(members))
 
 
@@ -260,9 +286,7 @@ def behind_one_line(population: Population, members: Places) -> float:
     """Give the share of accounts that have shown one and the same address or subnet; 0 where most use proxies."""
     if float((population.kind[members] == PROXY).mean()) >= 0.5:
         return 0.0
-    own = np.zeros(population.size, bool)
-    own[members] = True
-    return max((int(own[places].sum()) for places in population.lines.values()), default=0) / len(members)
+    return float(population.lines.sums(members).max(initial=0)) / len(members)
 
 
 def _sorted(days: Floats) -> Floats:

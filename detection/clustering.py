@@ -15,8 +15,9 @@ from itertools import combinations
 
 import graspologic_native
 import numpy as np
-import rfc8785
+import orjson
 
+from detection import assessment
 from detection.evidence import effective
 from detection.members import Builder
 from detection.pools import Search, find_pools
@@ -47,7 +48,8 @@ class Parameters:
         own = {name: value for name, value in asdict(self).items() if name != "search"}
         search = {f"search_{k}": v for k, v in asdict(self.search).items() if k not in ("limits", "weights", "choices")}
         limits = {f"limit_{k}": v for k, v in asdict(self.search.limits).items()}
-        return own | search | limits | {f"weight_{k}": v for k, v in asdict(self.search.weights).items()}
+        weights = {f"weight_{k}": v for k, v in asdict(self.search.weights).items()}
+        return own | search | limits | weights | assessment.thresholds()
 
 
 def edges_from(findings: Iterable[FindingDraft]) -> list[Edge]:
@@ -113,23 +115,36 @@ def _carriers(population: Population, parameters: Parameters) -> Mapping[str, in
         for place, count in zip(behaviour.holders.tolist(), behaviour.counts.tolist(), strict=True):
             if place in held:
                 held[place].append((number, count))
-    found = {}
+    found, overlap = {}, _Overlaps(population)
     for place, own in held.items():
         often = [number for number, count in own if count >= parameters.carrier_fillings]
         if len(often) < parameters.carrier_behaviours or effective([n for _, n in own]) < parameters.carrier_spread:
             continue
-        if _relatedness(population, often) <= parameters.carrier_relatedness:
+        if _relatedness(overlap, often) <= parameters.carrier_relatedness:
             found[population.facts[place].account_id] = len(own)
     return found
 
 
-def _relatedness(population: Population, numbers: Sequence[int]) -> float:
+class _Overlaps:
+    """The share of the rarer of two behaviours' holders that show both; wide accounts ask for the same pairs."""
+
+    def __init__(self, population: Population) -> None:
+        self.everything = population.everything
+        self._shares: dict[tuple[int, int], float] = {}
+
+    def share(self, pair: tuple[int, int]) -> float:
+        if pair not in self._shares:
+            one, two = (self.everything[number].holders for number in pair)
+            both = len(np.intersect1d(one, two, assume_unique=True))
+            self._shares[pair] = both / min(len(one), len(two))
+        return self._shares[pair]
+
+
+def _relatedness(overlap: _Overlaps, numbers: Sequence[int]) -> float:
     """Give how far behaviours go together elsewhere: the mean share of the rarer one's holders that show both."""
-    everything = population.everything
+    everything = overlap.everything
     rarest = sorted(numbers, key=lambda n: (len(everything[n].holders), everything[n].key))[:12]
-    shares = []
-    for one, two in combinations((everything[n].holders for n in rarest), 2):
-        shares.append(len(np.intersect1d(one, two, assume_unique=True)) / min(len(one), len(two)))
+    shares = [overlap.share(pair) for pair in combinations(rarest, 2)]
     return sum(shares) / len(shares)
 
 
@@ -159,13 +174,15 @@ def _communities(
 
 
 def _digest(edges: Iterable[Edge], facts: Mapping[str, AccountFacts]) -> str:
-    """Hash the whole input in canonical JSON lines, so that a run can be shown to rest on it."""
+    """Hash the whole input in canonical JSON lines, so that a run can be shown to rest on it.
+
+    Lists of text and whole numbers: of these orjson makes the bytes of RFC 8785, in a tenth of the time.
+    """
     digest = sha256()
     for edge in edges:
-        digest.update(rfc8785.dumps([edge.account_id, edge.type, edge.value, edge.count, str(edge.weight)]) + b"\n")
+        digest.update(orjson.dumps([edge.account_id, edge.type, edge.value, edge.count, str(edge.weight)]) + b"\n")
     for account in sorted(facts):
         fact = facts[account]
-        digest.update(
-            rfc8785.dumps([account, fact.exchanges, rfc3339(fact.first_seen), rfc3339(fact.last_seen)]) + b"\n"
-        )
+        line = [account, fact.exchanges, rfc3339(fact.first_seen), rfc3339(fact.last_seen)]
+        digest.update(orjson.dumps(line) + b"\n")
     return digest.hexdigest()

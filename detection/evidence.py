@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from detection.candidates import Limits, behind_one_line
+from detection.candidates import Limits, behind_one_line, cap_of
 from detection.population import PROXY, Places, Population
 from detection.records import AccountFacts, Link
 from detection.surprise import LEAST_SHARE, Surprise
@@ -21,7 +21,6 @@ COMMON_SHARE, COMMON_LIFT = 0.25, 4.0
 EVENT_DAYS = 5.0
 OWN_DOMAIN = 0.8
 COHORT, COHORT_DAYS = 0.6, 7.0
-LEAST_POWER = Limits().least
 PAYERS = frozenset({"payment_fingerprint", "api_key"})
 
 
@@ -41,6 +40,7 @@ class Evidence:
     suspected: bool
     links: Sequence[Link]
     carried: Mapping[str, int]
+    limits: Limits
 
     @cached_property
     def accounts(self) -> list[AccountFacts]:
@@ -150,17 +150,17 @@ class Evidence:
         that did not come in one week. When accounts came, their client, country, school's mail domain, host and voucher
         are left out: whoever enrols together or pastes a key into the same tool has those in common.
         """
-        counted = {"roaming": 4.0, "volume": 8.0}
+        counted = {"roaming", "volume"}
         if self.came_together < COHORT:
-            counted["combination"] = 14.0  # the people of one course all do its exercises
+            counted.add("combination")  # the people of one course all do its exercises
         if self.paid_together >= LEAST_SHARE:
-            counted["ring"] = 8.0
+            counted.add("ring")
         if float((self.population.kind[self.places] == PROXY).mean()) >= 0.5:
-            counted["network"] = 8.0
+            counted.add("network")
         if self.own_domains >= LEAST_SHARE:
-            counted["domain"] = 8.0
-        powers = {name: self.tests[name].power for name in counted if name in self.tests}
-        return sum(min(power, counted[name]) for name, power in powers.items() if power >= LEAST_POWER)
+            counted.add("domain")
+        told = {name: self.tests[name].power for name in sorted(counted) if name in self.tests}
+        return sum(min(power, cap_of(name, self.limits)) for name, power in told.items() if power >= self.limits.least)
 
     @cached_property
     def came_together(self) -> float:
@@ -202,10 +202,10 @@ class Evidence:
     @cached_property
     def new_model_excess(self) -> float:
         """Share of exchanges on models released in the window, members minus everybody else."""
-        inside = np.zeros(self.population.size, bool)
-        inside[self.places] = True
-        others = [f for f, mine in zip(self.population.facts, inside.tolist(), strict=True) if not mine]
-        return _new_share(self.accounts) - _new_share(others)
+        new, sent = self.population.new_models, self.population.exchanges
+        mine, all_mine = float(new[self.places].sum()), float(sent[self.places].sum())
+        others, all_others = float(new.sum()) - mine, float(sent.sum()) - all_mine
+        return mine / max(1.0, all_mine) - others / max(1.0, all_others)
 
     @cached_property
     def end_users(self) -> float:
@@ -243,9 +243,3 @@ def effective(counts: Sequence[int]) -> float:
     """Give the effective number of kinds: the exponential of the entropy of the counts; 0 for none."""
     total = sum(counts)
     return math.exp(-sum(n / total * math.log(n / total) for n in counts if n)) if total else 0.0
-
-
-def _new_share(facts: Iterable[AccountFacts]) -> float:
-    listed = list(facts)
-    total = sum(f.exchanges for f in listed)
-    return sum(f.new_model_share * f.exchanges for f in listed) / total if total else 0.0

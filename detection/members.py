@@ -37,6 +37,10 @@ class Builder:
         for number, behaviour in enumerate(population.behaviours):
             for place in behaviour.holders.tolist():
                 self.held[place].append(number)
+        self.whole = {}
+        for persons in (False, True):
+            base = (population.persons == persons) & (population.kind != OPEN)
+            self.whole[persons] = Stratum("whole", persons, np.flatnonzero(base), population)
 
     def pool(self, pool: Pool) -> Cluster:
         """Make the cluster of a suspected pool; how firmly an account belongs is what the refining believes."""
@@ -53,8 +57,7 @@ class Builder:
         if len(members) < self.limits.fewest - 2:
             return {}, 0.0
         persons = bool(self.population.persons[members].mean() >= 0.5)
-        base = np.flatnonzero((self.population.persons == persons) & (self.population.kind != OPEN))
-        tests = test(self.population, Stratum("whole", persons, base, self.population), members, NONE)
+        tests = test(self.population, self.whole[persons], members, NONE)
         return tests, evidence(tests, self.limits)
 
     def _cluster(
@@ -80,6 +83,7 @@ class Builder:
             suspected=bool(beliefs),
             links=links,
             carried={a: self.carriers[a] for a in accounts if a in self.carriers},
+            limits=self.limits,
         )
         members = tuple(
             sorted(

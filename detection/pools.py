@@ -24,7 +24,7 @@ from detection.candidates import (
     test,
 )
 from detection.population import CLOUD, CONSUMER, OPEN, Flags, Places, Population
-from detection.refining import Membership, Weights, refine
+from detection.refining import Background, Membership, Weights, refine
 from detection.surprise import Floats, Surprise
 
 
@@ -62,25 +62,27 @@ def find_pools(population: Population, search: Search) -> list[Pool]:
     parts = {stratum.name: stratum for stratum in strata(population, alive, limits)}
     waiting = [_tested(population, parts, c, limits) for c in candidates(population, list(parts.values()), limits)]
     search = replace(search, choices=math.log10(max(1.0, len(waiting) / search.usual_candidates)))
-    waiting = [candidate for candidate in waiting if candidate.evidence >= search.worth]
+    waiting = sorted((candidate for candidate in waiting if candidate.evidence >= search.worth), key=_promise)
+    background = Background(population, alive)
     for _ in range(search.most_tries):
         if not waiting or len(found) >= search.most_pools:
             break
-        best = max(waiting, key=lambda c: (c.evidence / len(c.members) ** 0.5, c.stratum, c.behaviours))
-        waiting.remove(best)
-        pools = _refined(population, best, alive, search)
+        pools = _refined(background, waiting.pop(), search)
         if not pools:
             continue
         found += pools
         for pool in pools:
             alive[pool.members] = False
+        background = Background(population, alive)
         parts = {stratum.name: stratum for stratum in strata(population, alive, limits)}
-        waiting = [
-            candidate
-            for old in waiting
-            if (candidate := _left(population, parts, old, alive, limits)).evidence >= search.worth
-        ]
+        left = (_left(population, parts, old, alive, limits) for old in waiting)
+        waiting = sorted((candidate for candidate in left if candidate.evidence >= search.worth), key=_promise)
     return found
+
+
+def _promise(candidate: Candidate) -> tuple[float, str, tuple[int, ...]]:
+    """Give the order in which candidates are looked into, the last first."""
+    return candidate.evidence / len(candidate.members) ** 0.5, candidate.stratum, candidate.behaviours
 
 
 def _tested(population: Population, parts: Mapping[str, Stratum], candidate: Candidate, limits: Limits) -> Candidate:
@@ -105,10 +107,10 @@ def _left(
     return _tested(population, parts, Candidate(old.stratum, old.behaviours, members, combination), limits)
 
 
-def _refined(population: Population, candidate: Candidate, alive: Flags, search: Search) -> list[Pool]:
+def _refined(background: Background, candidate: Candidate, search: Search) -> list[Pool]:
     """Refine a candidate's membership, take it apart where it is several, and test the outcome afresh."""
-    persons = candidate.stratum == "persons"
-    membership = refine(population, candidate.members, alive, persons, search.weights)
+    population, alive, persons = background.population, background.alive, candidate.stratum == "persons"
+    membership = refine(background, candidate.members, persons, search.weights)
     if len(membership.members) < search.weights.fewest:
         return []
     parts = _by_line(population, membership, persons, alive, search)

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 
@@ -47,11 +48,40 @@ class Behaviour:
     label: str = ""
 
 
+class Groups:
+    """Which accounts share each of many values, laid flat: asking about some costs what those hold and no more.
+
+    `places` and `groups` go together, group by group.
+    """
+
+    def __init__(self, holders: Sequence[Places], size: int) -> None:
+        self.count = len(holders)
+        self.places: Places = np.concatenate([np.array([], np.int64), *holders])
+        self.groups: Codes = np.repeat(np.arange(self.count), [len(places) for places in holders])
+        order = np.argsort(self.places, kind="stable")
+        self._by_place = self.groups[order]
+        self._starts = np.searchsorted(self.places[order], np.arange(size + 1))
+
+    def of(self, places: Places) -> tuple[Codes, Places]:
+        """Give every group that each of the places stands in, and beside it which of the places that is."""
+        first = self._starts[places]
+        many = self._starts[places + 1] - first
+        which = np.repeat(np.arange(len(places)), many)
+        return self._by_place[np.arange(len(which)) + np.repeat(first - (np.cumsum(many) - many), many)], which
+
+    def sums(self, places: Places, weights: Floats | None = None) -> Floats:
+        """Give how many of the places stand in each group, or the sum of their weights."""
+        groups, which = self.of(places)
+        summed = np.bincount(groups, None if weights is None else weights[which], minlength=self.count)
+        return summed.astype(float)
+
+
 class Population:
     """The facts of all accounts in a run as parallel arrays; a place is an account's index in all of them.
 
-    `behaviours` have the accounts that do each as a part of their use; `everything` has all that ever did. `gateways`
-    are set by clustering: accounts that carry other people's traffic stand in no pool.
+    `behaviours` have the accounts that do each as a part of their use, `doing` the same laid flat; `everything` has all
+    that ever did. `rings` are the payers, keys and programmes that accounts share, `lines` the addresses and subnets.
+    `gateways` are set by clustering: accounts that carry other people's traffic stand in no pool.
     """
 
     def __init__(self, edges: Iterable[Edge], facts: Mapping[str, AccountFacts]) -> None:
@@ -59,6 +89,7 @@ class Population:
         self.facts: Sequence[AccountFacts] = ordered
         self.place = {fact.account_id: n for n, fact in enumerate(ordered)}
         self.size = len(ordered)
+        self._known: dict[str, bool] = {}
         self.persons: Flags = np.array([f.crowding >= CROWDED for f in ordered], bool)
         self.kind = np.array([KINDS.get(f.home_kind or "", UNKNOWN_KIND) for f in ordered], np.int64)
         self.created, self.first, self.last = (
@@ -100,15 +131,27 @@ class Population:
                 lines[edge.type, edge.value].add(place)
         self.everything = [_behaviour(key, behaviours[key], labels[key]) for key in sorted(behaviours)]
         self.behaviours = [_firm(behaviour, self.prompts) for behaviour in self.everything]
+        self.doing = Groups([behaviour.holders for behaviour in self.behaviours], self.size)
         most = max(20.0, MOST_OF_A_RING * self.size)
-        self.rings = {k: _places(v) for k, v in sorted(rings.items()) if 2 <= len(v) <= most}
-        self.lines = {k: _places(v) for k, v in sorted(lines.items()) if len(v) >= 2}
+        self.rings = Groups([_places(v) for _, v in sorted(rings.items()) if 2 <= len(v) <= most], self.size)
+        self.lines = Groups([_places(v) for _, v in sorted(lines.items()) if len(v) >= 2], self.size)
         self.gateways: Flags = np.zeros(self.size, bool)
         self.talking: Flags = self.persons & (_framed(self.everything, self.prompts) < WHOLLY_FRAMED)
 
     def known(self, name: str) -> bool:
         """Tell whether any account has a value for a fact; a column that is absent leaves it unknown for all."""
-        return any(getattr(fact, name) for fact in self.facts)
+        if name not in self._known:
+            self._known[name] = any(getattr(fact, name) for fact in self.facts)
+        return self._known[name]
+
+    @cached_property
+    def new_models(self) -> Floats:
+        """How many exchanges of each account were with models released in the window."""
+        return np.array([f.new_model_share * f.exchanges for f in self.facts], float)
+
+    @cached_property
+    def exchanges(self) -> Floats:
+        return np.array([f.exchanges for f in self.facts], float)
 
 
 def is_behaviour(kind: str) -> bool:

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from detection.population import TRAITS, Flags, Places, Population
-from detection.surprise import Codes, Floats
+from detection.surprise import Codes, Floats, Usual
+
+USE_WIDTHS = (0.5, 2.0)  # days
+REGISTRATION_WIDTHS = (1.0, 4.0, 15.0)
 
 
 @dataclass(frozen=True)
@@ -49,127 +52,177 @@ class Membership:
     behaviours: tuple[int, ...]
 
 
-def refine(population: Population, seed: Places, alive: Flags, persons: bool, weights: Weights) -> Membership:
-    """Find the accounts that belong with the seed; alive are those not yet taken by another pool."""
+class Background:
+    """Everybody not taken yet, against whom members are weighed; good until the next pool is taken."""
+
+    def __init__(self, population: Population, alive: Flags) -> None:
+        self.population, self.alive, self.size = population, alive.copy(), int(alive.sum())
+        self.talkers: Flags = self.alive & population.persons
+        self.first, self.last = (Times(days, alive, USE_WIDTHS) for days in (population.first, population.last))
+        self.created = Times(population.created, alive, REGISTRATION_WIDTHS)
+        traits = (*(population.codes[trait] for trait in TRAITS), population.kind, population.persons.astype(np.int64))
+        self.rates = [(codes, _rates(codes, alive)) for codes in traits if (codes >= 0).any()]
+        self.measures = [(measure, Usual(measure[alive])) for measure in (population.volume, population.roaming)]
+
+
+class Times:
+    """One time of every account, and the share of everybody's that lie within each width of it; in days."""
+
+    def __init__(self, days: Floats, alive: Flags, widths: tuple[float, ...]) -> None:
+        self.days, self.known = days, ~np.isnan(days)
+        order = np.argsort(days, kind="stable")[: int(self.known.sum())]
+        own = days[order]
+        everyone = own[alive[order]]
+        self.near: dict[float, Floats] = {}
+        for width in widths:
+            near = np.searchsorted(everyone, own + width, "right") - np.searchsorted(everyone, own - width, "left")
+            self.near[width] = np.ones(len(days))
+            self.near[width][order] = (near + 0.5) / (len(everyone) + 1)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A behaviour that marks the pool: who of those not taken holds it, how often in the pool and outside it."""
+
+    number: int
+    holders: Places
+    inside: float
+    rate_outside: float
+
+
+def refine(background: Background, seed: Places, persons: bool, weights: Weights) -> Membership:
+    """Find the accounts that belong with the seed, among those not yet taken by another pool.
+
+    Only accounts that hold a marking behaviour are weighed, since nobody else can belong: what a round costs follows
+    the pool and not the population.
+    """
+    population = background.population
     belief = np.zeros(population.size)
     belief[seed] = 1.0
-    marking: tuple[int, ...] = ()
+    marks: list[Mark] = []
     for _ in range(weights.rounds):
-        size = float(belief.sum())
-        doing, held, marking = _doing(population, belief, alive, persons, weights)
-        if size < 2.5 or not marking:
+        believed = np.flatnonzero(belief)
+        size = float(belief[believed].sum())
+        marks = _marks(background, belief, believed, persons, weights)
+        if size < 2.5 or not marks:
             return Membership(np.array([], np.int64), belief, ())
         fewest = weights.fewest_held_by_persons if persons else 1
-        asked = np.flatnonzero((held >= fewest) & alive)  # nobody else can belong
-        being = np.full(population.size, -np.inf)
-        being[asked] = _being(population, belief, alive, asked, weights)
-        prior = math.log(max(min(size, weights.growth * len(seed)), 5.0) / max(1, int(alive.sum())))
-        new = 1 / (1 + np.exp(-np.clip(prior + doing + being, -30, 30)))
-        least = np.where(population.persons & persons, weights.least_of_persons, weights.least)
-        new[being < least] = 0
+        held = np.bincount(np.concatenate([mark.holders for mark in marks]))
+        asked = np.flatnonzero(held >= fewest)
+        being = _being(background, belief, believed, asked, weights)
+        prior = math.log(max(min(size, weights.growth * len(seed)), 5.0) / max(1, background.size))
+        doing = _doing(marks, belief[asked], asked, size, persons, weights)
+        sure = 1 / (1 + np.exp(-np.clip(prior + doing + being, -30, 30)))
+        least = np.where(population.persons[asked] & persons, weights.least_of_persons, weights.least)
+        sure[being < least] = 0
+        new = np.zeros(population.size)
+        new[asked] = sure
         settled = float(np.abs(new - belief).sum()) < 0.5
         belief = new
         if settled:
             break
-    return Membership(np.flatnonzero(belief >= weights.member), belief, marking)
+    return Membership(np.flatnonzero(belief >= weights.member), belief, tuple(mark.number for mark in marks))
 
 
-def _doing(
-    population: Population, belief: Floats, alive: Flags, persons: bool, weights: Weights
-) -> tuple[Floats, Places, tuple[int, ...]]:
-    """Weigh what accounts do, holding each marking behaviour or not: the ratios, how many each holds, and which."""
-    size, base = float(belief.sum()), alive & population.persons if persons else alive
-    inside_base = float(belief[base].sum())
-    outside = max(1.0, float(base.sum()) - inside_base + 1)
-    ratios, held, marking = np.zeros(population.size), np.zeros(population.size, np.int64), []
-    for number, behaviour in enumerate(population.behaviours):
-        places = behaviour.holders[alive[behaviour.holders]]
-        inside = float(belief[places].sum())
-        if inside < max(2.0, weights.marking_share * size):
-            continue
-        counted = places[base[places]]
-        rate_out = (len(counted) - float(belief[counted].sum()) + 0.5) / outside
-        if inside / size < (weights.marking_of_persons if persons else weights.marking) * rate_out:
-            continue
-        marking.append(number)
-        holds = np.zeros(population.size, bool)
-        holds[places] = True
-        rate_in = np.clip((inside - np.where(holds, belief, 0) + rate_out) / (size - belief + 1), 0.02, 0.97)
+def _marks(background: Background, belief: Floats, believed: Places, persons: bool, weights: Weights) -> list[Mark]:
+    """Give the behaviours that a good part of the pool shows and hardly anybody outside it."""
+    population, size = background.population, float(belief[believed].sum())
+    base = background.talkers if persons else background.alive
+    outside = max(1.0, float(base.sum()) - float(belief[believed[base[believed]]].sum()) + 1)
+    shown = population.doing.sums(believed, belief[believed])
+    marks = []
+    for number in np.flatnonzero(shown >= max(2.0, weights.marking_share * size)).tolist():
+        holders, inside = population.behaviours[number].holders, float(shown[number])
+        holders = holders[background.alive[holders]]
+        counted = holders[base[holders]]
+        rate = (len(counted) - float(belief[counted].sum()) + 0.5) / outside
+        if inside / size >= (weights.marking_of_persons if persons else weights.marking) * rate:
+            marks.append(Mark(number, holders, inside, rate))
+    return marks
+
+
+def _doing(marks: list[Mark], belief: Floats, asked: Places, size: float, persons: bool, weights: Weights) -> Floats:
+    """Weigh what the asked accounts do: holding each marking behaviour or not."""
+    ratios = np.zeros(len(asked))
+    for mark in marks:
+        holds, rate = np.isin(asked, mark.holders, assume_unique=True), mark.rate_outside
+        inside = np.clip((mark.inside - np.where(holds, belief, 0) + rate) / (size - belief + 1), 0.02, 0.97)
         ratios += np.where(
             holds,
-            np.clip(np.log(rate_in / rate_out), -1, 3.5),
-            np.clip(np.log((1 - rate_in) / max(1e-6, 1 - rate_out)), -1.2, 0),
+            np.clip(np.log(inside / rate), -1, 3.5),
+            np.clip(np.log((1 - inside) / max(1e-6, 1 - rate)), -1.2, 0),
         )
-        held += holds
-    return np.clip(ratios, -6, weights.behaviours_of_persons if persons else weights.behaviours), held, tuple(marking)
+    return np.clip(ratios, -6, weights.behaviours_of_persons if persons else weights.behaviours)
 
 
-def _being(population: Population, belief: Floats, alive: Flags, asked: Places, weights: Weights) -> Floats:
+def _being(background: Background, belief: Floats, believed: Places, asked: Places, weights: Weights) -> Floats:
     """Weigh who the asked accounts are, where they come from, when they came and went, and how much they sent."""
-    ratio = weights.use_time * _in_time(population.first, belief, alive, asked, (0.5, 2.0), weights)
-    ratio += weights.use_time * _in_time(population.last, belief, alive, asked, (0.5, 2.0), weights)
-    ratio += _in_time(population.created, belief, alive, asked, (1.0, 4.0, 15.0), weights)
-    for codes in (*(population.codes[trait] for trait in TRAITS), population.kind, population.persons.astype(np.int64)):
-        ratio += weights.trait * _of_value(codes, belief, alive, asked, weights)
-    for measure in (population.volume, population.roaming):
-        ratio += weights.trait * _of_measure(measure, belief, alive, asked)
-    return ratio + _in_ring(population, belief, weights)[asked]
+    population = background.population
+    ratio = np.zeros(len(asked))
+    for times in (background.first, background.last):
+        ratio += weights.use_time * _in_time(times, belief, believed, asked, weights)
+    ratio += _in_time(background.created, belief, believed, asked, weights)
+    for codes, rate in background.rates:
+        ratio += weights.trait * _of_value(codes, rate, belief, believed, asked, weights)
+    for measure, usual in background.measures:
+        ratio += weights.trait * _of_measure(measure, usual, belief, believed, asked)
+    return ratio + _in_ring(population, belief, believed, weights)[asked]
 
 
-def _of_value(codes: Codes, belief: Floats, alive: Flags, asked: Places, weights: Weights) -> Floats:
-    known = codes >= 0
-    if not known.any():
-        return np.zeros(len(asked))
-    values = int(codes.max()) + 1
-    everyone = np.bincount(codes[known & alive], minlength=values) + 0.5
-    rate = everyone / everyone.sum()
-    pool = np.bincount(codes[known], weights=belief[known], minlength=values)
-    size, told = float(belief[known].sum()), known[asked]
+def _rates(codes: Codes, alive: Flags) -> Floats:
+    everyone = np.bincount(codes[alive & (codes >= 0)], minlength=int(codes.max(initial=0)) + 1) + 0.5
+    rates: Floats = everyone / everyone.sum()
+    return rates
+
+
+def _of_value(codes: Codes, rate: Floats, belief: Floats, believed: Places, asked: Places, weights: Weights) -> Floats:
+    known = believed[codes[believed] >= 0]
+    pool = np.bincount(codes[known], weights=belief[known], minlength=len(rate))
+    size, told = float(belief[known].sum()), codes[asked] >= 0
     own, code = np.where(told, belief[asked], 0), np.where(told, codes[asked], 0)
     inside = (pool[code] - own + 4 * rate[code]) / (size - own + 4)
     return np.where(told, np.clip(np.log(np.maximum(inside, 1e-12) / rate[code]), weights.lowest, weights.highest), 0)
 
 
-def _in_time(
-    days: Floats, belief: Floats, alive: Flags, asked: Places, widths: tuple[float, ...], weights: Weights
-) -> Floats:
-    known = ~np.isnan(days)
-    if not known.any():
-        return np.zeros(len(asked))
-    everyone = np.sort(days[known & alive])
-    places = np.flatnonzero((belief > 0.05) & known)
-    places = places[np.argsort(days[places], kind="stable")]
-    times, added = days[places], np.concatenate([[0.0], np.cumsum(belief[places])])
-    told, size = known[asked], float(belief[places].sum())
-    at, own = np.where(told, days[asked], 0.0), np.where(told, belief[asked], 0)
+def _in_time(times: Times, belief: Floats, believed: Places, asked: Places, weights: Weights) -> Floats:
+    """Weigh how near to the members' times an account's own is, against how near to everyone's."""
+    places = believed[(belief[believed] > 0.05) & times.known[believed]]
+    places = places[np.argsort(times.days[places], kind="stable")]
+    members, added = times.days[places], np.concatenate([[0.0], np.cumsum(belief[places])])
+    told, size = times.known[asked], float(belief[places].sum())
+    at, own = np.where(told, times.days[asked], 0.0), np.where(told, belief[asked], 0)
     ratio = np.zeros(len(asked))
-    for width in widths:
-        near = np.searchsorted(everyone, at + width, "right") - np.searchsorted(everyone, at - width, "left")
-        rate = (near + 0.5) / (len(everyone) + 1)
-        pool = added[np.searchsorted(times, at + width, "right")] - added[np.searchsorted(times, at - width, "left")]
-        inside = (np.maximum(pool - own, 0) + 3 * rate) / (size - belief[asked] + 3)
+    for width, near in times.near.items():
+        rate = near[asked]
+        last, first = np.searchsorted(members, at + width, "right"), np.searchsorted(members, at - width, "left")
+        inside = (np.maximum(added[last] - added[first] - own, 0) + 3 * rate) / (size - belief[asked] + 3)
         ratio += np.log(np.maximum(inside, 1e-6) / rate)
-    return np.where(told, np.clip(ratio / len(widths), weights.lowest, weights.highest), 0)
+    return np.where(told, np.clip(ratio / len(times.near), weights.lowest, weights.highest), 0)
 
 
-def _of_measure(measure: Floats, belief: Floats, alive: Flags, asked: Places) -> Floats:
-    size = float(belief.sum())
+def _of_measure(measure: Floats, usual: Usual, belief: Floats, believed: Places, asked: Places) -> Floats:
+    weight, values = belief[believed], measure[believed]
+    size = float(weight.sum())
     if size < 4:
         return np.zeros(len(asked))
-    middle, spread = float(measure[alive].mean()), float(measure[alive].std()) + 1e-6
-    mean = float(belief @ measure + 2 * middle) / (size + 2)
-    width = max(math.sqrt(float(belief @ (measure - mean) ** 2 + 2 * spread**2) / (size + 2)), 0.25 * spread)
+    middle, spread = usual.mean, usual.deviation + 1e-6
+    mean = (float((weight * values).sum()) + 2 * middle) / (size + 2)
+    varies = float((weight * (values - mean) ** 2).sum())
+    width = max(math.sqrt((varies + 2 * spread**2) / (size + 2)), 0.25 * spread)
     own = measure[asked]
     ratio = -0.5 * ((own - mean) / width) ** 2 - math.log(width)
     return np.clip(ratio + 0.5 * ((own - middle) / spread) ** 2 + math.log(spread), -3, 2.5)
 
 
-def _in_ring(population: Population, belief: Floats, weights: Weights) -> Floats:
+def _in_ring(population: Population, belief: Floats, believed: Places, weights: Weights) -> Floats:
     """Weigh sharing a payment fingerprint, key or programme with other members; rings of strangers say nothing."""
+    rings = population.rings
+    shared = rings.sums(believed, belief[believed])
+    touched = shared[rings.groups] > 0
+    places = rings.places[touched]
     with_others = np.zeros(population.size)
-    for places in population.rings.values():
-        others = np.minimum(1.0, belief[places].sum() - belief[places])
-        with_others[places] = np.maximum(with_others[places], others)
-    share = float(belief @ with_others) / max(1e-9, float(belief.sum()))
+    np.maximum.at(with_others, places, np.minimum(1.0, shared[rings.groups[touched]] - belief[places]))
+    weight = belief[believed]
+    share = float((weight * with_others[believed]).sum()) / max(1e-9, float(weight.sum()))
     inside = math.log(min(0.95, max(0.05, share)) / weights.ring_outside) if share > 0.1 else 0.0
     return np.where(with_others > 0.5, inside, 0.8 * math.log(max(0.05, 1 - share)))

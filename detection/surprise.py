@@ -40,6 +40,15 @@ class Surprise:
 NONE = Surprise()
 
 
+class Usual:
+    """A measure among everyone, which one's own is held against: how many, their mean and standard deviation."""
+
+    def __init__(self, values: Floats) -> None:
+        self.count = len(values)
+        self.mean = float(values.mean()) if self.count else 0.0
+        self.deviation = float(values.std()) if self.count else 0.0
+
+
 def tail(hits: int, draws: int, rate: float) -> float:
     """Bound the binomial tail P(X ≥ hits) from above, as log10: Chernoff's bound, exact enough and never too small."""
     if draws <= 0 or hits <= draws * rate:
@@ -80,19 +89,19 @@ def in_one_span(own: Floats, everyone: Floats, widths: Sequence[float]) -> Surpr
     return best
 
 
-def in_few_values(own: Codes, everyone: Codes, values: int, used: Codes | None = None) -> Surprise:
+def in_few_values(own: Codes, theirs: Codes, used: Codes | None = None) -> Surprise:
     """Ask whether one to three values of a trait make up more of the own accounts than of everyone's.
 
-    Codes below zero are unknown and left out. `values` is how many values there are: the correction for the choice.
-    With `used` (how many accounts of the whole population show each value) a value most of whose users are these
-    accounts themselves is no surprise: a tool brings its own client and its own templates.
+    `theirs` is how many of everyone, the own included, show each value; its length corrects for the choice. Codes of
+    the own below zero are unknown and left out. With `used` (how many accounts of the whole population show each
+    value) a value most of whose users are these accounts themselves is no surprise: a tool brings its own client and
+    its own templates.
     """
-    own, everyone = own[own >= 0], everyone[everyone >= 0]
+    own, values, everyone = own[own >= 0], len(theirs), int(theirs.sum())
     count = len(own)
-    if count < FEWEST or len(everyone) <= count:
+    if count < FEWEST or everyone <= count:
         return NONE
     mine = np.bincount(own, minlength=values)
-    theirs = np.bincount(everyone, minlength=values)
     order = np.lexsort((np.arange(values), -mine))[:MOST_VALUES]
     best, found, rest = NONE, 0, 0
     for place, code in enumerate(order, start=1):
@@ -102,38 +111,38 @@ def in_few_values(own: Codes, everyone: Codes, values: int, used: Codes | None =
             continue
         found += int(mine[code])
         rest += max(0, int(theirs[code] - mine[code]))
-        rate = min(0.99, (rest + 0.5 * place) / (len(everyone) - count + place))
+        rate = min(0.99, (rest + 0.5 * place) / (everyone - count + place))
         power = -(tail(found, count, rate) + place * math.log10(max(2, values)))
         if power > best.power and _large(found, count, rate):
             best = Surprise(power, found, count, rate * count, tuple(int(c) for c in order[:place]))
     return best
 
 
-def higher(own: Floats, everyone: Floats) -> Surprise:
+def higher(own: Floats, usual: Usual) -> Surprise:
     """Ask whether a measure lies higher among the own accounts; the power is half the standardised difference."""
     if len(own) < FEWEST:
         return NONE
-    difference = float(own.mean() - everyone.mean()) / (float(everyone.std()) + 1e-9)
+    difference = (float(own.mean()) - usual.mean) / (usual.deviation + 1e-9)
     if difference < LEAST_DIFFERENCE:
         return NONE
     power, size = difference * math.sqrt(len(own)) / 2, len(own)
-    return Surprise(power, size, size, 0.0, (float(own.mean()), float(everyone.mean())))
+    return Surprise(power, size, size, 0.0, (float(own.mean()), usual.mean))
 
 
-def alike(own: Floats, everyone: Floats) -> Surprise:
+def alike(own: Floats, usual: Usual) -> Surprise:
     """Ask whether logarithms of a measure vary less among the own accounts than chance allows among all of them.
 
     The chance that a sample of normal deviates varies so little follows a chi-square distribution. People and products
     differ by factors; what one scheduler shares out does not.
     """
-    if len(own) < FEWEST_ALIKE or len(everyone) <= len(own):
+    if len(own) < FEWEST_ALIKE or usual.count <= len(own):
         return NONE
-    spread, usual = float(own.std(ddof=1)), float(everyone.std(ddof=1))
-    if spread > MOST_SPREAD or usual <= spread:
+    spread, theirs = float(own.std(ddof=1)), usual.deviation
+    if spread > MOST_SPREAD or theirs <= spread:
         return NONE
     freedom = len(own) - 1
-    power = -_lower_gamma(freedom / 2, freedom * (max(spread, 1e-3) / usual) ** 2 / 2)
-    return Surprise(power, len(own), len(own), 0.0, (math.exp(spread), math.exp(usual)))
+    power = -_lower_gamma(freedom / 2, freedom * (max(spread, 1e-3) / theirs) ** 2 / 2)
+    return Surprise(power, len(own), len(own), 0.0, (math.exp(spread), math.exp(theirs)))
 
 
 def _lower_gamma(shape: float, x: float) -> float:

@@ -30,7 +30,7 @@ class DistributionShift(PoolDetector):
 
     name = "distribution-shift"
     signal = "distribution_shift"
-    version = "1.0.0"
+    version = "1.1.0"
     title = "Pool whose prompts are distributed otherwise"
     idea = "What a pool asks for, taken together, is not what customers taken together ask for."
     requires = ("prompt",)

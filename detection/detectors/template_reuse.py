@@ -113,6 +113,8 @@ class TemplateReuse(Detector):
         agreed = agreed.filter(agreed.bands >= self.parameters["twin_bands"])
         twins = agreed.group_by("sketch_text").aggregate(sketch_twin=agreed.leader.min())
         twins = dataset.keep("template_twins", twins)
+        for name in ("template_met", "template_texts"):
+            dataset.drop(name)  # the largest of all that is put aside: its room is for the detectors that follow
         columns = ["account_id", "ts", "prompt", "input_tokens", "sketch_text", "sketch_head", "sketch_tail"]
         return rows.select(*columns).left_join(twins, "sketch_text").select(*columns, "sketch_twin")
 

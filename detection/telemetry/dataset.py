@@ -67,6 +67,10 @@ class Dataset:
         """Work an expression out once into a temporary table, for queries that would each work it out again."""
         return self.engine.keep(name, expression)
 
+    def drop(self, name: str) -> None:
+        """Give up a temporary table that nothing asks for any more."""
+        self.engine.drop(name)
+
     def batches(self, expression: Any, rows: int = 50_000) -> Iterator[pa.RecordBatch]:
         """Stream the result of an expression without holding it whole."""
         yield from self.engine.batches(expression, rows)
@@ -91,7 +95,7 @@ class Dataset:
 
 @contextmanager
 def open_dataset(
-    root: Path, memory: str = "2GB", threads: int = 2, spark: Mapping[str, str] | None = None
+    root: Path, memory: str = "4GB", threads: int = 2, spark: Mapping[str, str] | None = None
 ) -> Iterator[Dataset]:
     """Open the dataset under `root` in DuckDB, which keeps to `memory`; with `spark`, in Spark with these options.
 

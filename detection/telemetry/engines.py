@@ -41,6 +41,9 @@ class Engine(Protocol):
     def keep(self, name: str, expression: Any) -> Any:
         """Give an expression's result as a table that is worked out once."""
 
+    def drop(self, name: str) -> None:
+        """Give up what was kept under this name, and its room; nothing asks for it any more."""
+
 
 class DuckDb:
     """DuckDB inside this process, with bounded memory, spilling to a folder."""
@@ -65,6 +68,10 @@ class DuckDb:
         self.backend.create_view(asked, expression, overwrite=True)
         self.backend.con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM {asked}")  # noqa: S608 - our own names
         return self.backend.table(name)
+
+    def drop(self, name: str) -> None:
+        self.backend.con.execute(f"DROP VIEW IF EXISTS {name}_asked")
+        self.backend.con.execute(f"DROP TABLE IF EXISTS {name}")
 
 
 class Spark:
@@ -101,6 +108,9 @@ class Spark:
         self._kept.append(frame)
         frame.createOrReplaceTempView(name)
         return self.backend.table(name)
+
+    def drop(self, name: str) -> None:
+        """Nothing: what is kept is worked out when it is first asked for, and may be needed for that until the end."""
 
     def close(self) -> None:
         """Give up what was kept; the session stays for the next dataset."""

@@ -3,9 +3,13 @@
 import random
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 
-from detection.clustering import cluster_accounts, edges_from
-from detection.records import AccountSeen, AttributeSeen, Edge, FindingDraft, Label, Window
+import rfc8785
+
+from detection.assessment import ACCUSED, ONE_HAND
+from detection.clustering import Parameters, cluster_accounts, edges_from
+from detection.records import AccountSeen, AttributeSeen, Edge, FindingDraft, Label, Window, rfc3339
 from tests.detection.telemetry.rows import START
 from tests.detection.worlds import crowd, edge, fact, pool, scattered
 
@@ -96,3 +100,23 @@ def test_edges_from_findings_joins_what_several_say_of_one_value() -> None:
     assert edges == [
         Edge("acct_1", "template", "head-a", 9, START, START, "template_reuse", 0.3, "work on …", ("u1", "u2"))
     ]
+
+
+def test_digest_of_the_input_is_of_canonical_json_whatever_its_text() -> None:
+    """Who checks a run uses any writer of RFC 8785."""
+    ugly = 'a"b\\/\b\f\n\r\t\x00\x1f\x7f\u2028é\U0001f600 𝒳'
+    facts = {ugly: replace(fact("acct_1"), account_id=ugly)}
+    edges = [edge(ugly, "template", ugly)]
+    one, known = edges[0], facts[ugly]
+    lines = (
+        [one.account_id, one.type, one.value, one.count, str(one.weight)],
+        [ugly, known.exchanges, rfc3339(known.first_seen), rfc3339(known.last_seen)],
+    )
+    expected = sha256(b"".join(rfc8785.dumps(line) + b"\n" for line in lines)).hexdigest()
+    assert cluster_accounts(edges, facts).input_sha256 == expected
+
+
+def test_parameters_of_a_run_hold_what_its_labels_depend_on() -> None:
+    stored = Parameters().flat()
+    assert (stored["assessment_one_hand"], stored["assessment_accused"]) == (ONE_HAND, ACCUSED)
+    assert (stored["limit_volume_cap"], stored["limit_least"]) == (4.0, 2.0)

@@ -9,7 +9,7 @@ import pytest
 
 from detection.candidates import Limits, candidates, combination_of, evidence, explained, strata
 from detection.pools import Search, find_pools
-from detection.population import Population
+from detection.population import Groups, Population
 from detection.records import AccountFacts, Edge
 from tests.detection.telemetry.rows import START
 from tests.detection.worlds import crowd, edge, people, pool, scattered
@@ -158,3 +158,14 @@ def test_evidence_counts_no_single_answer_beyond_its_cap() -> None:
     (one,) = find_pools(population, Search())
     assert one.tests["registration"].power > 20
     assert one.evidence == evidence(one.tests, Limits()) <= 2 * Limits().cap + 4
+
+
+def test_groups_give_what_accounts_stand_in_and_add_up_their_weights() -> None:
+    holders = [np.array(places, np.int64) for places in ([0, 2, 3], [], [2, 4])]
+    groups = Groups(holders, 6)
+    asked = np.array([1, 2, 4])
+    numbers, which = groups.of(asked)
+    assert sorted(zip(numbers.tolist(), which.tolist(), strict=True)) == [(0, 1), (2, 1), (2, 2)]
+    assert groups.sums(asked).tolist() == [1, 0, 2]
+    assert groups.sums(asked, np.array([9.0, 0.5, 0.25])).tolist() == [0.5, 0, 0.75]
+    assert Groups([], 6).sums(asked).tolist() == []

@@ -1,11 +1,14 @@
 """R1, R2: findings from four senders while PostgreSQL, web and worker are killed; what is stored against ledgers.
 
-Each sender has a ledger of its own: new findings, repeats, higher versions, conflicts, other senders' findings, broken
-lines. What is not answered is sent again, as a client does. At the end nothing that was acknowledged may be missing,
-nothing may stand twice, and the log must verify. RETORT_BENCH_KILLS is the number of kills, RETORT_BENCH_LINES how many
-lines a sender has at least; it goes on sending until the last kill.
+Each sender has a key and a ledger of its own: new findings, repeats, higher versions, conflicts, other senders'
+findings, broken lines; in native form and in OCSF, each chunk in one of them, plain, gzip or zstd. What is not answered
+is sent again, as a client does. At the end nothing that was acknowledged may be missing, nothing may stand twice, the
+bytes must be those that were sent, every sender's counts must be what its ledger says now that it is known what was
+kept, and the log must verify. RETORT_BENCH_KILLS is the number of kills, spread over all lines, RETORT_BENCH_LINES how
+many lines a sender has at least; it goes on sending until the last kill.
 """
 
+import gzip
 import http.client
 import json
 import os
@@ -19,17 +22,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import zstandard
+
 from benchmarks import apart
+from benchmarks.ledgers import BROKEN, COUNTED, DETECTOR, FORMS, SCORES, Ledger, Line, Stored, compare, document
 from config import embedded
 from config.home import CHECKOUT, Home
 
 KILLS = int(os.environ.get("RETORT_BENCH_KILLS", "100"))
 LINES = int(os.environ.get("RETORT_BENCH_LINES", "20000"))
-SENDERS, CHUNK, PATIENCE = 4, 500, 300
+SENDERS, PATIENCE = 4, 900
+CHUNKS = (*[500] * 7, 2500)  # the last is stored in two batches: a kill between them leaves a part of it
 VICTIMS = tuple(os.environ.get("RETORT_BENCH_VICTIMS", "postgres,web,worker").split(","))
-SCORES = (0.125, 0.25, 0.5)
-COUNTED = ("received", "created", "duplicate", "superseded", "rejected")
-Key = tuple[str, int]
+DOORS = {"native": "/api/v1/findings/bulk/", "ocsf": "/api/v1/findings/ocsf/"}
+ENCODED: dict[str, Callable[[bytes], bytes]] = {"": bytes, "gzip": gzip.compress, "zstd": zstandard.compress}
 
 
 def main() -> int:
@@ -37,28 +43,37 @@ def main() -> int:
     with apart.installation() as home:
         from detection.registry import create_detector
 
-        _, key = create_detector(actor="system:benchmark", name="bench")
+        keys = [create_detector(actor="system:benchmark", name=DETECTOR)[1] for _ in range(SENDERS)]
         site = Site(home)
         try:
-            senders = [Sender(number, site.port, key) for number in range(SENDERS)]
+            senders = [Sender(number, site.port, key) for number, key in enumerate(keys)]
             killed = site.kill_while([threading.Thread(target=sender.run) for sender in senders], senders)
-            faults = compare(senders)
+            stored, faults = compare([sender.ledger for sender in senders], sum(sender.again for sender in senders))
         finally:
             site.end()
         if any(sender.problems for sender in senders):
             log = (home.logs / "web.log").read_text(encoding="utf-8").splitlines(keepends=True)
             sys.stderr.writelines([line for line in log if "not reached" not in line and "Unavailable" not in line])
         faults += verify()
-    lines, answers = sum(s.sent for s in senders), sum(s.answers for s in senders)
-    print(f"ingest_kills {sum(killed.values())} kills {lines}")
-    for victim, times in killed.items():
-        print(f"ingest_kills_of_{victim} {times} kills {lines}")
-    print(f"ingest_lines_acknowledged {lines} lines {answers}")
-    print(f"ingest_lines_sent_again {sum(s.again for s in senders)} lines {answers}")
-    print(f"ingest_lost_or_doubled {len(faults)} findings {lines}")
+    report(senders, killed, stored, len(faults))
     for fault in [*faults, *(problem for s in senders for problem in s.problems)][:20]:
         print(f"fault: {fault}", file=sys.stderr)
     return 1 if faults or any(s.problems for s in senders) else 0
+
+
+def report(senders: list["Sender"], killed: dict[str, int], stored: Stored, faults: int) -> None:
+    """A line for each figure."""
+    lines, answers = sum(s.sent for s in senders), sum(s.answers for s in senders)
+    print(f"ingest_kills {sum(killed.values())} kills {lines} lines")
+    for victim, times in killed.items():
+        print(f"ingest_kills_of_{victim} {times} kills {lines} lines")
+    print(f"ingest_lines_acknowledged {lines} lines {answers} answers")
+    for name in COUNTED[1:]:
+        print(f"ingest_lines_{name} {sum(s.ledger.counted[name] for s in senders)} lines {lines} lines")
+    print(f"ingest_lines_sent_again {sum(s.again for s in senders)} lines {answers} answers")
+    for form in FORMS:
+        print(f"ingest_stored_{form} {stored.forms[form]} findings {stored.findings} findings")
+    print(f"ingest_lost_or_doubled {faults} findings {lines} lines")
 
 
 class Site:
@@ -87,35 +102,43 @@ class Site:
         self.start(victim)
 
     def kill_while(self, threads: list[threading.Thread], senders: list["Sender"]) -> dict[str, int]:
-        """Kill one after the other while the threads send; then let them finish. Gives how often each was killed."""
+        """Kill one after the other, spread over all lines, while the threads send; then let them finish.
+
+        Gives how often each was killed. Between two kills something is acknowledged.
+        """
         chance, killed = random.Random(7), dict.fromkeys(VICTIMS, 0)
         for thread in threads:
             thread.start()
         for number in range(KILLS):
-            before = sum(sender.answers for sender in senders)
+            due = number * SENDERS * LINES // KILLS
+            _await(lambda due=due: sum(s.sent for s in senders) >= due, senders)
             time.sleep(chance.uniform(0.1, 1.5))
+            before = sum(sender.answers for sender in senders)
             victim = VICTIMS[number % len(VICTIMS)]
             self.kill(victim)
             killed[victim] += 1
-            self._await(lambda before=before: sum(s.answers for s in senders) > before, senders)
+            _await(lambda before=before: sum(s.answers for s in senders) > before, senders)
         for sender in senders:
             sender.enough.set()
         for thread in threads:
             thread.join()
         return killed
 
-    def _await(self, moved: Callable[[], bool], senders: list["Sender"]) -> None:
-        """Until something is acknowledged again, or nobody sends any more."""
-        deadline = time.monotonic() + PATIENCE
-        while not moved() and not all(sender.finished for sender in senders):
-            if time.monotonic() > deadline:
-                raise TimeoutError("nothing was acknowledged any more")
-            time.sleep(0.05)
-
     def end(self) -> None:
         """Stop the programs; the installation stops the servers."""
         for program in self.programs.values():
             apart.end(program, at_once=True)
+
+
+def _await(moved: Callable[[], bool], senders: list["Sender"]) -> None:
+    """Until it is so, or nobody sends any more; raises TimeoutError when nothing is acknowledged for long."""
+    answers, since = 0, time.monotonic()
+    while not moved() and not all(sender.finished for sender in senders):
+        if (now := sum(sender.answers for sender in senders)) > answers:
+            answers, since = now, time.monotonic()
+        if time.monotonic() - since > PATIENCE:
+            raise TimeoutError("nothing was acknowledged any more")
+        time.sleep(0.05)
 
 
 @dataclass
@@ -126,53 +149,63 @@ class Sender:
     port: int
     key: str
     enough: threading.Event = field(default_factory=threading.Event)
-    acknowledged: dict[Key, set[float]] = field(default_factory=dict)
-    counted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    ledger: Ledger = field(default_factory=Ledger)
     problems: list[str] = field(default_factory=list)
     sent: int = 0
-    again: int = 0
+    tried: int = 0
     answers: int = 0
     finished: bool = False
+
+    @property
+    def again(self) -> int:
+        """Lines that a server was given and did not answer for: they may have been kept all the same."""
+        return self.tried - self.sent
 
     def run(self) -> None:
         """Send until there were enough lines and enough kills."""
         try:
             chance = random.Random(self.number)
             while self.sent < LINES or not self.enough.is_set():
-                self._send([self._line(chance) for _ in range(CHUNK)])
+                form, size = chance.choice(list(FORMS)), chance.choice(CHUNKS)
+                self._send(form, chance.choice(list(ENCODED)), [self._line(chance, form, size) for _ in range(size)])
         except Exception as error:  # noqa: BLE001 - whatever it is, the benchmark tells it
             self.problems.append(f"sender {self.number}: {error!r}")
         finally:
             self.finished = True
 
-    def _line(self, chance: random.Random) -> tuple[Key, float] | None:
+    def _line(self, chance: random.Random, form: str, size: int) -> Line | None:
         """A new finding, one that was sent before, another's, another version or content; or None, a broken line."""
         if chance.random() < 0.03:
             return None
-        number = self.sent + chance.randrange(CHUNK) if chance.random() < 0.6 else chance.randrange(self.sent + CHUNK)
+        number = self.sent + chance.randrange(size) if chance.random() < 0.6 else chance.randrange(self.sent + size)
+        if chance.random() < 0.9:  # each finding has a form that it mostly goes out in: else all repeats were conflicts
+            number += (number + list(FORMS).index(form)) % len(FORMS)
         owner = self.number if chance.random() < 0.8 else chance.randrange(SENDERS)
         version = 1 if chance.random() < 0.8 else chance.randrange(1, 4)
         score = SCORES[0] if chance.random() < 0.9 else chance.choice(SCORES)
-        return (f"s{owner}-{number}", version), score
+        return Line(owner, number, version, score, form)
 
-    def _send(self, lines: list[tuple[Key, float] | None]) -> None:
-        body = b"\n".join(document(*line) if line else b'{"uid": 1}' for line in lines)
+    def _send(self, form: str, encoding: str, lines: list[Line | None]) -> None:
+        body = ENCODED[encoding](b"\n".join(document(line) if line else BROKEN[form] for line in lines))
         deadline = time.monotonic() + PATIENCE
-        while (counts := self._post(body)) is None:
-            self.again += len(lines)
+        while (counts := self._post(DOORS[form], encoding, body, len(lines))) is None:
             if time.monotonic() > deadline:
                 raise TimeoutError("a chunk was never acknowledged")
             time.sleep(0.1)
         self.sent += len(lines)
         self.answers += 1
-        self._note(lines, counts)
+        if wrong := self.ledger.note(lines, counts):
+            self.problems.append(wrong)
 
-    def _post(self, body: bytes) -> dict[str, Any] | None:
+    def _post(self, door: str, encoding: str, body: bytes, lines: int) -> dict[str, Any] | None:
         """The counts, None when the connection broke or the server asks to come again."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE / 3)
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/x-ndjson"}
+        headers |= {"Content-Encoding": encoding} if encoding else {}
         try:
-            connection.request("POST", "/api/v1/findings/bulk/", body, headers)
+            connection.connect()
+            self.tried += lines
+            connection.request("POST", door, body, headers)
             answer = connection.getresponse()
             text = answer.read()
         except (OSError, http.client.HTTPException):
@@ -185,66 +218,6 @@ class Sender:
         if answer.status not in (429, 503):  # away, starting, or too many connections that are still open: nothing else
             self.problems.append(f"status {answer.status}: {text[:200]!r}")
         return None
-
-    def _note(self, lines: list[tuple[Key, float] | None], counts: dict[str, Any]) -> None:
-        for name in COUNTED:
-            self.counted[name] += counts[name]
-        if counts["received"] != len(lines) or counts["received"] != sum(counts[name] for name in COUNTED[1:]):
-            self.problems.append(f"counts that do not add up: {counts}")
-        for line in lines:
-            if line:
-                self.acknowledged.setdefault(line[0], set()).add(line[1])
-
-
-def document(key: Key, score: float) -> bytes:
-    """A finding of two accounts and three sightings."""
-    uid, version = key
-    accounts = [
-        {"id": f"acct-{uid}", "attributes": [{"type": "ip", "value": "203.0.113.7"}, {"type": "org", "value": uid}]},
-        {"id": "acct-all", "attributes": [{"type": "ip", "value": "203.0.113.7"}]},
-    ]
-    return json.dumps(
-        {
-            "uid": uid,
-            "version": version,
-            "detector": {"name": "bench", "version": "1.0.0"},
-            "signal": "shared_attribute",
-            "title": f"Finding {uid}",
-            "score": score,
-            "window": {"start": "2026-05-04T00:00:00Z", "end": "2026-05-05T00:00:00Z"},
-            "accounts": accounts,
-        }
-    ).encode()
-
-
-def compare(senders: list[Sender]) -> list[str]:
-    """What the database holds against everything that was acknowledged."""
-    from django.db import connection
-
-    from detection.models import Finding, FindingAccount, Sighting
-    from spine.models import LogEntry
-
-    connection.close()
-    stored: dict[Key, float] = {}
-    faults = []
-    for uid, version, score in Finding.objects.values_list("uid", "version", "score").iterator():
-        if (uid, version) in stored:
-            faults.append(f"twice: {uid} {version}")
-        stored[uid, version] = score
-    sent: dict[Key, set[float]] = {}
-    for sender in senders:
-        for key, scores in sender.acknowledged.items():
-            sent.setdefault(key, set()).update(scores)
-    faults += [f"lost: {key}" for key in sent if key not in stored]
-    faults += [f"nobody sent: {key}" for key, score in stored.items() if score not in sent.get(key, set())]
-    rows = sum(LogEntry.objects.filter(action="findings.received").values_list("row_count", flat=True))
-    joined = (rows, FindingAccount.objects.count(), Sighting.objects.count())
-    if joined != (len(stored), 2 * len(stored), 3 * len(stored)):
-        faults.append(f"of {len(stored)} findings: rows in the log, accounts, sightings are {joined}")
-    created = sum(sender.counted["created"] + sender.counted["superseded"] for sender in senders)
-    if created > len(stored):
-        faults.append(f"{created} were counted as created or superseded, {len(stored)} are stored")
-    return faults
 
 
 def verify() -> Iterator[str]:

@@ -129,6 +129,15 @@ def test_higher_sequence_supersedes() -> None:
 
 
 @pytest.mark.django_db
+def test_the_same_finding_in_the_other_form_is_a_conflict() -> None:
+    store(sample())
+    native = ocsf.native(sample()) | {"detector": {"name": DETECTOR, "version": "1"}}
+    counts = ingest.store([native, native | {"version": 2}], actor="user:admin", detector=DETECTOR)
+    assert (counts.rejected, counts.errors[0].pointer, counts.errors[0].detail) == (1, "/uid", ingest.CONFLICT)
+    assert counts.superseded == 1
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("form", [None, "ocsf"])
 def test_command_reads_ocsf_named_or_found_by_content(tmp_path: Path, form: str | None) -> None:
     own = native_finding() | {"uid": "n-1", "detector": {"name": DETECTOR, "version": "1"}}

@@ -63,16 +63,21 @@ def queue(request: HttpRequest) -> HttpResponse:
 def _waiting_cases(request: HttpRequest) -> list[dict[str, Any]]:
     """Cases that are not closed, with the one thing each waits for: first those whose evidence is about to expire."""
     found, headlines = _urgent_first(queries.cases(request.user).exclude(status=CaseStatus.CLOSED))
-    missing = lifecycle.missing_by_case(found)
+    asked = [case for case in found if case.id not in headlines and _may_be_ready(case)]
+    missing = lifecycle.missing_by_case(asked) if asked else {}  # of the others the sentence says something else
     return [
         {
             "case": case,
-            "why_now": why_now(case, len(missing[case.id]), headlines.get(case.id)),
-            "missing": len(missing[case.id]),
+            "why_now": why_now(case, len(missing.get(case.id, ())), headlines.get(case.id)),
             "expiring": case.id in headlines,
         }
         for case in found
     ]
+
+
+def _may_be_ready(case: Case) -> bool:
+    """Whether somebody is at work on it who may escalate it next."""
+    return case.assignee_id is not None and case.status == CaseStatus.INVESTIGATING
 
 
 def _urgent_first(open_ones: QuerySet[Case]) -> tuple[list[Case], dict[UUID, preservation.Headline]]:
@@ -92,7 +97,10 @@ def _urgent_first(open_ones: QuerySet[Case]) -> tuple[list[Case], dict[UUID, pre
 
 
 def why_now(case: Case, missing: int, expiry: preservation.Headline | None = None) -> str:
-    """What a case waits for, in one sentence; evidence about to expire comes before everything else."""
+    """What a case waits for, in one sentence; evidence about to expire comes before everything else.
+
+    `missing` is how many things are missing before it can be escalated, where somebody works on it.
+    """
     if expiry is not None:
         return f"{expiry.text[:1].upper()}{expiry.text[1:]}."
     if case.assignee_id is None:

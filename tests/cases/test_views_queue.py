@@ -68,6 +68,16 @@ def test_every_waiting_case_says_what_it_waits_for(cast: Cast, analyst: Client) 
     }
 
 
+@pytest.mark.parametrize(("stage", "asked"), [("open", False), ("investigating", True), ("escalated", False)])
+def test_what_is_missing_is_asked_only_of_cases_whose_sentence_says_it(
+    cast: Cast, analyst: Client, stage: str, asked: bool
+) -> None:
+    make_case(cast, stage=stage)
+    with CaptureQueriesContext(connection) as queried:
+        analyst.get("/")
+    assert any('FROM "cases_judgement"' in query["sql"] for query in queried) == asked
+
+
 def test_what_several_cases_miss_is_what_each_misses_alone(cast: Cast) -> None:
     for stage in ("open", "investigating", "judged", "escalated"):
         make_case(cast, stage=stage, accounts=provider_ids(2, stage))

@@ -1,10 +1,12 @@
 """What the list of findings can be narrowed to, as it stands in the address."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
 
 from cases.forms import MomentField
+from cases.forms_destruction import day
 from detection import finding_groups
 from detection.models import Account, Detector
 
@@ -23,6 +25,14 @@ STANDING_WORDS = [
 ]
 
 
+class DayField(forms.DateField):
+    """A day in UTC, as the API has it too."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        said = {"invalid": "A day is written as year, month and day: 2026-05-04."}
+        super().__init__(widget=day(), input_formats=["%Y-%m-%d"], error_messages=said, **kwargs)
+
+
 class FindingFilterForm(forms.Form):
     """Conditions on findings; what is empty does not restrict."""
 
@@ -33,6 +43,8 @@ class FindingFilterForm(forms.Form):
     min_score = forms.FloatField(required=False, min_value=0, max_value=1, label="Score at least")
     since = MomentField(required=False, label="Received from (UTC)")
     until = MomentField(required=False, label="Received before (UTC)")
+    window_from = DayField(required=False, label="Window on or after (day, UTC)")
+    window_until = DayField(required=False, label="Window on or before (day, UTC)")
     standing = forms.ChoiceField(required=False, choices=STANDING_WORDS)
     attribute = forms.UUIDField(required=False, widget=forms.HiddenInput)
     by = forms.ChoiceField(
@@ -59,10 +71,18 @@ class FindingFilterForm(forms.Form):
             )
         return found
 
+    def clean_window_until(self) -> date | None:
+        """The last day, which is not before the first."""
+        first, last = self.cleaned_data.get("window_from"), self.cleaned_data["window_until"]
+        if first and last and last < first:
+            raise forms.ValidationError("The last day is before the first.")
+        return last  # type: ignore[no-any-return]
+
     def wanted(self) -> dict[str, Any]:
         """What `detection.queries.findings` takes."""
         given = self.cleaned_data
-        names = ("signal", "detector", "version", "min_score", "since", "until", "attribute")
+        times = ("since", "until", "window_from", "window_until")
+        names = ("signal", "detector", "version", "min_score", *times, "attribute")
         account: Account | None = given["account"]
         return {
             **{name: given[name] for name in names if given[name] not in ("", None)},

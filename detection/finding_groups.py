@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
@@ -52,7 +53,10 @@ def groups(found: QuerySet[Any], by: str) -> list[Group]:
 
     A signal's key is itself, a detector's its name, an account's its pseudonym, a template's its id.
     """
-    newest, given = found.order_by("-id").values_list(*COLUMNS)[:NEWEST].query.sql_with_params()
+    try:
+        newest, given = found.order_by("-id").values_list(*COLUMNS)[:NEWEST].query.sql_with_params()
+    except EmptyResultSet:  # it is known already that nothing meets the conditions
+        return []
     limit = (MOST_ROWS,) if "%s" in BY[by] else ()
     with connection.cursor() as cursor:
         cursor.execute(COUNT.format(newest=newest, keyed=BY[by]), [*given, *limit, MOST_GROUPS])

@@ -12,6 +12,9 @@ from django.utils import timezone
 from spine.ids import new_id
 from spine.models import AppendOnly, LogEntry
 
+# The day of a time in UTC, as an index may have it: detection/window_days.py asks in the same words.
+DAY = "(timezone('UTC'::text, %(expressions)s))::date"
+
 
 class Lifecycle(models.TextChoices):
     """Where a detector stands: what becomes of its findings."""
@@ -174,6 +177,8 @@ class Finding(AppendOnly):
             models.Index(fields=["detector", "id"], name="findings_of_a_detector"),
             models.Index(fields=["detector_version", "id"], name="findings_of_a_version"),
             models.Index(fields=["score"], name="findings_by_score"),
+            models.Index(models.Func("window_start", template=DAY), "id", name="findings_by_first_day"),
+            models.Index(models.Func("window_end", template=DAY), "id", name="findings_by_last_day"),
             models.Index(
                 fields=["detector", "uid"], condition=models.Q(version__gt=1), name="findings_of_later_versions"
             ),

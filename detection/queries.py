@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ import orjson
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from detection import standing
+from detection import standing, window_days
 from detection.models import (
     Account,
     Attribute,
@@ -36,6 +36,8 @@ def findings(
     min_score: float | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    window_from: date | None = None,
+    window_until: date | None = None,
     account: UUID | None = None,
     attribute: UUID | None = None,
     cluster: UUID | None = None,
@@ -45,8 +47,9 @@ def findings(
 ) -> QuerySet[Any]:
     """Findings with their detector, `is_current`, `is_set_aside` and `is_recalled`, without the received bytes.
 
-    `since` and `until` are times of arrival. The order of ids is that of arrival, and the one to list them in: every
-    filter has an index in that order, or one that finds the few it leaves.
+    `since` and `until` are times of arrival, `window_from` and `window_until` the first and the last day (UTC) that a
+    window overlaps. The order of ids is that of arrival, and the one to list them in: every filter has an index in
+    that order, or one that finds the few it leaves, or between which ids they lie.
     """
     found: QuerySet[Any] = Finding.objects.annotate(
         is_current=~Exists(_later()), is_set_aside=standing.set_aside(), is_recalled=standing.recalled()
@@ -59,6 +62,7 @@ def findings(
         found = found.filter(score__gte=min_score)
     if since or until:
         found = _arrived(found, since, until)
+    found = window_days.overlapping(found, window_from, window_until)
     if attribute:
         found = found.filter(Exists(Sighting.objects.filter(attribute=attribute, finding=OuterRef("pk"))))
     return (

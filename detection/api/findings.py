@@ -1,6 +1,7 @@
 """Findings over the API: send one or an array, list, read one with its versions, accounts and received bytes."""
 
 import json
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -49,6 +50,12 @@ class FindingFilter(serializers.Serializer[Any]):
     min_score = serializers.FloatField(required=False, min_value=0, max_value=1)
     since = serializers.DateTimeField(required=False, help_text="received at this time or later")
     until = serializers.DateTimeField(required=False, help_text="received before this time")
+    window_from = serializers.DateField(
+        required=False, help_text="day (UTC); whose window overlaps it or what comes after"
+    )
+    window_until = serializers.DateField(
+        required=False, help_text="day (UTC); whose window overlaps it or what comes before"
+    )
     account = serializers.UUIDField(required=False)
     attribute = serializers.UUIDField(required=False, help_text="that an account has shown, a template for one")
     cluster = serializers.UUIDField(required=False)
@@ -59,6 +66,12 @@ class FindingFilter(serializers.Serializer[Any]):
     recalled = serializers.BooleanField(
         required=False, allow_null=True, default=None, help_text="of a recalled detector version or not"
     )
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The last day is not before the first."""
+        if "window_from" in given and given.get("window_until", date.max) < given["window_from"]:
+            raise serializers.ValidationError({"window_until": "the last day is before the first"})
+        return given
 
 
 class WindowSerializer(serializers.Serializer[Any]):

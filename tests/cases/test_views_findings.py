@@ -1,7 +1,7 @@
 """The page of all findings: what narrows it, its groups, one finding beside it, who reads it, queries and pages."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from html import unescape
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from detection import detector_verbs, ingest, queries
+from detection import detector_verbs, ingest, queries, window_days
 from detection.models import Account, Attribute, DetectorVersion, Finding
 from spine.ids import bounds_of, new_id
 from tests.cases.pages import client_of, text_of
@@ -73,6 +73,80 @@ def test_each_condition_narrows_the_list(analyst: Client) -> None:
     assert {name: shown(analyst, **dict([name])) for name in conditions} == conditions
 
 
+def of_window(uid: str, start: str, end: str, **more: Any) -> Any:
+    return finding(uid, window={"start": f"2026-{start}:00Z", "end": f"2026-{end}:00Z"}, **more)
+
+
+@pytest.fixture
+def windows() -> None:
+    store(
+        of_window("week", "05-01T00:00", "05-08T00:00"),
+        of_window("evening", "05-05T22:00", "05-05T23:59"),
+        of_window("day", "05-04T00:00", "05-05T00:00"),
+        of_window("moment", "05-05T00:00", "05-05T00:00"),
+        of_window("later", "05-09T06:00", "05-09T07:00"),
+    )
+
+
+@pytest.mark.usefixtures("windows")
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"window_from": "2026-05-05"}, ["later", "moment", "evening", "week"]),
+        ({"window_from": "2026-05-08"}, ["later"]),
+        ({"window_from": "2026-05-10"}, []),
+        ({"window_until": "2026-05-04"}, ["day", "week"]),
+        ({"window_until": "2026-04-30"}, []),
+        ({"window_until": "2026-05-05"}, ["moment", "day", "evening", "week"]),
+        ({"window_from": "2026-05-05", "window_until": "2026-05-05"}, ["moment", "evening", "week"]),
+        ({"window_from": "2026-05-06", "window_until": "2026-05-08"}, ["week"]),
+        ({"window_from": "0001-01-01", "window_until": "9999-12-31"}, ["later", "moment", "day", "evening", "week"]),
+    ],
+)
+def test_days_narrow_the_list_to_windows_that_overlap_them(
+    analyst: Client, query: dict[str, str], expected: list[str]
+) -> None:
+    assert shown(analyst, **query) == expected
+
+
+@pytest.mark.usefixtures("windows")
+def test_ids_are_not_narrowed_where_windows_are_of_too_many_days(
+    analyst: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window_days, "MOST_DAYS", 2)
+    assert shown(analyst, window_from="2026-05-04", window_until="2026-05-05") == ["moment", "day", "evening", "week"]
+
+
+@pytest.mark.usefixtures("windows")
+def test_groups_are_counted_among_the_windows_of_the_days(analyst: Client) -> None:
+    page = analyst.get("/findings/", {"by": "signal", "window_until": "2026-05-04"})
+    (row,) = page.context["groups"]["rows"]
+    assert (row["group"].findings, "window_until=2026-05-04" in row["address"]) == (2, True)
+
+
+@pytest.mark.usefixtures("windows")
+@pytest.mark.parametrize("query", [{"window_from": "2027-01-01"}, {"version": "none has it"}])
+def test_no_group_is_counted_where_nothing_can_match(analyst: Client, query: dict[str, str]) -> None:
+    page = analyst.get("/findings/", {"by": "signal", **query})
+    assert (page.context["groups"]["rows"], "No finding matches" in text_of(page)) == ([], True)
+
+
+@pytest.mark.usefixtures("windows")
+def test_a_last_day_before_the_first_is_said_beside_it(analyst: Client) -> None:
+    page = analyst.get("/findings/", {"window_from": "2026-05-05", "window_until": "2026-05-04"})
+    assert page.context["form"].errors == {"window_until": ["The last day is before the first."]}
+    assert page.context["rows"] == []
+    assert 'value="2026-05-05"' in text_of(page)
+
+
+def test_the_list_reads_only_between_ids_that_have_such_windows(analyst: Client) -> None:
+    store(*[of_window(f"d{day}", f"05-{day:02}T00:00", f"05-{day:02}T12:00") for day in range(1, 10)])
+    found = queries.findings(window_from=date(2026, 5, 4), window_until=date(2026, 5, 6))
+    ids = dict(Finding.objects.values_list("uid", "pk"))
+    assert f">= {ids['d4']}" in str(found.query)
+    assert f"<= {ids['d6']}" in str(found.query)
+
+
 def test_what_a_recalled_version_stated_is_marked_and_counts_no_more(analyst: Client, cast: Cast) -> None:
     store(finding("a"))
     version = DetectorVersion.objects.get()
@@ -113,7 +187,15 @@ def test_groups_by_account_go_by_pseudonyms(analyst: Client) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    [{"account": "acct_81c2"}, {"min_score": "2"}, {"since": "soon"}, {"attribute": "x"}, {"signal": "a\x00"}],
+    [
+        {"account": "acct_81c2"},
+        {"min_score": "2"},
+        {"since": "soon"},
+        {"attribute": "x"},
+        {"signal": "a\x00"},
+        {"window_from": "4 May"},
+        {"window_until": "2026-02-30"},
+    ],
 )
 def test_a_condition_that_is_none_is_said_beside_its_field(analyst: Client, query: dict[str, str]) -> None:
     store(finding())

@@ -80,6 +80,20 @@ def test_findings_are_narrowed_by_each_filter(analyst: Caller) -> None:
     assert results(analyst.get("findings/", since=(timezone.now() + timedelta(hours=1)).isoformat())) == []
 
 
+def test_findings_are_narrowed_by_the_days_that_their_window_overlaps(analyst: Caller) -> None:
+    spans = {"night": ("04T22:00", "05T06:00"), "day": ("06T00:00", "07T00:00"), "week": ("01T00:00", "08T00:00")}
+    for uid, (start, end) in spans.items():
+        store(line(uid, window={"start": f"2026-05-{start}:00Z", "end": f"2026-05-{end}:00Z"}))
+
+    assert results(analyst.get("findings/", window_from="2026-05-05"), "uid") == ["week", "day", "night"]
+    assert results(analyst.get("findings/", window_from="2026-05-07"), "uid") == ["week"]
+    assert results(analyst.get("findings/", window_until="2026-05-05"), "uid") == ["week", "night"]
+    both = {"window_from": "2026-05-06", "window_until": "2026-05-06"}
+    assert results(analyst.get("findings/", **both), "uid") == ["week", "day"]
+    assert results(analyst.get("findings/", **both, signal="template_reuse"), "uid") == []
+    assert results(analyst.get("findings/", window_from="2026-05-08"), "uid") == []
+
+
 def test_findings_of_a_cluster_are_those_it_rests_on(analyst: Caller) -> None:
     store(line("not of it"))
     cluster = make_cluster()
@@ -90,7 +104,14 @@ def test_findings_of_a_cluster_are_those_it_rests_on(analyst: Caller) -> None:
 
 @pytest.mark.parametrize(
     ("query", "pointer"),
-    [({"account": "x"}, "/account"), ({"since": "yesterday"}, "/since"), ({"signal": "a\x00"}, "/signal")],
+    [
+        ({"account": "x"}, "/account"),
+        ({"since": "yesterday"}, "/since"),
+        ({"signal": "a\x00"}, "/signal"),
+        ({"window_from": "4 May 2026"}, "/window_from"),
+        ({"window_until": "2026-02-30"}, "/window_until"),
+        ({"window_from": "2026-05-05", "window_until": "2026-05-04"}, "/window_until"),
+    ],
 )
 def test_filter_that_is_no_such_value_is_refused(analyst: Caller, query: dict[str, str], pointer: str) -> None:
     answer = analyst.get("findings/", **query)

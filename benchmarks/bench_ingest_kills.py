@@ -6,6 +6,16 @@ is sent again, as a client does. At the end nothing that was acknowledged may be
 bytes must be those that were sent, every sender's counts must be what its ledger says now that it is known what was
 kept, and the log must verify. RETORT_BENCH_KILLS is the number of kills, spread over all lines, RETORT_BENCH_LINES how
 many lines a sender has at least; it goes on sending until the last kill.
+
+Prediction before the first run in both forms: nothing lost, doubled or counted otherwise, since the two forms meet in
+the same classification; the same finding in the other form is a conflict. Seen with 102 kills and 1,033,500 lines
+acknowledged in 1,383 answers (47 minutes beside some fifteen other programs on the two cores): nothing. 658,890
+findings are stored, 325,397 in native form and 333,493 in OCSF; answers counted 554,575 lines as created, 80,612 as
+superseding and 305,230 as duplicates, together to the line what each ledger had to have kept, and 93,083 as rejected,
+to the line what it had to have refused. 23,703 findings were kept of chunks whose answer never came, and were
+duplicates when they were sent again. What answers cannot show is how many lines that was: between tally and answers
+there may be as many as were sent again (6.9 million). Where a sender gave up after 300 seconds without an answer, on
+cores that others had, its chunk was in part stored and in no ledger: its patience is 900 seconds now.
 """
 
 import gzip

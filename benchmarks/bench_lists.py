@@ -24,8 +24,8 @@ what cases miss are asked only of cases that somebody works on, and here nobody 
 over a million rows: a page reads 51 to 160 of them (0.1 to 0.4 ms) under every pair of days and with a rare signal, a
 common one or a rare score; but where twenty findings over a day three weeks ago came only now, the page of that day
 reads past the 607,000 that came in between. What pages of windows and the queue take has not been measured yet.
-The two indexes by day cost the database 45 microseconds a row where it took 32 and 34 without them (rows of findings
-alone, on busy cores): more than the four before them.
+The two indexes by day cost the database 45 and 51 microseconds a row where it took 32 and 34 without them (rows of
+findings alone, on busy cores): more than the four before them.
 """
 
 import http.client

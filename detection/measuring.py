@@ -19,6 +19,7 @@ from detection.measures import in_words
 from detection.models import DetectorMeasure, TelemetrySource
 from detection.records import Outcome, Status, Window
 from detection.sources import telemetry_of
+from detection.stopping import unless_wanted
 from spine import jobs, log
 from spine.errors import Refused
 from spine.models import Job
@@ -53,16 +54,17 @@ def measure(
     job_id: UUID,
     on_progress: OnProgress = lambda done, total, note: None,
     confirm: Callable[[], None] = lambda: None,
+    is_held: Callable[[], bool] = lambda: True,
 ) -> Measured:
     """Run every detector over the source and count whom each names; the same job measures once.
 
     Side effects: the measures under one log entry, in one transaction; no finding, no cluster.
-    Refused when the source has no exchanges.
+    Refused when the source has no exchanges. Raises LeaseLost, in the middle of a query too, once `is_held` says so.
     """
     done = DetectorMeasure.objects.filter(job_id=job_id).select_related("detector_version__detector")
     if done:
         return Measured(tuple(done), {})
-    with telemetry_of(source) as dataset:
+    with telemetry_of(source) as dataset, unless_wanted(is_held, dataset.engine.interrupt):
         window = dataset.span()
         if window is None:
             raise Refused(f"The source {source.name} has no exchanges yet.")

@@ -31,6 +31,7 @@ from detection.models import (
 from detection.records import Cluster as ClusterRecord
 from detection.records import Clustering, Edge, Hub, Outcome, Status, Window
 from detection.sources import telemetry_of
+from detection.stopping import unless_wanted
 from detection.telemetry.dataset import Dataset
 from spine import jobs, log, outbox
 from spine.errors import Conflict, Refused
@@ -102,6 +103,7 @@ def run_detectors(
     days: int | None = None,
     on_progress: OnProgress = lambda done, total, note: None,
     confirm: Callable[[], None] = lambda: None,
+    is_held: Callable[[], bool] = lambda: True,
 ) -> Run:
     """Run every detector over the window, then cluster; the same job gives the same run.
 
@@ -110,7 +112,7 @@ def run_detectors(
     Side effects in order: findings stored batch by batch (a repeat adds none), then in one transaction the run with its
     answers, clusters, members and links under one log entry, the message "run.finished" in the outbox, and a job that
     draws what pages show of the clusters.
-    Refused when the source has no exchanges.
+    Refused when the source has no exchanges. Raises LeaseLost, in the middle of a query too, once `is_held` says so.
     """
     done = Run.objects.filter(job_id=job_id).first()
     if done:
@@ -118,7 +120,7 @@ def run_detectors(
     started = timezone.now()
     running, of_pools = registry.running_detectors()
     steps = len(running) + len(of_pools) + 3
-    with telemetry_of(source) as dataset:
+    with telemetry_of(source) as dataset, unless_wanted(is_held, dataset.engine.interrupt):
         window = window or _newest(dataset.span(), days)
         if window is None:
             raise Refused(f"The source {source.name} has no exchanges yet.")

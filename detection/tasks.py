@@ -57,6 +57,7 @@ def run_detectors(job: Running) -> dict[str, Any]:
         job_id=job.id,
         on_progress=job.progress,
         confirm=job.confirm,
+        is_held=job.is_held,
     )
     return {"run": str(run.id), "clusters": run.clusters.count()}
 
@@ -65,7 +66,12 @@ def measure_detectors(job: Running) -> dict[str, Any]:
     """Job `detectors.measure`: whom every detector names in a source that is taken to be benign."""
     source = TelemetrySource.objects.get(id=job.args["source"])
     measured = measuring.measure(
-        actor=job.actor, source=source, job_id=job.id, on_progress=job.progress, confirm=job.confirm
+        actor=job.actor,
+        source=source,
+        job_id=job.id,
+        on_progress=job.progress,
+        confirm=job.confirm,
+        is_held=job.is_held,
     )
     untold = sorted(measured.untold)
     return {"lines": measuring.lines(measured), "measured": len(measured.rows), "untold": untold}

@@ -59,6 +59,11 @@ class Running:
         if not changed:
             raise LeaseLost(f"job {self.id} is held by another attempt")
 
+    def is_held(self) -> bool:
+        """Whether this attempt holds the job still: not once it was stopped, or another attempt took over."""
+        with acting_as(KEEPER):
+            return Job.objects.filter(id=self.id, holder=self.holder, state=JobState.RUNNING).exists()
+
     def confirm(self) -> None:
         """Lock the job row in the transaction of an effect, so that the effect and the lease stand or fall together."""
         with acting_as(KEEPER):

@@ -44,6 +44,9 @@ class Engine(Protocol):
     def drop(self, name: str) -> None:
         """Give up what was kept under this name, and its room; nothing asks for it any more."""
 
+    def interrupt(self) -> None:
+        """End what is being worked out, from another thread; it raises where it was asked for."""
+
 
 class DuckDb:
     """DuckDB inside this process, with bounded memory, spilling to a folder."""
@@ -72,6 +75,9 @@ class DuckDb:
     def drop(self, name: str) -> None:
         self.backend.con.execute(f"DROP VIEW IF EXISTS {name}_asked")
         self.backend.con.execute(f"DROP TABLE IF EXISTS {name}")
+
+    def interrupt(self) -> None:
+        self.backend.con.interrupt()
 
 
 class Spark:
@@ -111,6 +117,9 @@ class Spark:
 
     def drop(self, name: str) -> None:
         """Nothing: what is kept is worked out when it is first asked for, and may be needed for that until the end."""
+
+    def interrupt(self) -> None:
+        self.session.sparkContext.cancelAllJobs()
 
     def close(self) -> None:
         """Give up what was kept; the session stays for the next dataset."""

@@ -24,5 +24,6 @@ SENTENCES = {
     "findings.received": "received {count} findings from {detector}",
     "detectors.measured": "measured {detectors} detectors on {accounts} accounts of {source}, taken to be benign",
     "run.changes_exported": "gave out the accounts that changed between two runs over {source}",
+    "run.clusters_exported": "gave out the {accounts} accounts of {clusters} clusters of a run over {source}",
     "run.finished": "finished a detection run over {source}: {clusters} clusters",
 }

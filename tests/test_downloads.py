@@ -34,6 +34,7 @@ PAGES = {
     "GET cases/<ref>/preservation/<pk>/letter/",
     f"POST {PLANS}/prove/",
     "POST cases/<ref>/accounts/download/",
+    "POST runs/<pk>/clusters/download/",
 }
 API = {
     "GET cases/<ref>/evidence/<number>/content/",
@@ -41,6 +42,7 @@ API = {
     "GET findings/<finding_id>/received/",
     "GET cases/<ref>/accounts/download/",
     "GET runs/<run_id>/changes/accounts/",
+    "GET runs/<run_id>/clusters/download/",
 }
 TEXTS = {"GET healthz", "GET readyz", "GET schema/"}  # plain words and a description for machines, no file of anybody's
 

@@ -57,6 +57,7 @@ READ: dict[str, dict[str, str]] = {
     "Quarantine": {"key": EVERYBODY},  # the id of one, which opens nothing
     "DetectorKey": {"networks": ADMIN},
     "DisclosureNote": {"text": CASES},
+    "ExportedCluster": {"accounts": "LNC"},
     "Feed": {"has_secret": EVERYBODY},  # whether there is one
     "Figure": {"key": CASES, "value": CASES},
     "FindingDetail": {"payload": CASES, "payload_sha256": CASES, "content_sha256": CASES},

@@ -310,6 +310,8 @@ LADDER = {
     "POST runs/<pk>/changes/": "302 403 405 405 405 405",
     "GET runs/<pk>/changes/download/": "302 403 302 302 302 302",  # to the changes
     "POST runs/<pk>/changes/download/": "302 403 422 422 422 403",  # the stage's run is the first
+    "GET runs/<pk>/clusters/download/": "302 403 302 302 302 302",  # to the run
+    "POST runs/<pk>/clusters/download/": "302 403 200 200 200 403",
     # sources: what they keep is stated by administrators
     "GET sources/": "302 200 200 200 200 200",
     "POST sources/": "302 405 405 405 405 405",
@@ -503,6 +505,7 @@ TRACES = (
 TRACES += ("person.disabled", "person.enabled", "person.one_time_password", "person.second_factor_reset")
 TRACES += ("exchange_set.proved", "canary.removed", "value.readmitted")
 TRACES += ("accounts.exported", "case.attached_again", "run.changes_exported")
+TRACES += ("run.clusters_exported",)
 TRACES += ("token.revoked", "detector_key.revoked", "person.mail_cleared")
 TRACES += ("deconfliction.read",)
 TRACES += ("webhook.tested", "webhook.sent_again")

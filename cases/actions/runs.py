@@ -1,8 +1,12 @@
-"""The verb that hands out the accounts which changed between two runs."""
+"""Verbs that hand out accounts of runs by the provider's ids: those that changed, and those of every cluster."""
+
+from typing import IO
 
 from django.db import transaction
 
 from cases.actions import base
+from detection import cluster_export
+from detection.cluster_export import Exported
 from detection.models import Run
 from people.models import User
 from spine import log
@@ -17,3 +21,17 @@ def export_changes(run: Run, since: Run, *, actor: User) -> None:
     base.require(actor, "leads.read", "accounts.identify")
     data = {"source": run.source.name, "run": str(run.pk), "since": str(since.pk)}
     log.record(actor=actor.principal, action="run.changes_exported", about=run, data=data)
+
+
+@transaction.atomic
+def export_clusters(run: Run, *, actor: User, out: IO[bytes]) -> Exported:
+    """Write the clusters of a run with the provider's account ids, as `manage.py export_clusters` does.
+
+    Side effects: what is written to `out`; then one log entry with how many, never with an id of an account.
+    """
+    base.require(actor, "leads.read", "accounts.identify")
+    written = cluster_export.write([run], out)
+    counts = {"clusters": written.clusters, "accounts": written.accounts}
+    data = {"source": run.source.name, "run": str(run.pk), **counts}
+    log.record(actor=actor.principal, action="run.clusters_exported", about=run, data=data)
+    return written

@@ -1,8 +1,13 @@
-"""What changed between two runs, over the API."""
+"""What changed between two runs, and the clusters of one by the provider's account ids, over the API."""
 
+import tempfile
+import weakref
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -13,11 +18,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cases import account_lists
-from cases.actions.runs import export_changes
+from cases.actions.runs import export_changes, export_clusters
 from cases.api.shared import attachment, person
 from detection import run_changes
 from detection.models import AssessmentLabel, Run
 from people.authentication import needs
+from people.models import User
 from spine.answers import answers, checked
 from spine.errors import Refused
 
@@ -100,6 +106,53 @@ class DownloadRunChanges(APIView):
         run, since = _both(request, run_id)
         export_changes(run, since, actor=person(request))
         return changed_accounts(run, since)
+
+
+class ExportedClusterSerializer(serializers.Serializer[Any]):
+    """A cluster of a run with the provider's ids of its accounts."""
+
+    cluster = serializers.CharField(help_text="a digest of who is in it")
+    assessment = serializers.ChoiceField(
+        AssessmentLabel.choices, help_text="what it is consistent with, not what it is"
+    )
+    score = serializers.FloatField()
+    accounts = serializers.ListField(child=serializers.CharField(), help_text="the provider's ids")
+    signals = serializers.ListField(child=serializers.CharField())
+    first_seen = serializers.DateTimeField()
+    last_seen = serializers.DateTimeField()
+
+
+class DownloadRunClusters(APIView):
+    """The clusters of a run, as a file."""
+
+    permission_classes = [needs("accounts.identify")]
+
+    @extend_schema(
+        summary="Download every cluster of a run with its accounts, as JSON",
+        description="By the provider's ids, as `manage.py export_clusters` writes it; needs the right "
+        "`accounts.identify`, and stands in the log.",
+        tags=TAGS,
+        responses=answers(200, ExportedClusterSerializer(many=True), 404),
+    )
+    def get(self, request: Request, run_id: UUID) -> HttpResponseBase:
+        run = get_object_or_404(Run.objects.select_related("source"), pk=run_id)
+        return clusters_of(run, actor=person(request))
+
+
+def clusters_of(run: Run, *, actor: User) -> HttpResponseBase:
+    """The file. It is written whole before it is sent: what breaks off then is no answer and no half of one."""
+    folder = Path(settings.FILE_UPLOAD_TEMP_DIR)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as unless_given_out:
+        spooled = unless_given_out.enter_context(tempfile.TemporaryFile(dir=folder))
+        export_clusters(run, actor=actor, out=spooled)
+        unless_given_out.pop_all()
+    size = spooled.tell()
+    spooled.seek(0)
+    name = f"run-clusters-{run.finished_at:%Y%m%d-%H%M}.json"
+    answer = attachment(spooled, name=name, media_type="application/json", size=size)
+    weakref.finalize(answer, spooled.close)  # one that nobody reads to its end and nobody closes
+    return answer
 
 
 def changed_accounts(run: Run, since: Run) -> HttpResponseBase:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from cases import paging, precision
 from cases.access import visible_leads
 from cases.actions.runs import export_changes
-from cases.api.runs import changed_accounts
+from cases.api.runs import changed_accounts, clusters_of
 from cases.forms_runs import ScheduleForm, StartForm
 from cases.models import VersionPrecision
 from cases.views import case_frame, shared
@@ -118,6 +118,7 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
         "hub_count": len(found.hubs),
         "clusters": _clusters(request, found) if named else [],
         "shown": SHOWN,
+        "identify": may(request.user, "accounts.identify"),
         "before": run_reading.before(found),
     }
     return render(request, "runs/run.html", context)
@@ -166,6 +167,14 @@ def download_run_changes(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         raise Refused("This is the first run of its source: there is none to compare it with.")
     export_changes(found, since, actor=shared.person(request))
     return changed_accounts(found, since)
+
+
+@requires("leads.read", "accounts.identify")
+def download_run_clusters(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """Every cluster of a run with its accounts by the provider's ids."""
+    if request.method != "POST":
+        return redirect("run", pk)
+    return clusters_of(get_object_or_404(Run.objects.select_related("source"), pk=pk), actor=shared.person(request))
 
 
 def _clusters(request: HttpRequest, found: Run) -> list[dict[str, Any]]:

@@ -13,4 +13,5 @@ urlpatterns: list[URLPattern] = [
     path("runs/<uuid:pk>/", runs.run, name="run"),
     path("runs/<uuid:pk>/changes/", runs.run_changes, name="run_changes"),
     path("runs/<uuid:pk>/changes/download/", runs.download_run_changes, name="download_run_changes"),
+    path("runs/<uuid:pk>/clusters/download/", runs.download_run_clusters, name="download_run_clusters"),
 ]

@@ -1,13 +1,18 @@
 """The pages and the API of runs: a source's schedule, starting and stopping, and each detector's answer."""
 
+import json
+from io import BytesIO, StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
 
 from cases.actions import work
+from cases.actions.runs import export_clusters
 from detection import measuring, registry, runs
 from detection.models import Answer, DetectorMeasure, DetectorVersion, Run, TelemetrySource
 from spine import log
@@ -272,6 +277,52 @@ def test_page_and_api_say_what_changed_and_the_file_is_in_the_log(cast: Cast) ->
     entries = LogEntry.objects.filter(action="run.changes_exported")
     assert [one.data["since"] for one in entries] == [str(first.pk)] * 2
     assert token_of(cast.reader).get(f"/api/v1/runs/{second.pk}/changes/accounts/").status_code == 403
+
+
+def test_clusters_of_a_run_are_given_out_as_the_command_writes_them_and_it_is_in_the_log(
+    cast: Cast, tmp_path: Path
+) -> None:
+    run = make_run(provider_ids(3, "a"), provider_ids(4, "b"))
+    page = client_of(cast.analyst).get(f"/runs/{run.pk}/")
+    assert f"/runs/{run.pk}/clusters/download/" in str(forms_of(page))
+    sent = client_of(cast.analyst).post(f"/runs/{run.pk}/clusters/download/")
+    asked = token_of(cast.counsel).get(f"/api/v1/runs/{run.pk}/clusters/download/")
+    call_command("export_clusters", out=tmp_path / "clusters.json", stderr=StringIO())
+    written = (tmp_path / "clusters.json").read_bytes()
+    assert [b"".join(one.streaming_content) for one in (sent, asked)] == [written, written]
+    assert [set(one["accounts"]) for one in json.loads(written)] == [
+        set(provider_ids(3, "a")),
+        set(provider_ids(4, "b")),
+    ]
+    assert sent["Content-Length"] == str(len(written))
+    assert sent["Content-Disposition"] == f'attachment; filename="run-clusters-{run.finished_at:%Y%m%d-%H%M}.json"'
+    entries = LogEntry.objects.filter(action="run.clusters_exported").order_by("at")
+    counts = {"source": "api-logs", "run": str(run.pk), "clusters": 2, "accounts": 7}
+    assert [(one.actor, one.data) for one in entries] == [("user:analyst", counts), ("user:counsel", counts)]
+
+
+def test_who_may_not_see_the_providers_ids_gets_no_clusters(cast: Cast) -> None:
+    run = make_run(provider_ids(3))
+    for person in (cast.reader, cast.admin):
+        with pytest.raises(PermissionDenied):
+            export_clusters(run, actor=person, out=BytesIO())
+        assert "clusters/download" not in str(forms_of(client_of(person).get(f"/runs/{run.pk}/")))
+        assert client_of(person).post(f"/runs/{run.pk}/clusters/download/").status_code == 403
+        assert token_of(person).get(f"/api/v1/runs/{run.pk}/clusters/download/").status_code == 403
+    assert not LogEntry.objects.filter(action="run.clusters_exported").exists()
+    assert token_of(cast.analyst).get(f"/api/v1/runs/{cast.admin.pk}/clusters/download/").status_code == 404
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+def test_clusters_of_a_run_are_given_out_with_one_number_of_queries(
+    cast: Cast, groups: int, django_assert_num_queries: Any
+) -> None:
+    run = make_run(*(provider_ids(3, f"g{number}") for number in range(groups)))
+    client = token_of(cast.analyst)
+    client.get("/api/v1/runs/")
+    with django_assert_num_queries(10):
+        answer = client.get(f"/api/v1/runs/{run.pk}/clusters/download/")
+    assert len(json.loads(answer.getvalue())) == groups
 
 
 def test_the_first_run_is_compared_with_nothing(cast: Cast) -> None:

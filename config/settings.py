@@ -232,6 +232,11 @@ WEB_THREADS = homes.WEB_THREADS
 MAX_BULK_BYTES = integer("RETORT_MAX_BULK_BYTES", 8 * 1024**3)
 
 TELEMETRY_ROOT = HOME.path / "telemetry"
+# The largest simulated telemetry that may be asked for; by command any size is made.
+SIMULATE_MOST = {
+    "exchanges": integer("RETORT_SIMULATE_MOST_EXCHANGES", 30_000_000),
+    "accounts": integer("RETORT_SIMULATE_MOST_ACCOUNTS", 300_000),
+}
 # Where s3:// addresses of telemetry are read from; the endpoint has to be on the list of destinations too.
 TELEMETRY_S3 = {
     "endpoint": web_address("RETORT_TELEMETRY_S3_ENDPOINT"),
@@ -270,6 +275,7 @@ EMAIL_TIMEOUT = 15
 JOB_KINDS = {
     "log.verify": "spine.checking.run",
     "telemetry.add": "detection.tasks.add_telemetry",
+    "telemetry.simulate": "detection.tasks.simulate_telemetry",
     "detectors.run": "detection.tasks.run_detectors",
     "detectors.measure": "detection.tasks.measure_detectors",
     "clusters.draw": "detection.tasks.draw_clusters",
@@ -359,6 +365,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "feeds": {"task": "detection.tasks.pull_due_feeds", "schedule": 60, "options": {"expires": 60}},
     "runs": {"task": "detection.tasks.run_due_sources", "schedule": 60, "options": {"expires": 60}},
+    "simulations": {"task": "detection.tasks.tidy_simulations", "schedule": 600, "options": {"expires": 1200}},
     "groups": {"task": "detection.tasks.sweep_groups", "schedule": 15, "options": {"expires": 30}},
     "detectors": {"task": "detection.tasks.hear_detectors", "schedule": 60, "options": {"expires": 60}},
     "webhooks": {"task": "cases.tasks.send_due_webhooks", "schedule": 15, "options": {"expires": 30}},

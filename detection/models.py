@@ -236,6 +236,9 @@ class RunEvery(models.TextChoices):
     DAILY = "daily", "every day"
 
 
+SIMULATED = "simulated: "  # how the name of a source begins whose telemetry was made up here, and no other's
+
+
 class TelemetrySource(models.Model):
     """Where exchanges come from; the exchanges themselves stay in columnar files."""
 
@@ -256,6 +259,15 @@ class TelemetrySource(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether its telemetry was made up here: nothing found in it is evidence of anything."""
+        return self.name.startswith(SIMULATED)
+
+    def marked(self, title: str) -> str:
+        """The title of something found in this source, which says so where the source is simulated."""
+        return f"Simulated: {title}"[:300] if self.is_simulated else title
 
 
 class FileKind(models.TextChoices):

@@ -17,8 +17,12 @@ from detection.records import FindingDraft, Outcome, finding_document
 
 
 def of_source(outcome: Outcome, source: TelemetrySource) -> Outcome:
-    """Give the outcome with uids that no other source's findings have: two sources may say the same of one window."""
-    return replace(outcome, findings=tuple(replace(one, uid=_uid(one, source.name)) for one in outcome.findings))
+    """Give the outcome with uids that no other source's findings have, and titles that say when it is simulated.
+
+    Two sources may say the same of one window.
+    """
+    found = (replace(one, uid=_uid(one, source.name), title=source.marked(one.title)) for one in outcome.findings)
+    return replace(outcome, findings=tuple(found))
 
 
 def _uid(draft: FindingDraft, source: str) -> str:

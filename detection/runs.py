@@ -338,7 +338,7 @@ def _cluster_row(run: Run, record: ClusterRecord, volumes: Mapping[str, list[dic
     return Cluster(
         run=run,
         key=record.key,
-        title=record.title,
+        title=run.source.marked(record.title),
         assessment=record.assessment.label.value,
         score=record.assessment.score,
         assessment_detail={**detail, "label": record.assessment.label.value},

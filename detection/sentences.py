@@ -14,6 +14,8 @@ SENTENCES = {
     "value.excluded": "let a value of type {type} join no accounts: {reason}",
     "value.readmitted": "let a value of type {type} join accounts again",
     "telemetry.added": "added {file} to the telemetry source {source}: {rows} rows, {bad} bad lines",
+    "telemetry.simulated": "made simulated telemetry as the source {source}: {exchanges} exchanges of {accounts} "
+    "accounts, {campaigns} suspected campaigns",
     "telemetry.retention_set": "stated that {source} keeps {what} {kept}",
     "telemetry.schedule_set": "set runs over {source}: {every}, over the newest {days} days",
     "feed.created": "set up the feed {name} of {detector}",

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from detection import fetching
-from detection.models import BadLine, FileKind, ModelRelease, TelemetryFile, TelemetrySource
+from detection.models import SIMULATED, BadLine, FileKind, ModelRelease, TelemetryFile, TelemetrySource
 from detection.records import BadLine as BadLineRecord
 from detection.records import Ingested
 from detection.telemetry import adapters
@@ -27,6 +27,7 @@ KIND = "telemetry.add"
 KEPT_BAD_LINES = 1000
 MOST_AT_ONCE = 1000
 LONGEST_KEY = 200
+OnProgress = Callable[[int, int, str], None]
 
 
 @dataclass
@@ -40,6 +41,18 @@ class _BadLines:
         self.count += 1
         if len(self.kept) < KEPT_BAD_LINES:
             self.kept.append(line)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A file that was read into a dataset: what came of it, and its first bad lines."""
+
+    kind: str
+    name: str
+    size: int
+    sha256: str
+    result: Ingested
+    bad: tuple[BadLineRecord, ...]
 
 
 def root_of(source: TelemetrySource) -> Path:
@@ -63,6 +76,8 @@ def source_named(name: str, namespace: str = "default") -> TelemetrySource:
     """The source of this name, made when it is new. Refused when it exists in another namespace."""
     if not name or len(name) > 60:
         raise Refused("A source's name has 1 to 60 characters.", field="name")
+    if name.strip().lower().startswith(SIMULATED.strip()):
+        raise Refused(f"Names that begin with “{SIMULATED.strip()}” are of telemetry made up here.", field="name")
     source, _ = TelemetrySource.objects.get_or_create(name=name, defaults={"namespace": namespace})
     if source.namespace != namespace:
         raise Refused(f"The source {name} belongs to the namespace {source.namespace}.", field="namespace")
@@ -76,6 +91,7 @@ def request_telemetry(*, actor: str, source: TelemetrySource, kind: str, path: P
     `adapter` names its format, which is recognised otherwise.
     Side effects: one job, unless the same file of the same source waits or runs already.
     """
+    _refuse_simulated(source)
     if kind not in FileKind.values:
         raise Refused(f"No kind of file {kind!r}: accepted are {', '.join(FileKind.values)}.", field="kind")
     if adapter and adapter not in adapters.ADAPTERS:
@@ -88,6 +104,12 @@ def request_telemetry(*, actor: str, source: TelemetrySource, kind: str, path: P
     args = {"source": str(source.id), "kind": kind, "path": place, "format": adapter}
     told = place if len(place) <= LONGEST_KEY else hashlib.sha256(place.encode()).hexdigest()
     return jobs.enqueue(KIND, actor=actor, key=f"{source.id}:{kind}:{told}", args=args)
+
+
+def _refuse_simulated(source: TelemetrySource) -> None:
+    """Raise Refused where the source's telemetry was made up: nothing real is ever mixed with it."""
+    if source.is_simulated:
+        raise Refused("This source is simulated: nothing is read into it beside what was made for it.", field="name")
 
 
 @transaction.atomic
@@ -125,7 +147,7 @@ def add_file(
     path: Path,
     name: str = "",
     adapter: str = "",
-    on_progress: Callable[[int, int, str], None] = lambda done, total, note: None,
+    on_progress: OnProgress = lambda done, total, note: None,
     confirm: Callable[[], None] = lambda: None,
 ) -> tuple[TelemetryFile, bool]:
     """Read a file into the source's dataset; gives its record and whether it is new. The same bytes add nothing.
@@ -135,6 +157,7 @@ def add_file(
     Side effects in order: parts of the dataset, then in one transaction the record, its bad lines, new model releases,
     and one log entry. A reader killed before the transaction leaves parts that the next try replaces by the same.
     """
+    _refuse_simulated(source)
     name = name or path.name
     with _readable(name):
         sha256 = adapters.file_sha256(path)
@@ -142,17 +165,30 @@ def add_file(
         known = TelemetryFile.objects.filter(source=source, kind=kind, sha256=sha256).first()
         if known:
             return known, False
-        bad = _BadLines()
-        if kind == FileKind.EXCHANGES:
-            result = _read_exchanges(source, path, sha256, adapter, bad, on_progress)
-        else:
-            result = _read_side_table(source, kind, path, bad, on_progress)
+        read = _read(root_of(source), kind, path, name, sha256, adapter, on_progress)
         with transaction.atomic():
             confirm()
-            record = _store(source, kind, name, path.stat().st_size, sha256, result)
-            BadLine.objects.bulk_create(BadLine(file=record, line=b.line, reason=b.reason[:300]) for b in bad.kept)
-            _log(actor, source, record)
-        return record, True
+            return record_file(read, actor=actor, source=source), True
+
+
+def read_anew(root: Path, kind: str, path: Path, on_progress: OnProgress) -> Read:
+    """Read a file into the dataset under `root`, which is no source's yet; nothing is stored of it but that.
+
+    Raises Refused for one that cannot be read.
+    """
+    with _readable(path.name):
+        return _read(root, kind, path, path.name, adapters.file_sha256(path), "", on_progress)
+
+
+def record_file(read: Read, *, actor: str, source: TelemetrySource) -> TelemetryFile:
+    """Write down a file that was read into the source's dataset, in the caller's transaction.
+
+    Side effects: the record, its bad lines, new model releases, and one log entry.
+    """
+    record = _store(source, read.kind, read.name, read.size, read.sha256, read.result)
+    BadLine.objects.bulk_create(BadLine(file=record, line=b.line, reason=b.reason[:300]) for b in read.bad)
+    _log(actor, source, record)
+    return record
 
 
 @contextmanager
@@ -165,30 +201,22 @@ def _readable(name: str) -> Iterator[None]:
         raise Refused(f"Nothing was read: {why}.") from error
 
 
-def _read_exchanges(
-    source: TelemetrySource,
-    path: Path,
-    sha256: str,
-    adapter: str,
-    bad: _BadLines,
-    on_progress: Callable[[int, int, str], None],
-) -> Ingested:
-    return adapters.add_telemetry(
-        path,
-        root_of(source),
-        sha256=sha256,
-        adapter=adapter or None,
-        on_bad=bad,
-        on_progress=lambda done, total, rows: on_progress(done, total, f"{rows:,} exchanges read"),
-    )
-
-
-def _read_side_table(
-    source: TelemetrySource, kind: str, path: Path, bad: _BadLines, on_progress: Callable[[int, int, str], None]
-) -> Ingested:
-    rows = adapters.add_side_table(kind, path, root_of(source), on_bad=bad)
-    on_progress(1, 1, f"{rows:,} rows")
-    return Ingested(rows, bad.count, 0, None, None, (), (), {}, {}, (), ())
+def _read(root: Path, kind: str, path: Path, name: str, sha256: str, adapter: str, on_progress: OnProgress) -> Read:
+    bad = _BadLines()
+    if kind == FileKind.EXCHANGES:
+        result = adapters.add_telemetry(
+            path,
+            root,
+            sha256=sha256,
+            adapter=adapter or None,
+            on_bad=bad,
+            on_progress=lambda done, total, rows: on_progress(done, total, f"{rows:,} exchanges read"),
+        )
+    else:
+        rows = adapters.add_side_table(kind, path, root, on_bad=bad)
+        on_progress(1, 1, f"{rows:,} rows")
+        result = Ingested(rows, bad.count, 0, None, None, (), (), {}, {}, (), ())
+    return Read(kind, name, path.stat().st_size, sha256, result, tuple(bad.kept))
 
 
 def _store(source: TelemetrySource, kind: str, name: str, size: int, sha256: str, result: Ingested) -> TelemetryFile:
@@ -211,7 +239,8 @@ def _store(source: TelemetrySource, kind: str, name: str, size: int, sha256: str
 
 
 def _log(actor: str, source: TelemetrySource, record: TelemetryFile) -> None:
-    rows = _new_releases(source) if record.kind == FileKind.MODELS else []
+    # Releases are told in charts and timelines of every case: none of them is made up.
+    rows = _new_releases(source) if record.kind == FileKind.MODELS and not source.is_simulated else []
     data = {
         "source": source.name,
         "file": record.name,

@@ -14,6 +14,7 @@ from detection import (
     pulling,
     run_schedule,
     runs,
+    simulating,
     sources,
 )
 from detection.models import TelemetrySource
@@ -43,6 +44,11 @@ def add_telemetry(job: Running) -> dict[str, Any]:
     fetching.discard(place)
     counts = {name: getattr(record, name) for name in ("rows", "bad", "repeated", "truncated")}
     return {"file": str(record.id), "new": new, **counts}
+
+
+def simulate_telemetry(job: Running) -> dict[str, Any]:
+    """Job `telemetry.simulate`: made-up telemetry as a source of its own."""
+    return simulating.make(job)
 
 
 def run_detectors(job: Running) -> dict[str, Any]:
@@ -114,3 +120,9 @@ def run_due_sources() -> int:
 def pull_due_feeds() -> Any:
     """Ask for a pull of every feed that is due."""
     return feed_health.pull_due()
+
+
+@shared_task
+def tidy_simulations() -> int:
+    """Remove what attempts at simulated telemetry left whose worker was killed."""
+    return simulating.tidy()

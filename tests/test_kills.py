@@ -1,9 +1,11 @@
 """For each kind of job: SIGKILL to the worker's whole process group at five moments; every count as undisturbed."""
 
 import json
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,7 +21,7 @@ from cases import actions
 from cases.actions import dossiers
 from cases.filters import AccountFilter
 from cases.models import Case, DossierVersion, VersionPrecision
-from detection import feed_verbs, pulling, runs, sources
+from detection import feed_verbs, pulling, runs, simulating, sources
 from detection.models import Feed, FeedPull, Finding, ReceivedHour, TelemetrySource
 from detection.simulate import Scale, simulate
 from detection.telemetry.dataset import open_dataset
@@ -117,6 +119,22 @@ def test_telemetry_add_survives_its_worker(worker: Worker, made: Any) -> None:
         )
 
     survives(worker, prepare, stored_rows)
+
+
+def test_telemetry_simulate_survives_its_worker(worker: Worker) -> None:
+    def prepare() -> MakeJob:
+        shutil.rmtree(settings.TELEMETRY_ROOT, ignore_errors=True)
+        scale = replace(simulating.USUAL, accounts=400, exchanges=12_000, days=10)
+        return lambda: simulating.request_simulation(actor="user:lead", name="killed", scale=scale)
+
+    def held() -> tuple[int, list[Path], int]:
+        source = TelemetrySource.objects.get()
+        folders = [path for path in Path(settings.TELEMETRY_ROOT).glob("*") if path.name != str(source.pk)]
+        with open_dataset(sources.root_of(source)) as dataset:
+            rows = int(dataset.exchanges.count().to_pyarrow().as_py())
+        return rows, folders, len(list(simulating.workshop().glob("*")))
+
+    survives(worker, prepare, held)
 
 
 def test_detectors_run_survives_its_worker(worker: Worker, made: Any) -> None:

@@ -315,6 +315,8 @@ LADDER = {
     # sources: what they keep is stated by administrators
     "GET sources/": "302 200 200 200 200 200",
     "POST sources/": "302 405 405 405 405 405",
+    "GET sources/simulate/": "302 200 200 200 200 200",
+    "POST sources/simulate/": "302 422 403 403 403 403",
     "GET sources/add/": "302 302 302 302 302 302",  # to the list
     "POST sources/add/": "302 422 403 403 403 403",
     "GET sources/<pk>/": "302 200 200 200 200 200",

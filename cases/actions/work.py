@@ -8,7 +8,7 @@ from spine import jobs, log
 from spine.errors import Refused
 from spine.models import Job
 
-OF_SOURCES = ("detectors.run", "detectors.measure")  # of no case: who adds telemetry ends it
+OF_SOURCES = ("detectors.run", "detectors.measure", "telemetry.simulate")  # of no case: who adds telemetry ends it
 STOPPABLE = ("exchange_set.", *OF_SOURCES)
 LEFT = {"detectors.run": "findings that were stored by then stay, and no run was made of them"}
 
@@ -20,7 +20,8 @@ def may_be_stopped(job: Job) -> bool:
 
 @transaction.atomic
 def stop_job(job: Job, *, actor: User) -> Job:
-    """End a job of a case, or a run or measuring over a source, while it waits or runs; it writes nothing any more.
+    """End a job of a case, a run or measuring over a source, or the making of a simulated one, while it waits or
+    runs; it writes nothing any more.
 
     Side effects: the job has failed, with who stopped it; one log entry. Raises Refused for work that cannot be ended
     or has ended.

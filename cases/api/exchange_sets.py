@@ -256,14 +256,14 @@ class StopJob(APIView):
 
 
 class StopSourceJob(APIView):
-    """Ending a run or a measuring over a source."""
+    """Ending a run or a measuring over a source, or the making of a simulated one."""
 
     permission_classes = [needs("", "detectors.write")]
 
     @extend_schema(
-        summary="Stop a run over a source, or a measuring on it",
+        summary="Stop a run over a source, a measuring on it, or the making of a simulated one",
         description="Of a run, findings that were stored by then stay, and no run is made of them. Nothing of a "
-        "measuring is kept.",
+        "measuring is kept, nor of telemetry that was being made.",
         tags=["jobs"],
         request=None,
         responses=answers(200, JobSerializer, 404, 409),

@@ -19,6 +19,7 @@ from spine.models import Job
 TITLES = {
     "log.verify": "Verifying the log",
     "telemetry.add": "Reading telemetry",
+    "telemetry.simulate": "Making simulated telemetry",
     "detectors.run": "Running detectors and clustering accounts",
     "detectors.measure": "Measuring detectors on a benign reference",
     "clusters.draw": "Drawing clusters: hours of use, templates, links",
@@ -86,12 +87,20 @@ def _outcome(kind: str, result: dict[str, Any]) -> str:
         return f"Made Exhibit {result['number']}."
     if kind == "detectors.measure" and "measured" in result:
         return _measured(result["measured"], result["untold"])
+    if kind == "telemetry.simulate" and "exchanges" in result:
+        return _simulated(result)
     return ""
 
 
 def _measured(count: int, untold: list[str]) -> str:
     told = f"{count:,} detector{pluralize(count)} measured"
     return f"{told}; {len(untold):,} could not tell: {', '.join(untold)}." if untold else f"{told}."
+
+
+def _simulated(result: dict[str, Any]) -> str:
+    rows, accounts, count = (result[name] for name in ("exchanges", "accounts", "campaigns"))
+    made = f"{rows:,} exchange{pluralize(rows)} of {accounts:,} account{pluralize(accounts)} were made and read"
+    return f"{made}, with {count:,} suspected campaign{pluralize(count)} among them."
 
 
 def _result(found: Job) -> str:
@@ -115,6 +124,9 @@ def _result(found: Job) -> str:
         return reverse("verification", args=[found.pk])
     if found.kind == "detectors.measure":
         return f"{reverse('source_runs', args=[found.args['source']])}#measures"
+    made = (found.result or {}).get("source")
+    if made and found.kind == "telemetry.simulate":
+        return reverse("source", args=[made])
     run = (found.result or {}).get("run")
     return reverse("run", args=[run]) if run and found.kind == "detectors.run" else ""
 

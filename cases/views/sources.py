@@ -16,7 +16,7 @@ from cases import paging
 from cases.forms import SeenId
 from cases.views import case_frame, shared
 from cases.views.jobs import progress
-from detection import contents, fetching, retention, sources
+from detection import contents, fetching, retention, simulating, sources
 from detection.models import DataClass, FileKind, SourceRetention, TelemetryFile, TelemetrySource
 from detection.telemetry.adapters import ADAPTERS
 from people.policy import requires
@@ -173,7 +173,7 @@ def _source_page(
     held = contents.contents(found)
     most = max((one.rows for one in held.days), default=0)
     files = found.files.order_by("-added_at", "-id")
-    writes = may(request.user, "detectors.write")
+    adds = may(request.user, "detectors.write") and not found.is_simulated
     context = {
         "section": "sources",
         "page_title": found.name,
@@ -187,10 +187,25 @@ def _source_page(
         "lost": [
             {"name": fetching.name_of(str(job.args.get("path", ""))), "job": job} for job in contents.failed(found)
         ],
-        "add_form": AddForm(initial={"name": found.name}, auto_id="add_%s") if writes else None,
+        "add_form": AddForm(initial={"name": found.name}, auto_id="add_%s") if adds else None,
+        "simulated": _simulated(found),
         "refusal": refusal,
     }
     return render(request, "sources/source.html", context, status=status)
+
+
+def _simulated(found: TelemetrySource) -> dict[str, Any] | None:
+    """Of what a simulated source was made; None for any other."""
+    scale = simulating.made_as(found)
+    if scale is None:
+        return None
+    kinds = simulating.campaigns_of(scale)
+    return {
+        "scale": scale,
+        "campaigns": sum(kinds.values()),
+        "kinds": [(kind.replace("_", " "), count) for kind, count in kinds.items()],
+        "command": simulating.command(scale),
+    }
 
 
 @requires("detectors.read", "detectors.write")

@@ -21,6 +21,7 @@ SCHEDULED = {
     "cases.tasks.verify_due": "Compare stored files that are due",
     "detection.tasks.pull_due_feeds": "Ask for pulls of feeds that are due",
     "detection.tasks.run_due_sources": "Ask for runs of sources whose time has come",
+    "detection.tasks.tidy_simulations": "Remove what killed attempts at simulated telemetry left",
     "detection.tasks.sweep_groups": "Ask for the grouping of findings that wait",
     "cases.tasks.wake_leads": "Bring back snoozed leads whose time has come",
     "detection.tasks.hear_detectors": "Notice detectors that are silent and canaries that are missing",

@@ -2,11 +2,12 @@
 
 from django.urls import URLPattern, path
 
-from cases.views import destruction, disclosures, holds, registers, sources
+from cases.views import destruction, disclosures, holds, registers, simulating, sources
 
 urlpatterns: list[URLPattern] = [
     path("sources/", sources.source_list, name="sources"),
     path("sources/add/", sources.add_to_source, name="add_to_source"),
+    path("sources/simulate/", simulating.simulate, name="simulate"),
     path("sources/<uuid:pk>/", sources.source, name="source"),
     path("sources/<uuid:pk>/stop/", sources.stop_reading, name="stop_reading"),
     path("sources/<uuid:pk>/files/<uuid:file>/", sources.source_file, name="source_file"),

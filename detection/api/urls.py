@@ -13,6 +13,7 @@ from detection.api import (
     measures,
     registry,
     runs,
+    simulating,
     telemetry,
 )
 
@@ -65,6 +66,7 @@ urlpatterns = [
     path("telemetry/<uuid:source_id>/runs/", runs.AskRun.as_view(), name="source-runs"),
     path("telemetry/<uuid:source_id>/runs/schedule/", runs.RunSchedule.as_view(), name="run-schedule"),
     path("telemetry/<uuid:source_id>/measures/", measures.SourceMeasures.as_view(), name="source-measures"),
+    path("telemetry/simulate/", simulating.Simulate.as_view(), name="simulate"),
     path("telemetry/", telemetry.Sources.as_view(), name="sources"),
     path("telemetry/<uuid:source_id>/", telemetry.OneSource.as_view(), name="source"),
     path("telemetry/<uuid:source_id>/contents/", telemetry.Contents.as_view(), name="source-contents"),

@@ -84,13 +84,17 @@ class DayWriter:
         self.texts = Texts(self.cast, escaped=scale.format == "ndjson")
 
     def write(self, number: int, path: Path) -> Ints:
-        """Write one day's file, whole or not at all; gives the exchanges of each account."""
+        """Write one day's file, whole or not at all; gives the exchanges of each account.
+
+        A day without an exchange has no Parquet file: nothing is known of its columns.
+        """
         day = self.plan.day(number)
         unfinished = path.with_name(path.name + ".part")
         with WRITERS[ending(self.scale)](unfinished) as write:
             for table in tables(self.cast, self.texts, day):
                 write(table)
-        unfinished.replace(path)
+        if unfinished.exists():
+            unfinished.replace(path)
         return np.bincount(day.place, minlength=len(self.cast))
 
 
@@ -154,7 +158,7 @@ def join(scale: Scale, parts: Sequence[Path], whole: Path) -> None:
     unfinished = whole.with_name(whole.name + ".part")
     if scale.format == "parquet":
         with _parquet(unfinished) as write:
-            for part in parts:
+            for part in filter(Path.exists, parts):
                 with pq.ParquetFile(part) as file:
                     for group in range(file.num_row_groups):
                         write(file.read_row_group(group))

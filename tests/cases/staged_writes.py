@@ -298,6 +298,11 @@ def reading(story: Story) -> Body:
     return {"job": str(job.pk)}
 
 
+def simulation(story: Story) -> Body:
+    """Simulated telemetry that is asked for, and made by nobody."""
+    return {"name": "staged", "accounts": 300, "exchanges": 4000, "kinds": ["hydra"]}
+
+
 def feed_of_the_drop(story: Story) -> Body:
     """Another feed of the folder that the stage allows."""
     return {"name": "Another drop", **tried_feed(story)}
@@ -370,6 +375,7 @@ STAGED: dict[str, tuple[str, Prepare]] = {
     "POST feeds/": ("administrator", feed_of_the_drop),
     "POST telemetry/<source_id>/files/": ("administrator", file_of_the_drop),
     "POST telemetry/<source_id>/stop/": ("administrator", reading),
+    "POST telemetry/simulate/": ("administrator", simulation),
     "POST telemetry/<source_id>/measures/": ("administrator", nothing),
     "POST feeds/try/": ("administrator", tried_feed),
     "POST feeds/<feed_id>/pull/": ("administrator", nothing),

@@ -112,6 +112,42 @@ def test_measuring_is_stopped_asked_for_again_and_arrives_in_the_table(
     expect(page).to_have_url(re.compile(rf"{address}#measures$"))
 
 
+def test_simulated_telemetry_is_stopped_asked_for_again_and_arrives_as_a_source(
+    windows: Windows, committed_cast: Cast, settings: Any, tmp_path: Path
+) -> None:
+    settings.TELEMETRY_ROOT = tmp_path / "telemetry"
+    page = windows.open(committed_cast.admin, "/sources/")
+    page.get_by_role("link", name="Make simulated telemetry").click()
+    made = section(page, "Simulated sources")
+    expect(made).to_contain_text("None was made yet.")
+
+    def ask() -> None:
+        for label, value in (("Name", "trial"), ("Accounts", "300"), ("Exchanges", "4000"), ("Days", "8")):
+            page.get_by_label(label, exact=True).fill(value)
+        for kind in ("cot elicitation", "logit probe"):
+            page.get_by_label(kind).uncheck()
+        page.get_by_role("button", name="Make it").click()
+
+    ask()
+    progress = page.get_by_role("group", name="Making simulated telemetry")
+    progress.get_by_role("button", name="Stop it").click()
+    expect(progress).to_contain_text("Failed: stopped by admin; nothing of it was kept")
+    page.goto("/sources/simulate/")
+    ask()
+    expect(progress).to_contain_text("Waiting for a worker.")
+    work("telemetry.simulate")
+    expect(progress).to_contain_text("with 8 suspected campaigns among them.")
+    expect(made.get_by_role("row", name="simulated: trial")).to_be_visible()
+    progress.get_by_role("link", name="See the result").click()
+    expect(page.get_by_role("heading", name="simulated: trial")).to_be_visible()
+    expect(page.get_by_label("Simulated telemetry")).to_contain_text("Nothing found in it is evidence of anything.")
+    page.get_by_role("link", name="Runs").click()
+    expect(page.get_by_label("Simulated telemetry")).to_be_visible()
+    unfold(page, "Start a run now")
+    page.get_by_role("button", name="Start the run").click()
+    expect(page.get_by_role("group", name="Running detectors")).to_contain_text("Waiting for a worker.")
+
+
 def test_result_is_a_link_away_without_javascript(windows: Windows, committed_cast: Cast, item: EvidenceItem) -> None:
     page = windows.open(
         committed_cast.reader, f"/cases/{item.case.ref}/evidence/{item.number}/", java_script_enabled=False

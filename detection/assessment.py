@@ -35,7 +35,7 @@ INTERCEPT, SLOPE = -3.86, 1.01
 
 
 def thresholds() -> dict[str, float]:
-    """Give every figure that a label depends on, here and in the evidence, as it is stored with a run."""
+    """Give the named figures of the assessment, the evidence and the tests, as they are stored with a run."""
     named = {
         "fewest_members": FEWEST_MEMBERS,
         "one_organisation": ONE_ORGANISATION,

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import IO, Any
 
+from django.db import transaction
+
 from detection.models import ClusterMember, Run
+from spine import log
 
 CHUNK = 2000
 ORDER = ("cluster__place", "cluster", "place")
@@ -22,16 +25,30 @@ class Exported:
     accounts: int
 
 
-def write(runs: Iterable[Run], out: IO[bytes]) -> Exported:
-    """Write the clusters of these runs, a line each; memory holds the accounts of one cluster at a time."""
-    clusters = accounts = 0
+@transaction.atomic
+def write(runs: Iterable[Run], out: IO[bytes], *, actor: str) -> Exported:
+    """Write the clusters of these runs, a line each; memory holds the accounts of one cluster at a time.
+
+    Side effects: what is written to `out`; one log entry for each run with how many, never with an id of an account.
+    """
+    total = Exported(0, 0)
     out.write(b"[")
-    for document in (one for run in runs for one in documents(run)):
-        out.write(b",\n" if clusters else b"\n")
+    for run in runs:
+        written = _write(run, out, first=not total.clusters)
+        data = {"source": run.source.name, "run": str(run.pk), **asdict(written)}
+        log.record(actor=actor, action="run.clusters_exported", about=run, data=data)
+        total = Exported(total.clusters + written.clusters, total.accounts + written.accounts)
+    out.write(b"\n]\n")
+    return total
+
+
+def _write(run: Run, out: IO[bytes], *, first: bool) -> Exported:
+    clusters = accounts = 0
+    for document in documents(run):
+        out.write(b"\n" if first and not clusters else b",\n")
         out.write(json.dumps(document, ensure_ascii=False).encode())
         clusters += 1
         accounts += len(document["accounts"])
-    out.write(b"\n]\n")
     return Exported(clusters, accounts)
 
 

@@ -30,8 +30,4 @@ def export_clusters(run: Run, *, actor: User, out: IO[bytes]) -> Exported:
     Side effects: what is written to `out`; then one log entry with how many, never with an id of an account.
     """
     base.require(actor, "leads.read", "accounts.identify")
-    written = cluster_export.write([run], out)
-    counts = {"clusters": written.clusters, "accounts": written.accounts}
-    data = {"source": run.source.name, "run": str(run.pk), **counts}
-    log.record(actor=actor.principal, action="run.clusters_exported", about=run, data=data)
-    return written
+    return cluster_export.write([run], out, actor=actor.principal)

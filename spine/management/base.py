@@ -4,11 +4,13 @@ import getpass
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, ProgrammingError
 
-from spine.errors import Refused
+from spine.errors import Refused, sqlstate
 from spine.principal import acting_as
 from spine.startup import collect_seldom
+
+NO_SUCH = {"42P01", "42703"}  # undefined_table, undefined_column
 
 
 class RetortCommand(BaseCommand):
@@ -26,6 +28,10 @@ class RetortCommand(BaseCommand):
                 raise CommandError("\n".join([refused.message, *(f"  - {item}" for item in refused.missing)])) from None
             except (OperationalError, InterfaceError) as error:
                 raise CommandError(f"The database does not answer: {str(error).strip().splitlines()[0]}") from error
+            except ProgrammingError as error:
+                if sqlstate(error) not in NO_SUCH:
+                    raise
+                raise CommandError("The database lacks tables of this version: run manage.py migrate.") from error
 
     def perform(self, **options: Any) -> str | None:
         """Do the work."""

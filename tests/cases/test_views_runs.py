@@ -298,7 +298,11 @@ def test_clusters_of_a_run_are_given_out_as_the_command_writes_them_and_it_is_in
     assert sent["Content-Disposition"] == f'attachment; filename="run-clusters-{run.finished_at:%Y%m%d-%H%M}.json"'
     entries = LogEntry.objects.filter(action="run.clusters_exported").order_by("at")
     counts = {"source": "api-logs", "run": str(run.pk), "clusters": 2, "accounts": 7}
-    assert [(one.actor, one.data) for one in entries] == [("user:analyst", counts), ("user:counsel", counts)]
+    assert [(one.actor, one.data) for one in entries] == [
+        ("user:analyst", counts),
+        ("user:counsel", counts),
+        ("system:command", counts),
+    ]
 
 
 def test_who_may_not_see_the_providers_ids_gets_no_clusters(cast: Cast) -> None:

@@ -15,7 +15,7 @@ class Command(RetortCommand):
 
     help = (
         "Write the clusters of the latest finished run (of each source, or of one) as a JSON array. The accounts are "
-        "the provider's ids: treat the file as customer data."
+        "the provider's ids: treat the file as customer data. The log says that they were given out."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -32,7 +32,7 @@ class Command(RetortCommand):
             raise Refused("No run has finished yet for that.")
         try:
             with options["out"].open("wb") as out:
-                written = cluster_export.write(runs, out)
+                written = cluster_export.write(runs, out, actor=self.actor)
         except OSError as error:
             raise Refused(f"{options['out']} cannot be written: {error.strerror}.") from None
         self.say(f"{written.clusters} clusters written to {options['out']}.")

@@ -1,0 +1,14 @@
+"""What every command says when the database is not as it needs it."""
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("command", ["run_detectors", "verify_log"])
+def test_command_on_a_database_without_its_tables_says_what_to_do(command: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL search_path TO nowhere")
+        with pytest.raises(CommandError, match="lacks tables of this version: run manage.py migrate"):
+            call_command(command)

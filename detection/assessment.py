@@ -12,11 +12,11 @@ import math
 from collections.abc import Iterator, Mapping
 
 from detection.describe import NAMES, said
-from detection.evidence import COHORT, COHORT_DAYS, COMMON_LIFT, COMMON_SHARE, EVENT_DAYS, OWN_DOMAIN, Evidence
-from detection.records import Assessment, Label, LookAlike, Reason
+from detection.evidence import COHORT, COHORT_DAYS, COMMON_LIFT, COMMON_SHARE, EVENT_DAYS, OWN_DOMAIN, TOLD, Evidence
+from detection.records import SUSPICIONS, Assessment, Label, LookAlike, Reason
 from detection.surprise import FEWEST_ALIKE, LEAST_DIFFERENCE, LEAST_LIFT, LEAST_SHARE, MOST_SPREAD
 
-VERSION = "2.1.0"
+VERSION = "2.2.0"
 FEWEST_MEMBERS = 3
 ONE_ORGANISATION = 0.6
 SAME_NETWORK = 0.3
@@ -32,6 +32,8 @@ POOL_FOCUS = 0.35
 # Probability that a tested candidate is a pool, as a logistic function of its evidence: fitted by `bench_calibration`
 # on the candidates of the labelled corpora (docs/limits.md), candidates of mixed membership left out.
 INTERCEPT, SLOPE = -3.86, 1.01
+# From six powers of ten on all but one in forty of those candidates were pools: no score says more than was counted.
+MOST_CERTAIN = 0.975
 
 
 def thresholds() -> dict[str, float]:
@@ -47,6 +49,7 @@ def thresholds() -> dict[str, float]:
         "cohort": COHORT,
         "cohort_days": COHORT_DAYS,
         "own_domain": OWN_DOMAIN,
+        "told": TOLD,
         "accused": ACCUSED,
         "looked_into": LOOKED_INTO,
         "fewest_spread": FEWEST_SPREAD,
@@ -62,6 +65,7 @@ def thresholds() -> dict[str, float]:
         "least_difference": LEAST_DIFFERENCE,
         "intercept": INTERCEPT,
         "slope": SLOPE,
+        "most_certain": MOST_CERTAIN,
     }
     return {f"assessment_{name}": value for name, value in named.items()}
 
@@ -70,14 +74,14 @@ def assess(e: Evidence) -> Assessment:
     """Assess one cluster: label, score for that label, reasons both ways, look-alikes, and what would settle it."""
     label = label_of(e)
     hidden, opened = _ranked(_towards(e)), _ranked(_against(e))
-    suspicion = label in (Label.COORDINATED_EXTRACTION, Label.CANNOT_TELL)
+    suspicion = label in SUSPICIONS
     return Assessment(
         label=label,
         score=_score(label, e),
         reasons_for=hidden if suspicion else opened,
         reasons_against=opened if suspicion else hidden,
         look_alikes=look_alikes(e),
-        would_settle=WOULD_SETTLE[label],
+        would_settle=would_settle(label, e),
         features=e.features(),
         worth_a_look=_worth_a_look(label, e),
         version=VERSION,
@@ -108,9 +112,12 @@ def _extraction(e: Evidence) -> bool:
 
     Where the source does not say who accounts belong to or what kind of network they come from, nobody is accused; nor
     are accounts of which most did all they did within five days, as everybody at a contest does, or which share nothing
-    that one hand alone explains, as the people of a course or the customers of a tool.
+    that one hand alone explains, as the people of a course or the customers of a tool. One payer behind most accounts
+    whose organisations are not told may be one customer.
     """
-    strangers = max(e.organisations, e.payers) >= 0.6 * e.size or not e.population.known("org_id")
+    strangers = max(e.organisations, e.payers) >= 0.6 * e.size or (
+        not e.told("org_id") and e.largest_purse < ONE_ORGANISATION
+    )
     known = e.identity_known and e.lines_known
     told = e.strength >= ACCUSED and e.one_hand >= ONE_HAND and e.at_one_event < ONE_EVENT
     return e.suspected and known and told and strangers and bool(e.common) and e.egress < ONE_LINE
@@ -122,10 +129,13 @@ def _pool(e: Evidence) -> bool:
 
 
 def _score(label: Label, e: Evidence) -> float:
-    """Give 0–1 for the label. For a suspicion: the share of candidates of this evidence that were pools, as fitted."""
+    """Give 0–1 for the label. For a suspicion: the share of candidates of this evidence that were pools, as fitted.
+
+    For an open explanation it only ranks: how much of the cluster the explanation covers, by a rule set by hand.
+    """
     probability = 1 / (1 + math.exp(-(INTERCEPT + SLOPE * e.strength)))
     if label is Label.COORDINATED_EXTRACTION:
-        return round(min(0.999, probability), 4)
+        return round(min(MOST_CERTAIN, probability), 4)
     if label is Label.CANNOT_TELL:
         return round(min(0.49, probability if e.suspected else 0.1), 4)
     share = max(e.organisation_share, e.open_network, e.largest_purse, e.egress, float(bool(e.carried)))
@@ -163,7 +173,9 @@ def _towards(e: Evidence) -> Iterator[Reason]:
         )
         yield Reason(text, 2 * math.log(1 + e.spread), "common_templates", len(e.common))
     if e.organisations >= 0.8 * e.size and e.size >= FEWEST_MEMBERS:
-        text = f"The {e.size:,} accounts belong to {e.organisations:,} different organisations on paper."
+        text = (
+            f"The {e.size:,} accounts name {e.organisations:,} different organisations, as unrelated customers do too."
+        )
         yield Reason(text, 1.0, "organisations", e.organisations)
     if e.new_model_excess >= 0.1:
         text = (
@@ -223,23 +235,27 @@ def _against(e: Evidence) -> Iterator[Reason]:
 
 
 def look_alikes(e: Evidence) -> tuple[LookAlike, ...]:
-    """Go through the innocent explanations one by one and say whether the figures fit each."""
+    """Go through the innocent explanations one by one: whether the figures fit, or that they could not be checked."""
     one = e.organisation_share >= ONE_ORGANISATION and e.size > 1
     shared = ", ".join(NAMES[name] for name in e.telling) or "nothing"
     return (
         LookAlike(
             "evaluation harness or batch job of one organisation",
-            one and e.focus >= POOL_FOCUS,
-            f"{e.organisation_share:.0%} are in the largest organisation; {len(e.common)} templates in common.",
+            (one and e.focus >= POOL_FOCUS) if e.told("org_id") else None,
+            f"{e.organisation_share:.0%} are in the largest organisation; {len(e.common)} templates in common."
+            if e.told("org_id")
+            else "The source does not say which organisation most of the accounts belong to.",
         ),
         LookAlike(
             "class, company or household behind one address",
-            e.open_network >= SAME_NETWORK or e.egress >= SAME_NETWORK,
-            f"{e.open_network:.0%} come from one school or company network, {e.egress:.0%} from one address or subnet.",
+            _if_known(e.open_network >= SAME_NETWORK or e.egress >= SAME_NETWORK, e.lines_known),
+            f"{e.open_network:.0%} come from one school or company network, {e.egress:.0%} from one address or subnet."
+            if e.lines_known
+            else "The source does not say from what kind of network most of the accounts come.",
         ),
         LookAlike(
             "reseller or gateway for unrelated customers",
-            _pool(e) or bool(e.carried),
+            _if_known(_pool(e) or bool(e.carried), e.told("payment_fingerprint", "org_id")),
             f"{e.largest_purse:.0%} share one payer or programme; the median share of prompts in common templates is "
             f"{e.focus:.0%}.",
         ),
@@ -257,10 +273,38 @@ def look_alikes(e: Evidence) -> tuple[LookAlike, ...]:
         ),
         LookAlike(
             "commercial VPN used by strangers",
-            bool(e.telling) and set(e.telling) <= {"network", "roaming"},
+            _if_known(bool(e.telling) and set(e.telling) <= {"network", "roaming"}, e.lines_known),
             f"A proxy network alone ties nobody. Beside templates the accounts share: {shared}.",
         ),
     )
+
+
+def _if_known(fits: bool, known: bool) -> bool | None:
+    """What fits, fits; what does not, without the figures it would show in, could not be checked."""
+    return fits or (False if known else None)
+
+
+def would_settle(label: Label, e: Evidence) -> tuple[str, ...]:
+    """Say what would settle the question: what could not be known or decided here first."""
+    return (*_lacking(e), *WOULD_SETTLE[label]) if e.suspected else WOULD_SETTLE[label]
+
+
+def _lacking(e: Evidence) -> Iterator[str]:
+    """What stood in the way of telling, each with what would help."""
+    if not e.told("org_id"):
+        yield "which organisation each account belongs to, which the source does not say"
+    if not e.told("payment_fingerprint"):
+        yield "payment fingerprints, which the source does not give for most of the accounts"
+    if not e.lines_known:
+        yield "from what kind of network the accounts come, which the source does not say"
+    if not e.told("created_at"):
+        yield "registration times, which the source does not give for most of the accounts"
+    if e.at_one_event >= ONE_EVENT:
+        yield "whether one contest, workshop or trial explains when they were used: the word of whoever held it"
+    if e.one_hand < ONE_HAND:
+        yield "whether one course, promotion or tool brought them: what they were told to use, and who runs it"
+    if e.strength < ACCUSED:
+        yield "a longer window: more exchanges make coincidences testable"
 
 
 WOULD_SETTLE: Mapping[Label, tuple[str, ...]] = {
@@ -269,6 +313,7 @@ WOULD_SETTLE: Mapping[Label, tuple[str, ...]] = {
         "payment records behind the fingerprints",
         "a sample of exchanges, to see whether the fillings form one data set",
         "whether accounts were replaced after bans",
+        "an agreement, a study or another explanation from the customers, asked for openly",
     ),
     Label.RESELLER_POOL: (
         "the reseller's contract and customer list",
@@ -284,8 +329,7 @@ WOULD_SETTLE: Mapping[Label, tuple[str, ...]] = {
         "a class list or staff directory, asked for openly",
     ),
     Label.CANNOT_TELL: (
-        "a longer window: more exchanges make coincidences testable",
-        "columns that are absent here, payment fingerprints and registration times first",
         "registration and payment records of the accounts",
+        "an explanation from the customers, asked for openly",
     ),
 }

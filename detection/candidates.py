@@ -17,7 +17,7 @@ from itertools import combinations
 
 import numpy as np
 
-from detection.population import CLOUD, CONSUMER, OPEN, PROXY, TRAITS, UNKNOWN_KIND, Flags, Places, Population
+from detection.population import CLOUD, CONSUMER, OPEN, PROXY, RINGS, TRAITS, UNKNOWN_KIND, Flags, Places, Population
 from detection.surprise import NONE, Codes, Floats, Surprise, Usual, alike, higher, in_few_values, in_one_span, tail
 
 REGISTRATION_DAYS = (1.0, 3.0, 7.0, 21.0, 45.0)
@@ -263,11 +263,16 @@ def cap_of(name: str, limits: Limits) -> float:
 
 
 def _in_rings(population: Population, members: Places) -> Surprise:
-    """Give how many members share a payment fingerprint, key or programme with another member."""
+    """Give how many members share a payer, key or programme with another member, and which of these they share.
+
+    The power is a figure that grows with their share and number, set by hand: no probability.
+    """
     rings, which = population.rings.of(members)
     several = np.bincount(rings, minlength=population.rings.count) >= 2
-    found = len(np.unique(which[several[rings]]))
-    return Surprise(found / len(members) * min(8, len(members)), found, len(members))
+    tied = several[rings]
+    found = len(np.unique(which[tied]))
+    kinds = tuple(RINGS[kind] for kind in np.unique(population.ring_kinds[rings[tied]]).tolist())
+    return Surprise(found / len(members) * min(8, len(members)), found, len(members), of=kinds)
 
 
 def explained(population: Population, members: Places, limits: Limits) -> bool:

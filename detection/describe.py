@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from detection.detectors.base import plural
 from detection.detectors.shared_attribute import readable
+from detection.evidence import COMMON_SHARE
 from detection.records import Edge, Link, Member
 from detection.surprise import Surprise
 
-COMMON_SHARE = 0.25
 IN_TITLE = 6.0  # powers of ten from which a test names a cluster
 SPANS: Mapping[str, str] = {
     "registration": "were registered",
@@ -36,6 +36,11 @@ NAMES: Mapping[str, str] = {
     "volume": "even volumes",
     "ring": "payment rings",
     "combination": "combined templates",
+}
+PURSES: Mapping[str, str] = {
+    "payment_fingerprint": "a payment fingerprint",
+    "api_key": "a key",
+    "programme": "a programme or voucher",
 }
 
 
@@ -83,7 +88,9 @@ def said(name: str, surprise: Surprise, values: Sequence[object]) -> str:
             f"{theirs:.1f} is usual."
         )
     if name == "ring":
-        return f"Of {among} accounts {found} share a payment fingerprint, key or programme with another of them."
+        return (
+            f"Of {among} accounts {found} share {listed([PURSES[kind] for kind in surprise.of])} with another of them."
+        )
     if name == "combination":
         return f"{found} of {among} accounts that fill one template fill a second one of these too; {by_chance}"
     shown = listed([value_in_words(name, values[code]) for code in surprise.of])

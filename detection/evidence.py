@@ -20,6 +20,7 @@ PURSES = frozenset({"payment_fingerprint", "programme", "api_key"})
 COMMON_SHARE, COMMON_LIFT = 0.25, 4.0
 EVENT_DAYS = 5.0
 OWN_DOMAIN = 0.8
+TOLD = 0.5
 COHORT, COHORT_DAYS = 0.6, 7.0
 PAYERS = frozenset({"payment_fingerprint", "api_key"})
 
@@ -64,15 +65,19 @@ class Evidence:
     def payers(self) -> int:
         return len({f.payment_fingerprint for f in self.accounts if f.payment_fingerprint})
 
+    def told(self, *names: str) -> bool:
+        """Tell whether the source says one of these facts of at least half of the members."""
+        return sum(any(getattr(f, name) for name in names) for f in self.accounts) >= TOLD * self.size
+
     @cached_property
     def identity_known(self) -> bool:
-        """Tell whether the source says who accounts belong to: without, strangers cannot be told from one customer."""
-        return self.population.known("org_id") or self.population.known("payment_fingerprint")
+        """Tell whether the source says who members belong to: without, strangers cannot be told from one customer."""
+        return self.told("org_id", "payment_fingerprint")
 
     @cached_property
     def lines_known(self) -> bool:
         """Tell whether the source says from what kind of network: without, a class or an office cannot be ruled out."""
-        return self.population.known("home_kind")
+        return self.told("home_kind")
 
     @cached_property
     def common(self) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from detection.detectors.pool import Group
 from detection.population import Population
-from detection.records import AccountFacts, Cluster, Clustering, FindingDraft, Outcome, Reason
+from detection.records import SUSPICIONS, AccountFacts, Cluster, Clustering, FindingDraft, Outcome, Reason
 
 MOST_GROUPS = 60
 HIGHEST_WEIGHT = 3.0  # a test against drawn groups says less than what the cluster was found by
@@ -30,7 +30,10 @@ def groups_of(found: Clustering, population: Population) -> list[Group]:
 
 
 def extended(found: Clustering, outcome: Outcome) -> Clustering:
-    """Give the clustering with an outcome's findings among its clusters' own; the label stays what it was."""
+    """Give the clustering with an outcome's findings among its clusters' own; the label stays what it was.
+
+    What a pool does unlike others speaks for one operation: on the other side where the label is an open explanation.
+    """
     by_cluster: dict[str, list[FindingDraft]] = {}
     for finding in outcome.findings:
         by_cluster.setdefault(str(finding.support["cluster"]), []).append(finding)
@@ -44,11 +47,12 @@ def _with(cluster: Cluster, findings: list[FindingDraft]) -> Cluster:
     chance = first.support["chance"]
     assert isinstance(chance, float)
     reason = Reason(first.summary, HIGHEST_WEIGHT * first.score, f"pool.{first.signal}", chance)
-    reasons = sorted((*cluster.assessment.reasons_for, reason), key=lambda one: (-one.weight, one.feature))
+    side = "reasons_for" if cluster.assessment.label in SUSPICIONS else "reasons_against"
+    reasons = sorted((*getattr(cluster.assessment, side), reason), key=lambda one: (-one.weight, one.feature))
     features = {**cluster.assessment.features, f"chance_{first.signal}": chance}
     return replace(
         cluster,
         signals=tuple(sorted({*cluster.signals, first.signal})),
         findings=tuple(sorted({*cluster.findings, *(finding.uid for finding in findings)})),
-        assessment=replace(cluster.assessment, reasons_for=tuple(reasons), features=features),
+        assessment=replace(cluster.assessment, features=features, **{side: tuple(reasons)}),
     )

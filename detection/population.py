@@ -133,7 +133,9 @@ class Population:
         self.behaviours = [_firm(behaviour, self.prompts) for behaviour in self.everything]
         self.doing = Groups([behaviour.holders for behaviour in self.behaviours], self.size)
         most = max(20.0, MOST_OF_A_RING * self.size)
-        self.rings = Groups([_places(v) for _, v in sorted(rings.items()) if 2 <= len(v) <= most], self.size)
+        shared = [(kind, _places(v)) for (kind, _), v in sorted(rings.items()) if 2 <= len(v) <= most]
+        self.rings = Groups([places for _, places in shared], self.size)
+        self.ring_kinds: Codes = np.array([RINGS.index(kind) for kind, _ in shared], np.int64)
         self.lines = Groups([_places(v) for _, v in sorted(lines.items()) if len(v) >= 2], self.size)
         self.gateways: Flags = np.zeros(self.size, bool)
         self.talking: Flags = self.persons & (_framed(self.everything, self.prompts) < WHOLLY_FRAMED)

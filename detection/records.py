@@ -33,6 +33,10 @@ class Label(StrEnum):
     CANNOT_TELL = "cannot_tell"
 
 
+# What is suspected or open; the other labels are ordinary explanations.
+SUSPICIONS = frozenset({Label.COORDINATED_EXTRACTION, Label.CANNOT_TELL})
+
+
 @dataclass(frozen=True)
 class Window:
     """Half-open span of time, `start` included and `end` not."""
@@ -241,10 +245,10 @@ class Reason:
 
 @dataclass(frozen=True)
 class LookAlike:
-    """An innocent explanation that was considered, whether it fits, and on what ground."""
+    """An innocent explanation that was considered, whether it fits (None: could not be checked), on what ground."""
 
     name: str
-    fits: bool
+    fits: bool | None
     text: str
 
 

@@ -21,6 +21,8 @@ LEAST_SHARE = 0.22  # of the own accounts: what a few of many share is not what 
 LEAST_DIFFERENCE = 0.8  # in standard deviations
 MOST_SPREAD = 0.35  # standard deviation of a logarithm: two in three within a factor of 1.4 of the middle
 MOST_VALUES = 3  # how many values of one trait may make up a concentration
+# Questions whose power is a figure set by hand and no bound on a probability: it ranks, and nobody says a chance of it.
+NO_CHANCE = frozenset({"ring", "roaming"})
 
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 Codes = np.ndarray[tuple[int], np.dtype[np.int64]]

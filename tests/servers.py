@@ -30,7 +30,7 @@ from config.home import CHECKOUT, Home, environment, locked
 KEPT_VARIABLES = {"RETORT_CHROMIUM", "RETORT_REQUIRE_ALL"}
 WORKER_NAME = "retort-test-worker"  # how PostgreSQL names the worker's connections
 SHORT_TIMES = {"RETORT_JOB_LEASE_SECONDS": "2", "RETORT_SWEEP_SECONDS": "1", "RETORT_SEQUENCE_SECONDS": "1"}
-# What comes by the clock comes to no test by chance: the daily check is half a day away, the vault's later than any test.
+# What comes by the clock comes to no test by chance: the daily check is half a day off, the vault's after any test.
 SELDOM = {
     "RETORT_VERIFY_HOUR": str((datetime.now(UTC).hour + 12) % 24),
     "RETORT_VERIFY_SECONDS": "86400",

@@ -105,7 +105,10 @@ class WholeLeadSerializer(LeadSerializer):
     """A lead with the reasons for its assessment, what was decided, and every run that saw it."""
 
     source = serializers.CharField(source="cluster.run.source.name")  # type: ignore[assignment]
-    reasons = serializers.JSONField(source="cluster.assessment_detail", help_text="for and against, and look-alikes")
+    reasons = serializers.JSONField(
+        source="cluster.assessment_detail",
+        help_text="for and against, and look-alikes: `fits` is null where one could not be checked",
+    )
     earlier = serializers.UUIDField(source="earlier_id", allow_null=True, help_text="a rejected lead this one outgrew")
     decisions = LeadDecisionSerializer(many=True)
     sightings = LeadSightingSerializer(many=True)

@@ -32,6 +32,7 @@ from cases.models.lead import LeadState
 from cases.views import case_frame, lead_drawing, shared
 from cases.views.masking import masked
 from detection import drawing, rarity
+from detection.surprise import NO_CHANCE
 from people.policy import requires
 from people.rights import may
 from spine.errors import Refused
@@ -338,5 +339,6 @@ def _detail(detail: dict[str, Any]) -> dict[str, Any]:
 
 
 def _chance(reason: dict[str, Any]) -> str:
-    """How rare it is by chance what a test found; empty for reasons that are no test."""
-    return rarity.by_chance(reason["value"]) if str(reason.get("feature", "")).startswith("test.") else ""
+    """How rare it is by chance what a test found; empty for reasons whose figure is no bound on a probability."""
+    kind, _, question = str(reason.get("feature", "")).partition(".")
+    return rarity.by_chance(reason["value"]) if kind == "test" and question not in NO_CHANCE else ""

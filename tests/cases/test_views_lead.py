@@ -1,5 +1,6 @@
 """The lead page: what it shows, every decision by its form, refusals and lost races with the input kept."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -193,12 +194,39 @@ def test_a_reason_that_is_a_test_says_what_chance_would_do(analyst: Client) -> N
             "value": 14,
         },
         {"text": "6 templates in common.", "weight": 4, "feature": "common_templates", "value": 6},
+        {"text": "Of 17 accounts 15 share a key.", "weight": 7, "feature": "test.ring", "value": 7},
+        {"text": "3.0 times as many networks.", "weight": 3, "feature": "test.roaming", "value": 9},
     ]
     lead = make_lead(3, assessment_detail={"reasons_for": reasons, "reasons_against": reasons[:1]})
     detail = page(analyst, lead).context["detail"]
     once = "by chance less than once in a million such groups"
-    assert [one["chance"] for one in detail["reasons_for"]] == [once, ""]
+    assert [one["chance"] for one in detail["reasons_for"]] == [once, "", "", ""]
     assert [one["chance"] for one in detail["reasons_against"]] == [once]
+
+
+def test_look_alikes_stand_as_fitting_not_seen_or_not_checked(analyst: Client) -> None:
+    alike = [
+        {"name": name, "fits": fits, "text": "Figures."}
+        for name, fits in (("harness", True), ("class", False), ("reseller", None))
+    ]
+    lead = make_lead(3, assessment_detail={"look_alikes": alike})
+    shown = analyst.get(reverse("lead", args=[lead.pk])).content.decode()
+    card = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", shown.split('id="alike-title"')[1].split("</section>")[0]))
+    assert "harness fits Figures. class not seen in these figures Figures. reseller could not be checked" in card
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("coordinated_extraction", ["consistent with", "score 0.98"]),
+        ("cannot_tell", []),
+        ("shared_egress", ["consistent with"]),
+    ],
+)
+def test_score_stands_where_it_was_counted_alone(label: str, shown: list[str], analyst: Client) -> None:
+    lead = make_lead(3, assessment=label, score=0.975)
+    head = analyst.get(reverse("lead", args=[lead.pk])).content.decode().split('class="figures"')[0]
+    assert [words for words in ("consistent with", "score 0.98") if words in head] == shown
 
 
 def test_what_detectors_could_not_tell_stands_on_the_page(analyst: Client) -> None:

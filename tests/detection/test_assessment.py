@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from detection.assessment import ACCUSED, ONE_HAND
+from detection.assessment import ACCUSED, MOST_CERTAIN, ONE_HAND
 from detection.clustering import cluster_accounts
 from detection.records import AccountFacts, Assessment, Edge, Label
 from tests.detection.telemetry.rows import START
@@ -14,6 +14,9 @@ from tests.detection.worlds import crowd, edge, people, pool, scattered
 
 Facts = dict[str, AccountFacts]
 LIBRARY, COURSE = "published prompt library or framework", "course, hackathon or promotion"
+HARNESS = "evaluation harness or batch job of one organisation"
+CLASS = "class, company or household behind one address"
+RESELLER, PROXY = "reseller or gateway for unrelated customers", "commercial VPN used by strangers"
 MEMBERS = [f"acct_{n:04d}" for n in range(24)]
 
 
@@ -76,26 +79,71 @@ def unknown_identity(facts: Facts, edges: list[Edge]) -> list[Edge]:
     return edges
 
 
+def unknown_lines(facts: Facts, edges: list[Edge]) -> list[Edge]:
+    """From what kind of network the suspected accounts come is not in the data; of everybody else it is."""
+    changed(facts, home_kind=None, home_asn=None)
+    return edges
+
+
+def one_payer_of_untold_organisations(facts: Facts, edges: list[Edge]) -> list[Edge]:
+    """One customer with many accounts and one card, in a source that does not say whose accounts they are."""
+    for name in facts:
+        facts[name] = replace(facts[name], org_id=None)
+    kept = [e for e in edges if e.type != "payment_fingerprint"]
+    for number, name in enumerate(MEMBERS):
+        facts[name] = replace(facts[name], payment_fingerprint="pf_one" if number < 20 else f"pf_{number}")
+    return kept + [edge(name, "payment_fingerprint", "pf_one") for name in MEMBERS[:20]]
+
+
 @pytest.mark.parametrize(
-    ("change", "label", "fits"),
+    ("change", "label", "fits", "unchecked"),
     [
-        (lambda facts, edges: edges, Label.COORDINATED_EXTRACTION, []),
-        (one_organisation, Label.BENIGN_AUTOMATION, ["evaluation harness or batch job of one organisation"]),
-        (one_school, Label.SHARED_EGRESS, ["class, company or household behind one address"]),
-        (one_address, Label.CANNOT_TELL, ["class, company or household behind one address", LIBRARY]),
-        (one_payer, Label.RESELLER_POOL, ["reseller or gateway for unrelated customers", COURSE]),
-        (unknown_identity, Label.CANNOT_TELL, []),
-        (one_event, Label.CANNOT_TELL, [COURSE]),
-        (one_tool, Label.CANNOT_TELL, [COURSE]),
+        (lambda facts, edges: edges, Label.COORDINATED_EXTRACTION, [], []),
+        (one_organisation, Label.BENIGN_AUTOMATION, [HARNESS], []),
+        (one_school, Label.SHARED_EGRESS, [CLASS], []),
+        (one_address, Label.CANNOT_TELL, [CLASS, LIBRARY], []),
+        (one_payer, Label.RESELLER_POOL, [RESELLER, COURSE], []),
+        (unknown_identity, Label.CANNOT_TELL, [], [HARNESS, RESELLER]),
+        (unknown_lines, Label.CANNOT_TELL, [], [CLASS, PROXY]),
+        (one_payer_of_untold_organisations, Label.CANNOT_TELL, [], [HARNESS]),
+        (one_event, Label.CANNOT_TELL, [COURSE], []),
+        (one_tool, Label.CANNOT_TELL, [COURSE], []),
     ],
 )
 def test_assessment_of_the_same_pool_under_an_open_explanation_follows_it(
-    change: Callable[[Facts, list[Edge]], list[Edge]], label: Label, fits: list[str]
+    change: Callable[[Facts, list[Edge]], list[Edge]], label: Label, fits: list[str], unchecked: list[str]
 ) -> None:
     facts = crowd()
     edges = change(facts, pool(facts) + scattered(facts))
     result = assessed(edges, facts)
     assert (result.label, [one.name for one in result.look_alikes if one.fits]) == (label, fits)
+    assert [one.name for one in result.look_alikes if one.fits is None] == unchecked
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (unknown_identity, "payment fingerprints, which the source does not give"),
+        (unknown_lines, "from what kind of network the accounts come"),
+        (one_event, "whether one contest, workshop or trial explains"),
+        (one_tool, "whether one course, promotion or tool brought them"),
+    ],
+)
+def test_what_would_settle_a_doubt_names_what_stood_in_the_way_of_telling(
+    change: Callable[[Facts, list[Edge]], list[Edge]], words: str
+) -> None:
+    facts = crowd()
+    settles = assessed(change(facts, pool(facts) + scattered(facts)), facts).would_settle
+    assert any(one.startswith(words) for one in settles), settles
+    told = crowd()
+    assert not any(one.startswith(words) for one in assessed(pool(told) + scattered(told), told).would_settle)
+
+
+def test_score_of_a_suspicion_says_no_more_than_was_counted() -> None:
+    facts = crowd()
+    result = assessed(pool(facts) + scattered(facts), facts)
+    assert result.features["evidence"] >= ACCUSED
+    assert result.score == MOST_CERTAIN
 
 
 def test_assessment_of_what_only_one_hand_explains_is_told_from_what_a_tool_does() -> None:
@@ -138,7 +186,7 @@ def test_assessment_ranks_reasons_and_prints_found_among_and_expected() -> None:
     assert [reason.text for reason in result.reasons_for[:2]] == [
         "Of 24 accounts 24 were registered from 20 February 2026 to 21 February 2026; 0.1 would be expected among "
         "accounts used alike.",
-        "Of 24 accounts 24 share a payment fingerprint, key or programme with another of them.",
+        "Of 24 accounts 24 share a payment fingerprint with another of them.",
     ]
     assert result.would_settle[1] == "payment records behind the fingerprints"
 

@@ -10,5 +10,5 @@ from django.db import connection
 def test_command_on_a_database_without_its_tables_says_what_to_do(command: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL search_path TO nowhere")
-        with pytest.raises(CommandError, match="lacks tables of this version: run manage.py migrate"):
+        with pytest.raises(CommandError, match=r"lacks tables of this version: run manage\.py migrate"):
             call_command(command)

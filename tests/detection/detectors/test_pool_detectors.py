@@ -21,7 +21,7 @@ from detection.detectors.replacement_after_ban import ReplacementAfterBan
 from detection.examining import extended, groups_of, population_of
 from detection.facts import account_facts
 from detection.population import Population
-from detection.records import Outcome, Status, Window, finding_document, rfc3339
+from detection.records import Label, Outcome, Status, Window, finding_document, rfc3339
 from detection.simulation import texts
 from detection.telemetry.dataset import Dataset
 from tests.detection.telemetry.rows import START, dataset_of, row
@@ -187,3 +187,17 @@ def test_extended_clusters_carry_the_signal_and_the_reason(dataset: Dataset) -> 
     assert "load_balancing" in cluster.signals
     assert finding.uid in cluster.findings
     assert [r.text for r in cluster.assessment.reasons_for if r.feature == "pool.load_balancing"] == [finding.summary]
+
+
+@pytest.mark.parametrize("label", [Label.RESELLER_POOL, Label.BENIGN_AUTOMATION, Label.SHARED_EGRESS])
+def test_what_a_pool_does_speaks_against_an_open_explanation(label: Label, dataset: Dataset) -> None:
+    facts = crowd()
+    found = cluster_accounts(pool(facts) + scattered(facts), facts)
+    (group,) = groups_of(found, population_of(facts))
+    opened = tuple(replace(one, assessment=replace(one.assessment, label=label)) for one in found.clusters)
+    outcome = ask(dataset, LoadBalancing(), POOL)
+    ours = replace(outcome.findings[0], support={**outcome.findings[0].support, "cluster": group.key})
+    extended_ones = extended(replace(found, clusters=opened), replace(outcome, findings=(ours,))).clusters
+    (cluster,) = [c for c in extended_ones if c.key == group.key]
+    assert "pool.load_balancing" in [reason.feature for reason in cluster.assessment.reasons_against]
+    assert "pool.load_balancing" not in [reason.feature for reason in cluster.assessment.reasons_for]

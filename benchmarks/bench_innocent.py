@@ -1,7 +1,8 @@
 """D2: who is accused where no campaign is: simulated corpora full of look-alikes, each with words and links of its own.
 
 Prints how many accounts of each kind were named in a cluster assessed as coordinated extraction, over
-RETORT_BENCH_SEEDS corpora of 3,000 accounts (the default is 12).
+RETORT_BENCH_SEEDS corpora of 3,000 accounts from the seed RETORT_BENCH_FIRST_SEED on: four from 500, those of
+docs/limits.md, unless told otherwise.
 Predicted: none. Seen before accounts of one event were left out, in other corpora: 19 people of a contest, and before
 one hand was asked for, people of courses and customers of tools. Seen since: none of 12,000 accounts in four corpora
 (seeds 500 to 503).
@@ -13,8 +14,8 @@ from collections import Counter
 from benchmarks.corpora import Truth, accused, members, seen, simulated
 from detection.simulate import Scale
 
-SEEDS = int(os.environ.get("RETORT_BENCH_SEEDS", "12"))
-FIRST = int(os.environ.get("RETORT_BENCH_FIRST_SEED", "300"))
+SEEDS = int(os.environ.get("RETORT_BENCH_SEEDS", "4"))
+FIRST = int(os.environ.get("RETORT_BENCH_FIRST_SEED", "500"))
 ACCOUNTS, EXCHANGES = 3_000, 90_000
 
 

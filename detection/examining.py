@@ -7,11 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from detection.detectors.pool import Group
+from detection.detectors.pool import Group, PoolDetector
 from detection.population import Population
-from detection.records import SUSPICIONS, AccountFacts, Cluster, Clustering, FindingDraft, Outcome, Reason
+from detection.records import SUSPICIONS, AccountFacts, Cluster, Clustering, FindingDraft, Outcome, Reason, Status
 
 MOST_GROUPS = 60
+NOT_LOOKED_AT = (
+    "an examination as a pool: the detectors of pools look at the {most} clusters of a run that have the highest "
+    "score, and this one was not among them"
+)
 HIGHEST_WEIGHT = 3.0  # a test against drawn groups says less than what the cluster was found by
 
 
@@ -21,12 +25,46 @@ def population_of(facts: Mapping[str, AccountFacts]) -> Population:
 
 
 def groups_of(found: Clustering, population: Population) -> list[Group]:
-    """Give the clusters that are worth a look, the weightiest first, as groups of places."""
-    chosen = [cluster for cluster in found.clusters if cluster.assessment.worth_a_look][:MOST_GROUPS]
+    """Give the clusters that are worth a look, those of the highest score first, as groups of places."""
+    chosen = _worth_a_look(found)[:MOST_GROUPS]
     return [
         Group(cluster.key, np.array(sorted(population.place[m.account_id] for m in cluster.members), np.int64))
         for cluster in chosen
     ]
+
+
+def left_out(found: Clustering) -> tuple[Clustering, int]:
+    """Give how many clusters are worth a look and are not looked at, and the clustering with a word in each of them."""
+    keys = {cluster.key for cluster in _worth_a_look(found)[MOST_GROUPS:]}
+    clusters = tuple(_not_looked_at(cluster) if cluster.key in keys else cluster for cluster in found.clusters)
+    return replace(found, clusters=clusters), len(keys)
+
+
+def told(outcome: Outcome, detector: PoolDetector, left: int) -> Outcome:
+    """Give the outcome with what its reason has to say of the number of tests, and of `left` clusters not looked at."""
+    said, tested = [outcome.reason], outcome.counts.get("pools_large_enough", 0)
+    if outcome.status is not Status.COULD_NOT_TELL and tested > 1:
+        chance = float(detector.parameters["highest_chance"])
+        said.append(
+            f"{tested:,} clusters were tested at a chance of {chance:g} each, with no correction for their number: "
+            f"chance alone finds up to {chance * tested:.2g} of them."
+        )
+    counts = dict(outcome.counts)
+    if left:
+        said.append(
+            f"{left:,} more clusters worth a look, beyond the {MOST_GROUPS} of highest score, were not looked at."
+        )
+        counts["pools_not_looked_at"] = left
+    return replace(outcome, reason=" ".join(said), counts=counts)
+
+
+def _worth_a_look(found: Clustering) -> list[Cluster]:
+    return [cluster for cluster in found.clusters if cluster.assessment.worth_a_look]
+
+
+def _not_looked_at(cluster: Cluster) -> Cluster:
+    settle = (*cluster.assessment.would_settle, NOT_LOOKED_AT.format(most=MOST_GROUPS))
+    return replace(cluster, assessment=replace(cluster.assessment, would_settle=settle))
 
 
 def extended(found: Clustering, outcome: Outcome) -> Clustering:

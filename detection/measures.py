@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
-from detection.models import DetectorMeasure, DetectorVersion, TelemetrySource
+from detection.models import Cluster, DetectorMeasure, DetectorVersion, TelemetrySource
 from detection.records import FindingDraft
 
 RULE = (
@@ -47,6 +47,16 @@ def newest_of(versions: Iterable[UUID]) -> dict[UUID, DetectorMeasure]:
     found = DetectorMeasure.objects.filter(detector_version__in=list(versions))
     rows = found.order_by("detector_version", "-at", "-pk").distinct("detector_version")
     return {one.detector_version_id: one for one in rows}
+
+
+def leaned_on(cluster: Cluster) -> list[DetectorVersion]:
+    """The versions whose findings a cluster rests on, with `leaning`, how many of them, and all that was measured.
+
+    Two queries, by the detector's name; `newest` gives of each what counts.
+    """
+    found = DetectorVersion.objects.filter(findings__clusters__cluster=cluster).annotate(leaning=Count("findings"))
+    ordered = found.order_by("detector__name", "first_seen_at", "pk")
+    return list(ordered.select_related("detector").prefetch_related("measures"))
 
 
 def on_source(source: TelemetrySource) -> QuerySet[DetectorMeasure]:

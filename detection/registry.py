@@ -79,6 +79,13 @@ def running_detectors() -> tuple[list[Any], list[Any]]:
     )
 
 
+def statement_of(detector: Detector) -> Any:
+    """What a built-in detector states of itself, as `detection.detectors.base.Detector` has it; None of any other."""
+    from detection.detectors import BY_NAME
+
+    return BY_NAME.get(detector.name) if detector.built_in else None
+
+
 @transaction.atomic
 def version_of(detector: str, version: str, config_sha256: str = "") -> DetectorVersion:
     """The row of a detector's version with these parameters, registered when it was not seen before."""

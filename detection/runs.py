@@ -136,9 +136,11 @@ def run_detectors(
         found = clustering.cluster_accounts(list(_edges(source.namespace, window)), facts, hubs)
         population = examining.population_of(facts)
         groups = examining.groups_of(found, population)
+        found, left = examining.left_out(found)
         for step, detector in enumerate(of_pools, start=len(running) + 2):
             on_progress(step, steps, f"{detector.title}: looking at {len(groups):,} clusters")
-            outcome = restating.of_source(detector.examine(dataset, window, population, groups), source)
+            examined = examining.told(detector.examine(dataset, window, population, groups), detector, left)
+            outcome = restating.of_source(examined, source)
             answers.append(_answer(outcome, source))
             found = examining.extended(found, outcome)
         volumes = _volumes(dataset, window, found)

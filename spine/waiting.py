@@ -8,15 +8,18 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-from spine import jobs, sequencer
+from spine import jobs, pace, sequencer
 from spine.errors import Refused
 from spine.models import Job, JobState
+
+CLEARED = "\r\x1b[K"  # back to the start of the line, and the rest of it away
 
 
 def finish(job: Job) -> Job:
     """Return the finished job; raises Refused with its error when it failed or was set aside.
 
-    On a terminal its progress stands on one line, with rate and remaining time.
+    On a terminal its progress stands on one line, with rate and remaining time, whoever does the work; elsewhere there
+    is a line for each change.
     """
     shown = ""
     while True:
@@ -25,15 +28,29 @@ def finish(job: Job) -> Job:
         job.refresh_from_db()
         if job.is_finished:
             break
-        line = f"{job.kind}: {job.state}, {job.percent} % {job.note}"
-        if line != shown:
-            sys.stderr.write(line + "\n")
-            shown = line
+        shown = _tell(job, shown)
         time.sleep(0.5)
+    if shown and sys.stderr.isatty():
+        sys.stderr.write(CLEARED)
     sequencer.sequence()
     if job.state != JobState.DONE:
         raise Refused(f"{job.kind} did not finish: {job.error}")
     return job
+
+
+def _tell(job: Job, shown: str) -> str:
+    """Say how far a job is that a worker holds, or that waits for one, when that is not what was `shown` last."""
+    if sys.stderr.isatty():
+        line = bar(job, pace.elapsed(job))
+        if line != shown:
+            sys.stderr.write(f"{CLEARED}{line}")
+            sys.stderr.flush()
+        return line
+    line = f"{job.kind}: {job.state}, {job.percent} % {job.note}"
+    if line != shown:
+        said = pace.in_words(job, pace.pace_of(job))
+        sys.stderr.write(f"{line}; {said}\n" if said else f"{line}\n")
+    return line
 
 
 @contextmanager
@@ -45,15 +62,16 @@ def _bar(job: Job) -> Iterator[None]:
     ended = threading.Event()
 
     def look() -> None:
-        started = time.monotonic()
+        looked = False
         try:
             while not ended.wait(0.5):
-                now = Job.objects.get(id=job.id)
-                sys.stderr.write(f"\r\x1b[K{bar(now, time.monotonic() - started)}")
+                now, looked = Job.objects.get(id=job.id), True
+                sys.stderr.write(f"{CLEARED}{bar(now, pace.elapsed(now))}")
                 sys.stderr.flush()
         finally:
             connection.close()
-            sys.stderr.write("\r\x1b[K")
+            if looked:
+                sys.stderr.write(CLEARED)
 
     looking = threading.Thread(target=look, name="progress", daemon=True)
     looking.start()
@@ -65,22 +83,10 @@ def _bar(job: Job) -> Iterator[None]:
 
 
 def bar(job: Job, seconds: float) -> str:
-    """One line: a bar, what is done, and from how long it took the rate and what is left."""
-    if not job.total or not job.done or seconds <= 0:
+    """One line: a bar, what is done, and once `seconds` of work tell anything the rate and what is left."""
+    if not job.total or not job.done:
         return f"{job.kind}: {job.note or job.state}"
     part = min(1.0, job.done / job.total)
-    rate, left = job.done / seconds, seconds / part - seconds
     filled = "█" * int(part * 24)
-    return f"{filled:░<24} {part:.0%} · {job.note} · {_large(rate)}/s · {_spell(left)} left"
-
-
-def _large(rate: float) -> str:
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if rate >= size:
-            return f"{rate / size:.1f} {unit}"
-    return f"{rate:.1f}"
-
-
-def _spell(seconds: float) -> str:
-    whole = int(seconds)
-    return f"{whole // 3600} h {whole % 3600 // 60} min" if whole >= 3600 else f"{whole // 60} min {whole % 60} s"
+    said = [f"{filled:░<24} {part:.0%}", job.note, pace.in_words(job, pace.pace(job, seconds))]
+    return " · ".join(text for text in said if text)

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import permissions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +14,7 @@ from cases import access
 from cases.api.shared import person
 from people.models import User
 from people.rights import may
+from spine import pace
 from spine.answers import answers
 from spine.models import Job
 
@@ -31,11 +32,19 @@ class JobDoor(permissions.BasePermission):
         return request.method in permissions.SAFE_METHODS and reads
 
 
+class PaceSerializer(serializers.Serializer[Any]):
+    """How fast a job goes, by the database's clock."""
+
+    per_second = serializers.FloatField(help_text="in the unit of `done`")
+    seconds_left = serializers.FloatField(help_text="if it goes on so")
+
+
 class JobSerializer(serializers.ModelSerializer[Job]):
     """A job and its progress; `done` and `total` count what its `kind` works on."""
 
     is_finished = serializers.BooleanField()
     percent = serializers.IntegerField()
+    pace = serializers.SerializerMethodField(help_text="null: it does not run, or too little is done to tell")
     result = serializers.JSONField(allow_null=True)
 
     class Meta:
@@ -49,6 +58,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "total",
             "percent",
             "note",
+            "pace",
             "result",
             "error",
             "attempts",
@@ -58,6 +68,11 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "finished_at",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(PaceSerializer(allow_null=True))
+    def get_pace(self, job: Job) -> dict[str, float] | None:
+        found = pace.pace_of(job)
+        return None if found is None else dict(PaceSerializer(found).data)
 
 
 class AcceptedSerializer(serializers.Serializer[Any]):

@@ -26,7 +26,7 @@ from cases.forms_detectors import (
     QuarantineForm,
 )
 from cases.views import case_frame, shared
-from detection import detector_health, detector_verbs, measures, queries, standing
+from detection import detector_health, detector_verbs, measures, queries, registry, standing
 from detection.grouping import grouping_of
 from detection.models import Canary, Detector, ExcludedValue, FindingBatch, Lifecycle, Quarantine, VersionRecall
 from people.models import DetectorKey
@@ -247,6 +247,7 @@ def _page(
         "canaries": detector_health.canaries_of([found]),
         "identify": writes or may(request.user, "accounts.identify"),
         "week": FindingBatch.objects.filter(detector=found, received_at__gte=timezone.now() - DAYS),
+        "stated": registry.statement_of(found),
         "versions": _versions(found),
         "grouping": grouping_of(found),
         "feeds": list(found.feeds.order_by("name")),

@@ -13,6 +13,7 @@ from cases.access import visible_jobs
 from cases.actions import work
 from cases.models import Case, EvidenceItem
 from people.policy import requires
+from spine import pace
 from spine.models import Job
 
 # What each kind of work is called while one waits for it.
@@ -45,6 +46,8 @@ TITLES = {
     "webhook.send": "Sending to a webhook",
 }
 
+TELL_THEMSELVES = {"telemetry.simulate"}  # work whose note has rate and remaining time already
+
 
 @requires("detectors.read")
 @require_safe
@@ -63,9 +66,10 @@ def job(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def progress(found: Job) -> dict[str, Any]:
-    """What partials/job_progress.html needs beside the job: its title, what came of it, where, if it can be ended."""
+    """What partials/job_progress.html needs beside the job: title, pace, what came of it, where, if it can be ended."""
     return {
         "job_title": TITLES.get(found.kind, found.kind),
+        "pace": "" if found.kind in TELL_THEMSELVES else pace.in_words(found, pace.pace_of(found)),
         "outcome": _outcome(found.kind, found.result or {}),
         "done_url": _result(found),
         "stoppable": work.may_be_stopped(found),

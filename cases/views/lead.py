@@ -31,7 +31,7 @@ from cases.models.case import CaseStatus
 from cases.models.lead import LeadState
 from cases.views import case_frame, lead_drawing, shared
 from cases.views.masking import masked
-from detection import drawing, rarity
+from detection import drawing, measures, rarity
 from detection.surprise import NO_CHANCE
 from people.policy import requires
 from people.rights import may
@@ -283,6 +283,11 @@ def _page(
         "pages": shared.pages(request, page, "accounts", total=cluster.account_count),
         "chart": charts.cluster_chart(cluster),
         "untold": lead_drawing.untold(cluster),
+        "detectors": [
+            {"version": one, "false_positives": measures.in_words(measures.newest(one))}
+            for one in measures.leaned_on(cluster)
+        ],
+        "measure_rule": measures.RULE,
         **lead_drawing.context(drawn, examples, clean),
         "sanctioned": testers.members(cluster).count(),
         "hubs": cluster.run.hubs,

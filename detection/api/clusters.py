@@ -12,9 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import queries
+from detection import measures, queries
+from detection.api.detectors import MeasureSerializer
 from detection.api.findings import FindingSerializer
-from detection.models import AssessmentLabel, Cluster, ClusterLink, ClusterMember, Finding, Run
+from detection.models import AssessmentLabel, Cluster, ClusterLink, ClusterMember, DetectorVersion, Finding, Run
 from people.authentication import needs
 from spine.answers import answers, checked
 from spine.api import CursorPages
@@ -90,16 +91,39 @@ class DailyVolumeSerializer(serializers.Serializer[Any]):
     exchanges = serializers.IntegerField()
 
 
+class LeanedOnSerializer(serializers.ModelSerializer[DetectorVersion]):
+    """A detector version whose findings a cluster rests on, with its newest measured false-positive rate."""
+
+    detector = serializers.CharField(source="detector.name")
+    findings = serializers.IntegerField(source="leaning", help_text="of it that the cluster rests on")
+    false_positives = serializers.SerializerMethodField(help_text="measured on a benign reference; null: never")
+
+    class Meta:
+        model = DetectorVersion
+        fields = ("id", "detector", "version", "findings", "false_positives")
+        read_only_fields = fields
+
+    @extend_schema_field(MeasureSerializer(allow_null=True))
+    def get_false_positives(self, version: DetectorVersion) -> dict[str, Any] | None:
+        found = measures.newest(version)
+        return None if found is None else dict(MeasureSerializer(found).data)
+
+
 class ClusterDetailSerializer(ClusterSerializer):
-    """A cluster with the reasons for its assessment, its volume by day, and its run."""
+    """A cluster with the reasons for its assessment, its volume by day, its run, and the detectors it rests on."""
 
     run = RunSerializer()  # type: ignore[assignment]
     assessment_detail = serializers.SerializerMethodField(help_text="reasons for and against, innocent explanations")
     volume = DailyVolumeSerializer(many=True)
+    leans_on = serializers.SerializerMethodField(help_text="the detector versions whose findings it rests on")
 
     class Meta(ClusterSerializer.Meta):
-        fields = (*ClusterSerializer.Meta.fields, "key", "assessment_detail", "volume")
+        fields = (*ClusterSerializer.Meta.fields, "key", "assessment_detail", "volume", "leans_on")
         read_only_fields = fields
+
+    @extend_schema_field(LeanedOnSerializer(many=True))
+    def get_leans_on(self, cluster: Cluster) -> Any:
+        return LeanedOnSerializer(measures.leaned_on(cluster), many=True).data
 
     @extend_schema_field(OpenApiTypes.OBJECT)
     def get_assessment_detail(self, cluster: Cluster) -> Any:

@@ -24,6 +24,38 @@ from spine import principal
 from spine.answers import answers, checked
 
 TAGS = ["detectors"]
+SAMPLE: dict[str, Any] = {
+    "id": "01990000-0000-7000-8000-000000000001",
+    "name": "reward-grading",
+    "title": "Accounts that have many answers graded",
+    "built_in": True,
+    "created_at": "2026-05-04T06:00:00Z",
+    "lifecycle": "active",
+    "owner": "",
+    "description": "",
+    "runbook": "",
+    "cadence_minutes": None,
+    "heard_at": "2026-05-05T01:12:09Z",
+    "silent_since": None,
+    "grouping": None,
+    "revision": 1,
+    "versions": [],
+    "statement": {
+        "version": "1.0.0",
+        "config_sha256": "5f" * 32,
+        "signal": "reward_grading",
+        "idea": "A model that grades many candidate answers against a rubric serves as the reward in training another.",
+        "requires": ["prompt"],
+        "requires_any": [],
+        "uses": ["ts", "output_tokens", "reasoning_tokens"],
+        "minimum_support": 500,
+        "support_unit": "exchanges with a prompt that was read",
+        "parameters": {"lowest_cue": 2, "alone_share": 0.3},
+        "innocent_explanations": ["an evaluation harness with a published judge prompt"],
+        "source": "public reports of rubric grading used as a reward model (2026); no published error rates",
+        "techniques": ["AML.T0024.002"],
+    },
+}
 
 
 class MeasureSerializer(serializers.ModelSerializer[DetectorMeasure]):
@@ -56,20 +88,48 @@ class DetectorVersionSerializer(serializers.ModelSerializer[DetectorVersion]):
         return None if found is None else dict(MeasureSerializer(found).data)
 
 
+class StatementSerializer(serializers.Serializer[Any]):
+    """What a built-in detector states of the version that runs."""
+
+    version = serializers.CharField()
+    config_sha256 = serializers.CharField(help_text="of the parameters as canonical JSON (RFC 8785)")
+    signal = serializers.CharField()
+    idea = serializers.CharField()
+    requires = serializers.ListField(child=serializers.CharField(), help_text="columns without which it cannot tell")
+    requires_any = serializers.ListField(child=serializers.CharField(), help_text="columns of which one is enough")
+    uses = serializers.ListField(child=serializers.CharField(), help_text="columns it reads where they are there")
+    minimum_support = serializers.IntegerField(help_text="how many of `support_unit` it needs")
+    support_unit = serializers.CharField()
+    parameters = serializers.SerializerMethodField(help_text="every number that decides anything")
+    innocent_explanations = serializers.ListField(child=serializers.CharField())
+    source = serializers.CharField(help_text="the paper, report or method it rests on")  # type: ignore[assignment]
+    techniques = serializers.ListField(child=serializers.CharField(), help_text="of MITRE ATLAS")
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "number"}})
+    def get_parameters(self, stated: Any) -> dict[str, float]:
+        return dict(stated.parameters)
+
+
 class DetectorSerializer(serializers.ModelSerializer[Detector]):
     """A detector and its versions."""
 
     versions = DetectorVersionSerializer(many=True, read_only=True)
     grouping = GroupingSerializer(allow_null=True, read_only=True)
     silent_since = serializers.SerializerMethodField(help_text="since when less came than its cadence promises")
+    statement = serializers.SerializerMethodField(help_text="of a built-in detector; null: of any other")
 
     class Meta:
         model = Detector
         fields: tuple[str, ...] = (
             *("id", "name", "title", "built_in", "created_at", "lifecycle", "owner", "description", "runbook"),
-            *("cadence_minutes", "heard_at", "silent_since", "grouping", "revision", "versions"),
+            *("cadence_minutes", "heard_at", "silent_since", "grouping", "revision", "versions", "statement"),
         )
         read_only_fields = fields
+
+    @extend_schema_field(StatementSerializer(allow_null=True))
+    def get_statement(self, detector: Detector) -> dict[str, Any] | None:
+        stated = registry.statement_of(detector)
+        return None if stated is None else dict(StatementSerializer(stated).data)
 
     def get_silent_since(self, detector: Detector) -> datetime | None:
         return detector_health.silent_since(detector, timezone.now())
@@ -144,7 +204,14 @@ class OneDetector(APIView):
 
     permission_classes = [needs("detectors.read", "detectors.write")]
 
-    @extend_schema(summary="Read a detector", tags=TAGS, responses=answers(200, DetectorSerializer, 404))
+    @extend_schema(
+        summary="Read a detector",
+        description="A built-in detector states the columns it needs, its parameters with their digest, its minimum "
+        "support, the innocent explanations of what it finds, and its source.",
+        tags=TAGS,
+        responses=answers(200, DetectorSerializer, 404),
+        examples=[OpenApiExample("a built-in detector", value=SAMPLE, response_only=True, status_codes=["200"])],
+    )
     def get(self, request: Request, detector_id: UUID) -> Response:
         return Response(DetectorSerializer(get_object_or_404(queries.detectors(), pk=detector_id)).data)
 

@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
+from django.utils.html import escape
 
-from detection import ingest
+from detection import ingest, registry
+from detection.api.detectors import SAMPLE
+from detection.detectors import BY_NAME
 from detection.models import Canary, Detector, Quarantine
 from people.models import DetectorKey
 from tests.cases.api import client_of as api_of
@@ -78,6 +81,52 @@ def test_findings_of_a_key_are_set_aside_and_count_again(made: tuple[Detector, D
     page = text_of(browser.post(address(detector, f"quarantines/{found.pk}/lift/"), {"reason": "Not it"}, follow=True))
     assert "Not it" in page
     assert "Let them count again" not in page
+
+
+def test_page_of_a_built_in_detector_states_what_it_needs_and_what_else_it_could_be(cast: Cast) -> None:
+    built_in = registry.registered("load-balancing", actor="detector:load-balancing")
+    page = text_of(client_of(cast.reader).get(address(built_in)))
+    stated = BY_NAME["load-balancing"]
+    for text in (
+        "What this detector states",
+        "of version 1.0.0, which runs now",
+        "5 accounts in a pool",
+        "<dd>199</dd>",
+    ):
+        assert text in page
+    assert stated.config_sha256 in page
+    for text in (stated.idea, stated.source, *stated.innocent_explanations):
+        assert escape(text) in page
+
+
+def test_detector_of_somebody_else_states_nothing(made: tuple[Detector, DetectorKey], cast: Cast) -> None:
+    assert "What this detector states" not in text_of(client_of(cast.reader).get(address(made[0])))
+    assert api_of(cast.reader).get(f"/api/v1/detectors/{made[0].pk}/").json()["statement"] is None
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_api_states_what_a_built_in_detector_states(name: str, cast: Cast) -> None:
+    built_in = registry.registered(name, actor=f"detector:{name}")
+    shown = api_of(cast.reader).get(f"/api/v1/detectors/{built_in.pk}/").json()
+    stated = BY_NAME[name]
+    assert shown["statement"]["parameters"] == stated.parameters
+    assert shown["statement"] | {"parameters": {}} == {
+        "version": stated.version,
+        "config_sha256": stated.config_sha256,
+        "signal": stated.signal,
+        "idea": stated.idea,
+        "requires": list(stated.requires),
+        "requires_any": list(stated.requires_any),
+        "uses": list(stated.uses),
+        "minimum_support": stated.minimum_support,
+        "support_unit": stated.support_unit,
+        "parameters": {},
+        "innocent_explanations": list(stated.innocent_explanations),
+        "source": stated.source,
+        "techniques": list(stated.techniques),
+    }
+    assert api_of(cast.reader).get("/api/v1/detectors/").json()["results"] == [shown]
+    assert (SAMPLE.keys(), SAMPLE["statement"].keys()) == (shown.keys(), shown["statement"].keys())
 
 
 def test_list_has_the_same_number_of_queries_for_one_and_for_three(cast: Cast, django_assert_num_queries: Any) -> None:

@@ -1,13 +1,17 @@
 """A job's progress: a page, a fragment that asks for itself, and who may see it."""
 
+import re
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.conf import settings
+from django.db.models.functions import Now
 
 from cases.views.jobs import TITLES
 from spine import jobs
 from spine.models import Job, JobState
+from tests.cases.api import client_of as api_of
 from tests.cases.pages import client_of, forms_of, text_of
 from tests.factories import Cast, make_case
 
@@ -27,6 +31,28 @@ def test_a_page_by_itself_and_a_fragment_for_who_polls(cast: Cast) -> None:
             True,
             True,
         )
+
+
+def test_a_job_that_runs_says_how_long_it_takes_still(cast: Cast) -> None:
+    job, client = jobs.enqueue("log.verify", actor="user:analyst", key="k"), client_of(cast.analyst)
+    Job.objects.filter(pk=job.pk).update(state=JobState.RUNNING, started_at=Now() - timedelta(minutes=1), total=40_000)
+    assert "left" not in text_of(client.get(f"/jobs/{job.pk}/"))
+    Job.objects.filter(pk=job.pk).update(done=10_000)
+    assert "170 a second, about 3 min left" in text_of(client.get(f"/jobs/{job.pk}/"))
+    told = api_of(cast.analyst).get(f"/api/v1/jobs/{job.pk}/").json()["pace"]
+    assert told["seconds_left"] == pytest.approx(180, abs=10)
+    assert told["per_second"] == pytest.approx(167, abs=5)
+    Job.objects.filter(pk=job.pk).update(state=JobState.DONE)
+    assert "a second" not in text_of(client.get(f"/jobs/{job.pk}/"))
+    assert api_of(cast.analyst).get(f"/api/v1/jobs/{job.pk}/").json()["pace"] is None
+
+
+def test_every_place_that_shows_a_job_passes_its_pace_on() -> None:
+    root = settings.BASE_DIR / "templates"
+    included = re.compile(r"{% include \"partials/job_progress.html\" with [^%]*job_title=[^%]*%}")
+    found = [one for path in root.rglob("*.html") for one in included.findall(path.read_text(encoding="utf-8"))]
+    assert len(found) > 5
+    assert [one for one in found if " pace=" not in one] == []
 
 
 def test_a_finished_job_asks_no_more_and_leads_to_its_result(cast: Cast) -> None:

@@ -15,11 +15,14 @@ from cases import actions, leads
 from cases.models import Case, Lead
 from cases.views import lead_drawing
 from config.embedded import postgres
-from detection.models import Answer, DetectorVersion
+from detection import ingest
+from detection.models import Answer, ClusterFinding, DetectorVersion, Finding
 from spine import log
 from spine.models import Job, LogEntry
 from tests.cases.pages import client_of, forms_of, sent_by, text_of
 from tests.detection.drawn import FRAME, add_exchanges, make_drawn_lead, make_template_lead
+from tests.detection.registered import make_measure
+from tests.detection.samples import finding
 from tests.factories import Cast, make_case, make_lead, make_run, provider_ids, run_job
 from tests.servers import HOME
 
@@ -239,6 +242,40 @@ def test_what_detectors_could_not_tell_stands_on_the_page(analyst: Client) -> No
 
 
 @pytest.mark.django_db(transaction=True)
+def test_the_page_leads_to_the_run_and_says_how_often_its_detectors_name_the_innocent(
+    analyst: Client, lead: Lead
+) -> None:
+    assert "1 finding here. On a benign reference: not measured." in text_of(page(analyst, lead))
+    version = DetectorVersion.objects.get()
+    for named in (9, 3):
+        make_measure(version, named=named)
+    shown = text_of(page(analyst, lead))
+    assert reverse("run", args=[lead.cluster.run_id]) in shown
+    assert reverse("detector_version", args=[version.detector_id, version.pk]) in shown
+    assert "On a benign reference: 3 of 1,516: 0.2% (0.1% – 0.6%), benign-1" in shown
+
+
+def test_one_detector_and_three_cost_the_same_queries(analyst: Client, lead: Lead) -> None:
+    page(analyst, lead)
+    with CaptureQueriesContext(connection) as one:
+        page(analyst, lead)
+    for uid in ("a", "b"):
+        document = {**finding(uid), "detector": {"name": f"detector-{uid}", "version": "1"}}
+        ingest.store([document], actor="system:test", detector=f"detector-{uid}")
+        rows = [ClusterFinding(cluster=lead.cluster, finding=Finding.objects.get(uid=uid))]
+        with transaction.atomic():
+            log.record(actor="system:test", action="run.finished", data={"clusters": 1}, rows=rows)
+        make_measure(DetectorVersion.objects.get(detector__name=f"detector-{uid}"))
+    with CaptureQueriesContext(connection) as three:
+        shown = page(analyst, lead)
+    assert [row["version"].detector.name for row in shown.context["detectors"]] == [
+        "detector-a",
+        "detector-b",
+        "shared_attribute",
+    ]
+    assert len(three) == len(one)
+
+
 def test_a_lead_is_drawn_when_asked_and_shows_hours_and_examples(analyst: Client, no_broker: None) -> None:
     lead = make_template_lead(provider_ids(3))
     add_exchanges([(account, timezone.now() - timedelta(hours=2)) for account in provider_ids(3)])

@@ -12,9 +12,20 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from detection import ingest
-from detection.models import Account, Attribute, BadLine, Cluster, Detector, Finding, TelemetryFile, TelemetrySource
+from detection.models import (
+    Account,
+    Attribute,
+    BadLine,
+    Cluster,
+    Detector,
+    DetectorVersion,
+    Finding,
+    TelemetryFile,
+    TelemetrySource,
+)
 from spine.models import LogEntry
 from tests.detection.conftest import Caller
+from tests.detection.registered import make_measure
 from tests.detection.samples import DETECTOR, finding, line
 from tests.factories import make_cluster, make_run, provider_ids
 
@@ -180,6 +191,17 @@ def test_cluster_is_read_with_assessment_run_members_and_links(analyst: Caller) 
     links = analyst.get(f"clusters/{cluster.id}/links/")
     assert sorted(results(links, "pseudonym")) == names
     assert set(results(links, "type")) == {"payment_fingerprint"}
+
+
+def test_cluster_names_the_detectors_it_leans_on_with_what_was_measured_of_them(analyst: Caller) -> None:
+    cluster = make_cluster(3)
+    (version,) = DetectorVersion.objects.all()
+    row = {"id": str(version.pk), "detector": "shared_attribute", "version": "1.0.0", "findings": 1}
+    body = analyst.get(f"clusters/{cluster.id}/").json()
+    assert body["leans_on"] == [row | {"false_positives": None}]
+    measured = make_measure(version)
+    (shown,) = analyst.get(f"clusters/{cluster.id}/").json()["leans_on"]
+    assert (shown["false_positives"]["named"], shown["false_positives"]["high"]) == (3, measured.high)
 
 
 # Accounts and attributes

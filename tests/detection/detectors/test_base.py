@@ -4,20 +4,24 @@ from datetime import timedelta
 
 import pytest
 
-from detection.detectors import BY_NAME, DETECTORS
+from detection.detectors import BY_NAME, DETECTORS, POOL_DETECTORS
 from detection.detectors.base import Detector, overlap, rarity
 from detection.records import AccountSeen, Window
+from detection.telemetry.columns import ACCOUNTS, EXCHANGES
 from tests.detection.telemetry.rows import START
 
 WINDOW = Window(START, START + timedelta(days=1))
 
 
-@pytest.mark.parametrize("detector", DETECTORS, ids=lambda d: d.name)
+@pytest.mark.parametrize("detector", (*DETECTORS, *POOL_DETECTORS), ids=lambda d: d.name)
 def test_detector_states_all_that_is_shown_beside_its_score(detector: Detector) -> None:
     stated = (detector.name, detector.signal, detector.version, detector.title, detector.idea, detector.source)
     assert all(stated)
     assert detector.requires or detector.requires_any
+    assert set(detector.requires + detector.requires_any + detector.uses) <= {*EXCHANGES, *ACCOUNTS}
     assert detector.parameters
+    assert detector.minimum_support > 0
+    assert detector.support_unit
     assert detector.innocent_explanations
     assert len(detector.config_sha256) == 64
     assert BY_NAME[detector.name] is detector

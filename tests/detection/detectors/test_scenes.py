@@ -7,25 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ibis import options
-from ibis.backends.sql.compilers import BigQueryCompiler, ClickHouseCompiler, PySparkCompiler, SnowflakeCompiler
-from ibis.config import Config
 
 from detection.detectors import BY_NAME
 from detection.records import Outcome, Status, finding_document
-from detection.telemetry.dataset import Dataset
+from tests.detection.detectors.elsewhere import watched
 from tests.detection.detectors.scenes import SCENES, WINDOW, Rows, Scene, Side
 from tests.detection.telemetry.rows import dataset_of
 
 pytestmark = pytest.mark.parametrize(("name", "scene"), SCENES.items(), ids=list(SCENES))
 
 
-def detect(folder: Path, name: str, made: tuple[Rows, Side], watched: bool = False) -> Outcome:
+def detect(folder: Path, name: str, made: tuple[Rows, Side]) -> Outcome:
     folder.mkdir(exist_ok=True)
     rows, side = made
     with dataset_of(folder, rows, **side) as dataset:
-        if watched:
-            dataset.__class__ = Watched
         return BY_NAME[name].detect(dataset, WINDOW)
 
 
@@ -94,31 +89,11 @@ def said(outcome: Outcome, new: dict[str, str] | None = None) -> Iterator[Any]:
         yield replace(finding, accounts=tuple(sorted(accounts, key=lambda a: a.account_id)))
 
 
-class SparkOptions(Config):
-    """What Ibis sets when its Spark backend is loaded, which needs Java; the compiler alone does not."""
-
-    treat_nan_as_null: bool = False
-
-
-class Watched(Dataset):
-    """A dataset that has every expression compiled for other engines as well."""
-
-    def arrow(self, expression: Any) -> Any:
-        compiled_elsewhere(expression)
-        return super().arrow(expression)
-
-    def keep(self, name: str, expression: Any) -> Any:
-        compiled_elsewhere(expression)
-        return super().keep(name, expression)
-
-
-def compiled_elsewhere(expression: Any) -> None:
-    for compiler in (PySparkCompiler(), BigQueryCompiler(), ClickHouseCompiler(), SnowflakeCompiler()):
-        assert compiler.to_sqlglot(expression.unbind()).sql(compiler.dialect)
-
-
 def test_detector_asks_only_what_other_engines_understand_too(
     tmp_path: Path, name: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(options, "pyspark", SparkOptions())
-    assert detect(tmp_path, name, scene.found(), watched=True).status is Status.FOUND
+    rows, side = scene.found()
+    with dataset_of(tmp_path, rows, **side) as dataset:
+        seen = watched(dataset, monkeypatch)
+        assert BY_NAME[name].detect(seen, WINDOW).status is Status.FOUND
+    assert (seen.asked > 0, seen.unknown) == (True, set())

@@ -61,7 +61,7 @@ def counts(rows: Any) -> dict[str, Any]:
 def everybody(dataset: Dataset, window: Window) -> dict[str, int]:
     """The counts over all accounts of the window, in one pass over three columns."""
     rows = dataset.within(window)
-    (found,) = dataset.arrow(rows.aggregate(**counts(rows))).to_pylist()
+    found: dict[str, int] = dataset.arrow(rows.aggregate(**counts(rows))).to_pylist()[0]
     return found
 
 

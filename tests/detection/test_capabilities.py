@@ -50,8 +50,8 @@ def rows_of(account: str, *prompts: str, start: int = 0, hours: float = 1) -> li
 
 def each_of(dataset: Dataset, *accounts: str) -> list[dict[str, int]]:
     rows = dataset.within(WINDOW)
-    chosen = rows.filter(rows.account_id.isin(accounts)).group_by("account_id")
-    return list(dataset.arrow(chosen.aggregate(**capabilities.counts(rows))).to_pylist())
+    chosen = rows.filter(rows.account_id.isin(accounts))
+    return list(dataset.arrow(chosen.group_by("account_id").aggregate(**capabilities.counts(chosen))).to_pylist())
 
 
 def mix_of(dataset: Dataset, *accounts: str) -> dict[str, Any]:

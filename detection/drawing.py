@@ -1,4 +1,4 @@
-"""Works out what a cluster's page draws beside its figures: hours of use, template examples, the link graph.
+"""Works out what a cluster's page draws beside its figures: hours, capabilities, template examples, the link graph.
 
 A job does it after a run for every cluster worth a look, and for any other when somebody asks; nothing of it is worked
 out while a page is shown. The same cluster gives the same drawing.
@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Count, Max, QuerySet
 from django.utils import timezone
 
-from detection import graph
+from detection import capabilities, graph
 from detection.models import Account, Cluster, ClusterDrawing, ClusterLink, ClusterMember, Finding, Run
 from detection.records import Window
 from detection.sources import telemetry_of
@@ -26,7 +26,7 @@ from spine import jobs
 from spine.errors import Conflict
 from spine.models import Job
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 KIND = "clusters.draw"
 BUSIEST = 60
 EXAMPLES = 12
@@ -41,6 +41,14 @@ class Drawn:
 
     drawing: ClusterDrawing | None
     job: Job | None = None
+
+
+@dataclass(frozen=True)
+class Use:
+    """When the accounts of a cluster are used, null without telemetry, and what their requests ask for."""
+
+    hours: dict[str, Any] | None
+    capabilities: dict[str, Any]
 
 
 def standing(cluster: Cluster) -> Drawn:
@@ -80,16 +88,21 @@ def draw(job: jobs.Running) -> dict[str, Any]:
     clusters = list(todo)
     if not clusters:
         return {"drawn": 0}
-    job.progress(0, len(clusters), "counting exchanges by hour")
-    hours = hours_of(clusters[0].run, {cluster.pk: _members(cluster) for cluster in clusters})
+    job.progress(0, len(clusters), "counting exchanges by hour and capability")
+    uses = uses_of(clusters[0].run, {cluster.pk: _members(cluster) for cluster in clusters})
     for place, cluster in enumerate(clusters):
         job.progress(place, len(clusters), f"cluster of {cluster.account_count:,} accounts")
-        _store(cluster, hours.get(cluster.pk), job.confirm)
+        _store(cluster, uses[cluster.pk], job.confirm)
     return {"drawn": len(clusters)}
 
 
-def _store(cluster: Cluster, hours: dict[str, Any] | None, confirm: Callable[[], None]) -> None:
-    parts = {"hours": hours, "templates": templates_of(cluster), "graph": graph.graph_of(cluster)}
+def _store(cluster: Cluster, use: Use, confirm: Callable[[], None]) -> None:
+    parts = {
+        "hours": use.hours,
+        "capabilities": use.capabilities,
+        "templates": templates_of(cluster),
+        "graph": graph.graph_of(cluster),
+    }
     with transaction.atomic():
         confirm()
         ClusterDrawing.objects.update_or_create(
@@ -103,21 +116,21 @@ def _members(cluster: Cluster) -> dict[str, UUID]:
     return dict(rows)
 
 
-def hours_of(run: Run, members: Mapping[UUID, Mapping[str, UUID]]) -> dict[UUID, dict[str, Any]]:
-    """Exchanges by account and UTC hour of the day, in the run's window, for each of these clusters.
+def uses_of(run: Run, members: Mapping[UUID, Mapping[str, UUID]]) -> dict[UUID, Use]:
+    """Exchanges by account and UTC hour of the day, and by capability, in the run's window, for each of these clusters.
 
-    `{"rows": [{"account", "hours": [24 numbers]}], "rest": {"accounts", "hours"}}`: the sixty busiest accounts, and
-    the others as one row. Empty when the source keeps no exchanges here.
+    Hours are `{"rows": [{"account", "hours": [24 numbers]}], "rest": {"accounts", "hours"}}`: the sixty busiest
+    accounts, and the others as one row. Two queries for any number of clusters: one over their members, one over all.
     """
     with telemetry_of(run.source) as dataset:
         if not dataset.parts:
-            return {}
-        counted = _counted(dataset, Window(run.window_start, run.window_end), members)
-    found: dict[UUID, list[tuple[UUID, list[int]]]] = {pk: [] for pk in members}
-    for row in counted.to_pylist():
-        cluster = UUID(row["cluster"])
-        found[cluster].append((members[cluster][row["account_id"]], [row[hour] for hour in HOURS]))
-    return {cluster: _folded(rows, len(members[cluster])) for cluster, rows in found.items()}
+            return {pk: Use(None, capabilities.untold(capabilities.NOTHING_KEPT)) for pk in members}
+        window = Window(run.window_start, run.window_end)
+        found: dict[UUID, list[dict[str, Any]]] = {pk: [] for pk in members}
+        for row in _counted(dataset, window, members).to_pylist():
+            found[UUID(row["cluster"])].append(row)
+        among = capabilities.everybody(dataset, window)
+        return {pk: _use(dataset, rows, members[pk], among) for pk, rows in found.items()}
 
 
 def _counted(dataset: Dataset, window: Window, members: Mapping[UUID, Mapping[str, UUID]]) -> pa.Table:
@@ -125,8 +138,15 @@ def _counted(dataset: Dataset, window: Window, members: Mapping[UUID, Mapping[st
     listed = pa.table({"cluster": [one for one, _ in pairs], "account_id": [one for _, one in pairs]})
     rows = dataset.within(window).join(ibis.memtable(listed), "account_id")
     hour = rows.ts.hour()
-    counts = {name: (hour == number).sum().cast("int64") for number, name in enumerate(HOURS)}
-    return dataset.arrow(rows.group_by(["cluster", "account_id"]).aggregate(**counts))
+    by_hour = {name: (hour == number).sum().cast("int64") for number, name in enumerate(HOURS)}
+    return dataset.arrow(rows.group_by(["cluster", "account_id"]).aggregate(**by_hour, **capabilities.counts(rows)))
+
+
+def _use(
+    dataset: Dataset, rows: Sequence[Mapping[str, Any]], members: Mapping[str, UUID], among: Mapping[str, int]
+) -> Use:
+    days = [(members[row["account_id"]], [row[hour] for hour in HOURS]) for row in rows]
+    return Use(_folded(days, len(members)), capabilities.mix(dataset, rows, among))
 
 
 def _folded(rows: Sequence[tuple[UUID, list[int]]], accounts: int) -> dict[str, Any]:

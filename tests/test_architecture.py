@@ -29,7 +29,7 @@ PURE_FILES = [
     *("records", "facts", "surprise", "population", "candidates", "refining", "pools"),
     *("clustering", "members", "assessment", "evidence", "describe"),
 ]
-PURE_FILES += ["simulate", "naming", "intervals"]
+PURE_FILES += ["simulate", "naming", "intervals", "capabilities"]
 # Addresses that belong to a library and need no policy of ours; the reason stands beside each.
 NO_POLICY: dict[str, str] = {}
 

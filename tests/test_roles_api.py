@@ -89,6 +89,7 @@ LADDER = {
     "GET clusters/<cluster_id>/members/": "401 403 200 200 200 200 403",
     "GET clusters/<cluster_id>/links/": "401 403 200 200 200 200 403",
     "GET clusters/<cluster_id>/findings/": "401 403 200 200 200 200 403",
+    "GET clusters/<cluster_id>/capabilities/": "401 403 200 200 200 200 403",
     "GET clusters/<cluster_id>/drawing/": "401 403 200 200 200 200 403",
     "POST clusters/<cluster_id>/drawing/": "401 403 202 202 403 403 403",
     "GET clusters/<cluster_id>/graph/": "401 403 200 200 200 200 403",

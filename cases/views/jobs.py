@@ -23,7 +23,7 @@ TITLES = {
     "telemetry.simulate": "Making simulated telemetry",
     "detectors.run": "Running detectors and clustering accounts",
     "detectors.measure": "Measuring detectors on a benign reference",
-    "clusters.draw": "Drawing clusters: hours of use, templates, links",
+    "clusters.draw": "Drawing clusters: hours of use, what requests ask for, templates, links",
     "feed.pull": "Pulling a feed",
     "feed.backfill": "Pulling a feed's past",
     "verdicts.set": "Setting verdicts",

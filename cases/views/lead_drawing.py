@@ -1,4 +1,4 @@
-"""What the lead page draws of a cluster: hours of use and template examples, or how far the job is that makes them."""
+"""What the lead page draws of a cluster: hours of use, what is asked for, template examples, or how far the job is."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from cases.queries import SharedValue
 from cases.templatetags.retort import words
 from cases.views import lead_graph
 from cases.views.jobs import progress
-from detection import rarity
+from detection import capabilities, rarity
 from detection.drawing import Drawn
 from detection.models import Account, Cluster
 from detection.records import Status
 
 SHADES = 5
 ABRIDGED = 10_000  # from here on a cell has no room for every digit
-PARTS = ("drawing", "hours", "templates", "links")  # what is fetched again when the job ends
+PARTS = ("drawing", "capabilities", "hours", "templates", "links")  # what is fetched again when the job ends
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ def context(drawn: Drawn, examples: Sequence[Mapping[str, Any]], clean: Callable
         "drawn": shown,
         "drawing_job": {"job": drawn.job, **progress(drawn.job)} if drawn.job and not shown else None,
         "drawing_parts": ",".join(f"#{part}" for part in PARTS),
+        "asked": asked(shown.capabilities) if shown else None,
         "hours": hours(shown.hours) if shown and shown.hours else None,
         "examples": [
             {**one, "frame": clean(one["frame"]), "rare": rarity.one_in(one["holders"], one["population"])}
@@ -63,6 +64,13 @@ def untold(cluster: Cluster) -> list[dict[str, str]]:
     rows = cluster.run.answers.filter(status=Status.COULD_NOT_TELL.value).order_by("place")
     named = rows.values_list("detector_version__detector__title", "detector_version__detector__name", "reason")
     return [{"detector": title or name, "reason": reason} for title, name, reason in named]
+
+
+def asked(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What requests ask for: rows in words with shares, which stands out, and whether few were read."""
+    rows = capabilities.shares(stored)
+    few = stored["read"] < capabilities.FEW
+    return {**stored, "rows": rows, "most": capabilities.farthest_above(rows), "few": few}
 
 
 def hours(stored: Mapping[str, Any]) -> dict[str, Any]:

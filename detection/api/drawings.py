@@ -1,4 +1,4 @@
-"""What is drawn of a cluster over the API: hours of use, template examples, link graph, and the job that draws them."""
+"""What is drawn of a cluster over the API: hours, capabilities, template examples, link graph, and the job for it."""
 
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import drawing
+from detection import capabilities, drawing
 from detection.drawing import Drawn
 from detection.models import Cluster
 from people.authentication import needs
@@ -63,6 +63,36 @@ class ClusterHoursSerializer(DrawingSerializer):
     """When the accounts of a cluster are used."""
 
     hours = HoursSerializer(allow_null=True, help_text="null: not drawn, or no exchange of the source is kept here")
+
+
+class CapabilitySerializer(serializers.Serializer[Any]):
+    """How many requests ask for one thing: of the cluster's accounts, and of all accounts of the window."""
+
+    capability = serializers.ChoiceField(tuple(capabilities.WORDS), help_text="`reasoning_traces` overlaps the others")
+    words = serializers.CharField()
+    exchanges = serializers.IntegerField()
+    accounts = serializers.IntegerField(help_text="of this cluster, with at least one such request")
+    share = serializers.FloatField(help_text="0–1, of the cluster's `read`")
+    all_exchanges = serializers.IntegerField()
+    all_share = serializers.FloatField(help_text="0–1, of `all_read`")
+
+
+class CapabilitiesSerializer(serializers.Serializer[Any]):
+    """What requests ask for, read from prompts: counts and shares beside all accounts of the window."""
+
+    reason = serializers.CharField(allow_blank=True, help_text="why it could not be told; empty when it could")
+    exchanges = serializers.IntegerField(help_text="of the cluster in the window")
+    read = serializers.IntegerField(help_text="those of them whose prompt was labelled: shares are of these")
+    accounts = serializers.IntegerField(help_text="of the cluster, with a request that was labelled")
+    all_exchanges = serializers.IntegerField(help_text="of all accounts of the window, the cluster's included")
+    all_read = serializers.IntegerField()
+    mix = CapabilitySerializer(many=True, help_text="empty when it could not be told")
+
+
+class ClusterCapabilitiesSerializer(DrawingSerializer):
+    """What the requests of a cluster's accounts ask for."""
+
+    capabilities = CapabilitiesSerializer(allow_null=True, help_text="null: not drawn")
 
 
 class TemplateExampleSerializer(serializers.Serializer[Any]):
@@ -178,6 +208,23 @@ class ClusterHours(APIView):
         drawn = drawing.standing(_cluster(cluster_id))
         hours = drawn.drawing.hours if drawn.drawing else None
         return Response(ClusterHoursSerializer({**_standing(drawn), "hours": hours}).data)
+
+
+class ClusterCapabilities(APIView):
+    """The mix of capabilities."""
+
+    permission_classes = [needs("leads.read")]
+
+    @extend_schema(
+        summary="Read what the requests of a cluster's accounts ask for, beside all accounts of the window",
+        tags=TAGS,
+        responses=answers(200, ClusterCapabilitiesSerializer, 404),
+    )
+    def get(self, request: Request, cluster_id: UUID) -> Response:
+        drawn = drawing.standing(_cluster(cluster_id))
+        stored = drawn.drawing.capabilities if drawn.drawing else None
+        told = {**stored, "mix": capabilities.shares(stored)} if stored else None
+        return Response(ClusterCapabilitiesSerializer({**_standing(drawn), "capabilities": told}).data)
 
 
 class ClusterTemplates(APIView):

@@ -30,6 +30,9 @@ urlpatterns = [
     path("clusters/<uuid:cluster_id>/members/", clusters.ClusterMembers.as_view(), name="cluster-members"),
     path("clusters/<uuid:cluster_id>/links/", clusters.ClusterLinks.as_view(), name="cluster-links"),
     path("clusters/<uuid:cluster_id>/findings/", clusters.ClusterFindings.as_view(), name="cluster-findings"),
+    path(
+        "clusters/<uuid:cluster_id>/capabilities/", drawings.ClusterCapabilities.as_view(), name="cluster-capabilities"
+    ),
     path("clusters/<uuid:cluster_id>/drawing/", drawings.ClusterDrawing.as_view(), name="cluster-drawing"),
     path("clusters/<uuid:cluster_id>/graph/", drawings.ClusterGraph.as_view(), name="cluster-graph"),
     path("clusters/<uuid:cluster_id>/hours/", drawings.ClusterHours.as_view(), name="cluster-hours"),

@@ -52,6 +52,7 @@ OURS: dict[str, str] = {
     "telemetryfile.columns_present": "names of our own columns",
     "telemetryfile.columns_absent": "names of our own columns",
     "clusterdrawing.version": "of the program",
+    "clusterdrawing.capabilities": "words of ours, and numbers",
     "clusterdrawing.hours": "our own ids, and numbers",
     "clusterdrawing.graph": "the same",
     "evidenceitem.media_type": "from a table of ours, by the first bytes",

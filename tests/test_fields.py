@@ -100,7 +100,7 @@ READ: dict[str, dict[str, str]] = {
 }
 # Every other name of a field: it tells of no person, account or secret by itself, in whatever answer it stands.
 NEUTRAL = """
-cut account_columns unanswered expires
+cut account_columns unanswered expires stated
 false_positives false_positives_in_words reference reference_sha256 named rate
 drawing edges fillings frame graph hours left_out link nodes rank ranked ranks rest sets templates values x y
 findings_new findings_known findings_set_aside findings_recalled edge_count hubs every behind days source_id by_kind stayed joined left

@@ -160,7 +160,7 @@ class RecallVersion(APIView):
     @extend_schema(
         summary="Recall a detector version",
         description="Its findings stay and join no cluster from now on. A job flags every case that leans on it, and "
-        "drafts a notice to everybody who got a dossier that does.",
+        "drafts a notice to everybody who got a dossier that does; what comes to lean on it later follows at once.",
         tags=TAGS,
         request=RecallReasonSerializer,
         responses=answers(201, VersionDetailSerializer, 400, 404, 409),

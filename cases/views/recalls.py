@@ -162,6 +162,7 @@ def _leaning(request: HttpRequest, found: DetectorVersion) -> dict[str, Any]:
     """The leads, cases, dossiers and disclosures that lean on it, of those this person may know of."""
     within = visible_cases(request.user)
     flags = RecallFlag.objects.filter(recall__detector_version=found, recall__reinstated=None).select_related("answer")
+    flags = flags.order_by("at", "id")
     flagged = {one.case_id: one for one in flags}
     held = list(recalls.cases(found, within).order_by("-updated_at")[:SHOWN])
     asks = recalls.disclosures(found, within).prefetch_related("notes").order_by("-at", "-id")

@@ -17,6 +17,7 @@ from cases.actions.recalls import answer_recall
 from cases.actions.versions import answer_version
 from cases.dossier.build import build
 from cases.models import Case, Detachment, DossierVersion, Lead, NewerVersion, Notice, RecallDraft, RecallFlag
+from cases.views import recalls as views
 from detection import detector_verbs, runs
 from detection.models import DetectorVersion, VersionRecall
 from detection.records import Window
@@ -361,6 +362,61 @@ def test_job_and_follow_up_at_once_flag_a_case_once(case: Case, committed_cast: 
     follow()
     assert RecallFlag.objects.count() == 1
     assert LogEntry.objects.filter(action="recall.flagged").count() == 1
+
+
+def test_every_list_of_what_leans_on_it_is_whole_on_page_and_api(
+    case: Case, committed_cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast = committed_cast
+    others = [make_case(cast, accounts=provider_ids(2, f"more{number}")) for number in range(2)]
+    hidden = make_case(cast, accounts=provider_ids(2, "hidden"))
+    actions.restrict_case(hidden, actor=cast.lead, reason="Few need to know", people=[])
+    recall(version_under(case))
+    reader, refs = client_of(cast.reader), {case.ref, *(one.ref for one in others)}
+    page = reader.get(address(case))
+    totals = {one["name"]: one["total"] for one in page.context["lists"]}
+    assert totals == {"clusters": 4, "leads": 3, "cases": 3, "dossiers": 0, "disclosures": 0}
+    [clusters] = [one["rows"] for one in page.context["lists"] if one["name"] == "clusters"]
+    assert [row["lead"] is None for row in clusters].count(True) == 1  # of the restricted case
+
+    monkeypatch.setattr(views, "SHOWN", 2)
+    page = reader.get(address(case))
+    assert "Show all 3 cases" in text_of(page)
+    first = reader.get(address(case), {"list": "cases"})
+    [cases] = [one for one in first.context["lists"] if "rows" in one]
+    second = reader.get(cases["pages"]["next_url"])
+    [more] = [one for one in second.context["lists"] if "rows" in one]
+    assert {row["case"].ref for row in (*cases["rows"], *more["rows"])} == refs
+    assert (len(more["rows"]), more["pages"]["next_url"], "list=cases" in more["pages"]["previous_url"]) == (
+        1,
+        "",
+        True,
+    )
+    assert reader.get(address(case), {"list": "cases", "cursor": "odd"}).status_code == 422
+
+    api, path = api_of(cast.reader), f"/api/v1{address(case)}leaning/"
+    body = api.get(path, {"page_size": 2}).json()
+    rest = api.get(body["next"]).json()
+    assert {row["case"] for row in (*body["results"], *rest["results"])} == refs
+    assert (len(body["results"]), rest["next"]) == (2, None)
+    assert len(api.get(path, {"kind": "clusters"}).json()["results"]) == 4
+    assert {row["case"] for row in api.get(path, {"kind": "leads"}).json()["results"]} == {None}
+    assert api.get(path, {"kind": "findings"}).status_code == 400
+    assert api_of(cast.admin).get(path).status_code == 403
+
+
+def test_dossiers_and_disclosures_that_lean_on_it_are_listed(sealed: DossierVersion, committed_cast: Cast) -> None:
+    cast = committed_cast
+    ask = disclosures.ask_disclosure(sealed, actor=cast.analyst, channel="by hand")
+    disclosures.release_disclosure(ask, actor=cast.lead)
+    recall(version_under(sealed.case))
+    page = text_of(client_of(cast.reader).get(address(sealed.case), {"list": "disclosures"}))
+    assert ("Draft of the notice" in page, "Show all lists" in page) == (True, True)
+    assert sealed.bag_name in text_of(client_of(cast.reader).get(address(sealed.case), {"list": "dossiers"}))
+    path = f"/api/v1{address(sealed.case)}leaning/"
+    for kind, pk, name in (("dossiers", sealed.pk, sealed.bag_name), ("disclosures", ask.pk, ask.recipient_name)):
+        [row] = api_of(cast.reader).get(path, {"kind": kind}).json()["results"]
+        assert (row["id"], row["name"], row["case"]) == (str(pk), name, sealed.case.ref)
 
 
 def test_no_draft_without_a_disclosure(case: Case) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from cases import gate
+from cases import gate, recalls
 from cases.access import Person, visible_cases
 from cases.models import DisclosureAsk, DisclosureNote, DossierProof, DossierVersion
 from cases.models.disclosure import DisclosedClass
@@ -79,4 +79,4 @@ def objections(version: DossierVersion) -> list[str]:
     found = unregistered(version) if version.recipient else ["An internal copy is not for disclosure."]
     if not DossierProof.objects.filter(seal__version=version).exists():
         found.append("It is not sealed yet.")
-    return found
+    return [*found, *recalls.waits_for(version)]

@@ -2,17 +2,21 @@
 
 from typing import Any
 
-from cases import telling, webhook_events
+from cases import recalls, telling, webhook_events
 from spine.models import LogEntry
 
-FOLLOWED = frozenset({*webhook_events.BY_ACT, *telling.FOLLOWED, "case.restricted"})
+FOLLOWED = frozenset({*webhook_events.BY_ACT, *telling.FOLLOWED, *recalls.FOLLOWED, "case.restricted"})
 
 
 def on_act(payload: dict[str, Any]) -> None:
-    """Tell webhooks and people of an act: `{"entry": id}`; done again, it adds nothing."""
+    """Tell webhooks and people of an act, `{"entry": id}`, and flag what leans on a recalled version by it.
+
+    Done again, it adds nothing.
+    """
     entry = LogEntry.objects.get(pk=payload["entry"])
     webhook_events.on_entry(entry)
     telling.on_entry(entry)
+    recalls.on_entry(entry)
 
 
 def on_feed_stalled(payload: dict[str, Any]) -> None:

@@ -8,9 +8,10 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef
 
 from cases import history, preservation, recalls
-from cases.models import AlternativeAnswer, Case, CaseAccount, EvidenceItem, Judgement, RecallFlag
+from cases.models import AlternativeAnswer, Case, CaseAccount, EvidenceItem, Judgement
 from cases.models.case import CaseStatus
 from cases.vocabulary import ALTERNATIVES, REQUIRED_CLAIMS, Claim, Side, VerdictValue
+from detection.models import VersionRecall
 
 OPEN, INVESTIGATING = CaseStatus.OPEN.value, CaseStatus.INVESTIGATING.value
 ESCALATED, CLOSED = CaseStatus.ESCALATED.value, CaseStatus.CLOSED.value
@@ -108,11 +109,11 @@ def _facts(found: Sequence[Case]) -> dict[UUID, Facts]:
     judged = _by_case(judgements.values_list("case_id", "claim"))
     cited = _by_case(citations.values_list("judgement__case_id", "judgement__claim", "side", "note"))
     answered = _by_case(answers.values_list("case_id", "alternative"))
-    held, unpreserved, flags = _held(ids), preservation.unanswered(found), recalls.unanswered(found)
+    held, unpreserved, recalled = _held(ids), preservation.unanswered(found), recalls.unanswered(found)
     return {
         case.id: Facts(
             unpreserved=tuple(unpreserved[case.id]),
-            recalled=tuple(_versions(flags[case.id])),
+            recalled=tuple(_versions(recalled[case.id])),
             summary=bool(case.summary.strip()),
             assigned=case.assignee_id is not None,
             exhibit=held[case.id][0],
@@ -157,8 +158,8 @@ def _recalls(facts: Facts) -> list[Missing]:
     return [Missing(f"an answer to the recall of {name}", "findings", "recalls") for name in facts.recalled]
 
 
-def _versions(flags: Iterable[RecallFlag]) -> Iterable[str]:
-    versions = (flag.recall.detector_version for flag in flags)
+def _versions(found: Iterable[VersionRecall]) -> Iterable[str]:
+    versions = (recall.detector_version for recall in found)
     return (f"{version.detector.name} {version.version}" for version in versions)
 
 

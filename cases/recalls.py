@@ -6,6 +6,7 @@ dossier's cut.
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -28,17 +29,40 @@ from cases.models import (
     RecallFlag,
 )
 from cases.notice_kinds import Kind
-from detection.models import Cluster, ClusterFinding, DetectorVersion, Finding, VersionRecall
+from detection.models import Cluster, ClusterFinding, DetectorVersion, Finding, VersionRecall, VersionReinstated
 from spine import jobs, log, vault
 from spine.errors import Refused
+from spine.models import LogEntry
 
 ACTOR = "system:recalls"
 OnProgress = Callable[[int, int, str], None]
 
 
+# Acts by which a case comes to hold a cluster, or somebody gets a dossier.
+HELD = frozenset({"case.opened", "case.joined", "case.attached_again", "version.taken"})
+RELEASED = "disclosure.released"
+FOLLOWED = HELD | {RELEASED}
+
+
 def on_version_recalled(payload: dict[str, Any]) -> None:
     """Ask for the flags of the recall `{"recall": id}`."""
     jobs.enqueue("recall.flag", actor=ACTOR, key=payload["recall"], args={"recall": payload["recall"]})
+
+
+def on_entry(entry: LogEntry) -> None:
+    """Flag the case, or draft the notice, that leans on a recalled version since this act; done again, it adds nothing.
+
+    It comes after the act's commit. So whichever of act and recall is committed last, what follows it sees both: this,
+    or the job that `on_version_recalled` asks for.
+    """
+    if entry.action in HELD and entry.scope is not None:
+        case = Case.objects.get(pk=entry.scope)
+        for recall in _under(history.findings_at(case)):
+            _flag(case, recall)
+    elif entry.action == RELEASED:
+        ask = DisclosureAsk.objects.select_related("version__case", "release", "asker").get(release__entry=entry)
+        for recall in _under_dossier(ask.version):
+            _draft(ask, recall)
 
 
 def findings(version: DetectorVersion) -> QuerySet[Finding]:
@@ -79,6 +103,59 @@ def disclosures(version: DetectorVersion, within: QuerySet[Case]) -> QuerySet[Di
     return found.exclude(Exists(withdrawn)).select_related("version__case", "recipient", "basis", "asker", "release")
 
 
+@dataclass(frozen=True)
+class Leaned:
+    """A recall that stands, of a version that a dossier leans on.
+
+    `waits` while nobody has answered in its case what follows; `said` where the recall is in the dossier itself.
+    """
+
+    recall: VersionRecall
+    waits: bool
+    said: bool
+
+    @property
+    def name(self) -> str:
+        """The detector and its version."""
+        return _name(self.recall.detector_version)
+
+
+def leaned(dossier: DossierVersion) -> list[Leaned]:
+    """What a dossier leans on and is not to be relied on any more; one query while nothing is recalled."""
+    found = _under_dossier(dossier)
+    waiting = {one.pk for one in unanswered([dossier.case])[dossier.case_id]} if found else set()
+    numbered = VersionRecall.objects.filter(entry__sequence__index__lt=dossier.log_size)
+    told = set(numbered.filter(pk__in=[one.pk for one in found]).values_list("pk", flat=True)) if found else set()
+    return [Leaned(one, waits=one.pk in waiting, said=one.pk in told) for one in found]
+
+
+def waits_for(dossier: DossierVersion) -> list[str]:
+    """What has to be answered before the dossier goes out, in sentences.
+
+    Once its case is answered for it may go out; whoever gets it is then drafted a notice.
+    """
+    return [
+        f"It leans on {one.name}, which is recalled: somebody has to say in {dossier.case.ref} what follows."
+        for one in leaned(dossier)
+        if one.waits
+    ]
+
+
+def _under_dossier(dossier: DossierVersion) -> list[VersionRecall]:
+    whole = Case.objects.filter(pk=dossier.case_id)
+    return [one for one in _standing() if dossiers(one.detector_version, whole).filter(pk=dossier.pk).exists()]
+
+
+def _standing() -> QuerySet[VersionRecall]:
+    found = VersionRecall.objects.filter(reinstated=None).select_related("detector_version__detector")
+    return found.order_by("at", "id")
+
+
+def _under(rested: QuerySet[Finding]) -> list[VersionRecall]:
+    """The recalls that stand, of versions that stated one of these findings."""
+    return [one for one in _standing() if rested.filter(detector_version=one.detector_version_id).exists()]
+
+
 def _held(version: DetectorVersion) -> QuerySet[CaseCluster]:
     return history.in_force(_resting(version, CaseCluster.objects.all()))
 
@@ -98,9 +175,12 @@ def flag(recall: VersionRecall, *, on_progress: OnProgress = lambda done, total,
     """Flag every case that leans on the version, and draft what to tell everybody who got such a dossier.
 
     Side effects, a transaction each: a flag under a log entry of its case, with a notice to who is assigned; a draft
-    under a log entry of its case, with a notice to who asked for the disclosure. Done again, it adds what is new.
+    under a log entry of its case, with a notice to who asked for the disclosure. Done again, it adds what is new; of a
+    recall that was taken back meanwhile, nothing.
     """
     version = recall.detector_version
+    if VersionReinstated.objects.filter(recall=recall).exists():
+        return {"cases": 0, "drafts": 0}
     due = list(cases(version, Case.objects.all()).exclude(recall_flags__recall=recall).order_by("created_at", "id"))
     told = list(disclosures(version, Case.objects.all()).exclude(recall_drafts__recall=recall).order_by("at", "id"))
     for number, case in enumerate(due):
@@ -114,14 +194,17 @@ def flag(recall: VersionRecall, *, on_progress: OnProgress = lambda done, total,
 
 @transaction.atomic
 def _flag(case: Case, recall: VersionRecall) -> None:
+    """A flag, unless one waits for its answer, as much was answered for, or nothing leans any more."""
     row = Case.objects.select_for_update(no_key=True).select_related(None).get(pk=case.pk)
-    if RecallFlag.objects.filter(case=row, recall=recall).exists():
-        return
+    last = RecallFlag.objects.filter(case=row, recall=recall).order_by("findings").select_related("answer").last()
     version = recall.detector_version
     own = history.findings_at(row).filter(detector_version=version)
+    findings = own.count()
+    if findings <= (last.findings if last else 0) or (last and not hasattr(last, "answer")):
+        return
     standing = history.newest(Judgement.objects.filter(case=row), None)
     cited = Citation.objects.filter(judgement__in=standing.values("pk"), finding__in=own.order_by().values("pk"))
-    made = RecallFlag(case=row, recall=recall, findings=own.count(), cited=cited.values("judgement").distinct().count())
+    made = RecallFlag(case=row, recall=recall, findings=findings, cited=cited.values("judgement").distinct().count())
     data = {"name": version.detector.name, "version": version.version, "findings": made.findings}
     log.record(actor=ACTOR, action="recall.flagged", about=row, scope=row.id, data=data, rows=[made])
     if row.assignee is not None:
@@ -184,14 +267,24 @@ def _numbers(dossier: DossierVersion, version: DetectorVersion) -> tuple[list[in
     return told, len(rows)
 
 
-def unanswered(found: Iterable[Case]) -> dict[UUID, list[RecallFlag]]:
-    """The flags of these cases that nobody has answered, while the recall stands; one query."""
+def unanswered(found: Iterable[Case]) -> dict[UUID, list[VersionRecall]]:
+    """The recalls that stand, that these cases lean on or are flagged for, and that nobody has answered.
+
+    Nobody has to wait for the flag to wait for its answer. One query while nothing is recalled, three otherwise.
+    """
     ids = [case.pk for case in found]
-    flags = RecallFlag.objects.filter(case__in=ids, answer=None, recall__reinstated=None)
-    by_case: dict[UUID, list[RecallFlag]] = {pk: [] for pk in ids}
-    for one in flags.select_related("recall__detector_version__detector").order_by("at", "id"):
-        by_case[one.case_id].append(one)
-    return by_case
+    standing = {one.detector_version_id: one for one in _standing()}
+    if not standing or not ids:
+        return {pk: [] for pk in ids}
+    flags = RecallFlag.objects.filter(case__in=ids, recall__in=[one.pk for one in standing.values()])
+    flagged = list(flags.values_list("case", "recall__detector_version", "answer"))
+    waiting = {(case, version) for case, version, answer in flagged if answer is None}
+    known = {(case, version) for case, version, _ in flagged}
+    rested = history.in_force(CaseCluster.objects.filter(case__in=ids)).order_by()
+    on = "cluster__findings__finding__detector_version"
+    leaning = set(rested.filter(**{f"{on}__in": list(standing)}).values_list("case", on).distinct())
+    due = waiting | (leaning - known)
+    return {pk: [one for version, one in standing.items() if (pk, version) in due] for pk in ids}
 
 
 def _name(version: DetectorVersion) -> str:

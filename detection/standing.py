@@ -3,9 +3,12 @@
 Rows stay as they are; what stands beside them decides, and may decide otherwise tomorrow.
 """
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
@@ -25,6 +28,38 @@ EXCLUDED = """EXISTS (
     SELECT FROM detection_excludedvalue x WHERE x.type = t.type AND x.value = t.value AND x.removed_at IS NULL)"""
 CANARY = """EXISTS (
     SELECT FROM detection_canary c WHERE c.namespace = a.namespace AND c.account_id = a.provider_id)"""
+
+# The findings of clusters that do not count, by cluster; none is looked at while nothing is in quarantine or recalled.
+MARKED = """
+SELECT cluster_id, count(*), count(*) FILTER (WHERE is_set_aside), count(*) FILTER (WHERE is_recalled)
+FROM (
+    SELECT c.cluster_id, {set_aside} AS is_set_aside, {recalled} AS is_recalled
+    FROM detection_clusterfinding c JOIN detection_finding f ON f.id = c.finding_id
+    WHERE c.cluster_id = ANY(%s) AND (
+        EXISTS (SELECT FROM detection_quarantine q
+            WHERE NOT EXISTS (SELECT FROM detection_quarantinelifted l WHERE l.quarantine_id = q.id))
+        OR EXISTS (SELECT FROM detection_versionrecall v
+            WHERE NOT EXISTS (SELECT FROM detection_versionreinstated r WHERE r.recall_id = v.id)))
+) rested
+GROUP BY cluster_id HAVING bool_or(is_set_aside OR is_recalled)"""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How many findings a cluster rests on, and how many of them are in quarantine and of a recalled version."""
+
+    findings: int = 0
+    set_aside: int = 0
+    recalled: int = 0
+
+
+def marks(clusters: Collection[UUID]) -> dict[UUID, Marks]:
+    """Those of the clusters that rest on findings that do not count now; one query for any number of them."""
+    if not clusters:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(MARKED.format(set_aside=SET_ASIDE, recalled=RECALLED), [list(clusters)])
+        return {cluster: Marks(*counts) for cluster, *counts in cursor.fetchall()}
 
 
 def set_aside(quarantines: QuerySet[Quarantine] | None = None) -> Exists:

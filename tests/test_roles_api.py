@@ -114,6 +114,7 @@ LADDER = {
     "POST detectors/": "401 400 403 403 403 403 403",
     "GET detectors/<detector_id>/": "401 200 200 200 200 200 403",
     "GET detectors/<detector_id>/versions/<detector_version_id>/": "401 200 200 200 200 200 403",
+    "GET detectors/<detector_id>/versions/<detector_version_id>/leaning/": "401 403 200 200 200 200 403",
     "POST detectors/<detector_id>/versions/<detector_version_id>/recall/": "401 400 403 403 403 403 403",
     "POST detectors/<detector_id>/versions/<detector_version_id>/reinstate/": "401 409 403 403 403 403 403",
     "GET cases/<ref>/detachments/": "401 404 200 200 200 200 404",

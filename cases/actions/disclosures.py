@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from cases import gate
+from cases import gate, recalls
 from cases.actions import base
 from cases.models import Case, DisclosureAsk, DisclosureNote, DisclosureRelease, DossierProof, DossierVersion
 from cases.models.disclosure import LegalBasis, Recipient
@@ -32,7 +32,8 @@ def ask_disclosure(
     """Ask that a sealed version be handed to the recipient it was made for, on its basis.
 
     Side effects: the row with a copy of what it rests on; one log entry. Raises Refused for a version without seal,
-    one for words that are not registered, and with everything the gate objects to today.
+    one for words that are not registered, and with everything the gate objects to today: a recall that nobody has
+    answered in the case is among it.
     """
     base.require(actor, "cases.read", "cases.write")
     case = _locked(version)
@@ -70,7 +71,8 @@ def ask_disclosure(
 def release_disclosure(ask: DisclosureAsk, *, actor: User, note: str = "") -> DisclosureRelease:
     """Release it, as somebody else than who asked; the gate is asked again, today. The database refuses the asker too.
 
-    Side effects: the row; one log entry. Raises Conflict when it was released or withdrawn.
+    Side effects: the row; one log entry, and where the dossier leans on a recalled version the draft of a notice soon
+    after (`cases.recalls`). Raises Conflict when it was released or withdrawn, Refused as `ask_disclosure` does.
     """
     base.require(actor, "cases.read", "dossiers.approve")
     case = _locked(ask.version)
@@ -148,7 +150,7 @@ def _marking(version: DossierVersion, case: Case) -> str:
 
 
 def _pass(version: DossierVersion, recipient: Recipient, ground: LegalBasis, marking: str) -> None:
-    against = _against(version.edition, recipient, ground, marking)
+    against = [*_against(version.edition, recipient, ground, marking), *recalls.waits_for(version)]
     if against:
         raise Refused("The disclosure gate does not let this out.", missing=against)
 

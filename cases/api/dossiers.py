@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from cases import access
+from cases import access, recalls
 from cases.actions import dossiers as verbs
 from cases.api.jobs import AcceptedSerializer, JobSerializer
 from cases.api.shared import (
@@ -137,15 +137,31 @@ class DossierSerializer(serializers.ModelSerializer[DossierVersion]):
         return _or_null(PackageSerializer, _proof(version))
 
 
-class WholeDossierSerializer(DossierSerializer):
-    """A version with the job that rendered it last, and whether a package lies ready."""
+class LeanedSerializer(serializers.Serializer[Any]):
+    """A recalled detector version that a dossier leans on."""
 
+    detector = serializers.CharField(source="recall.detector_version.detector.name")
+    version = serializers.CharField(source="recall.detector_version.version")
+    reason = serializers.CharField(source="recall.reason")
+    recalled_at = serializers.DateTimeField(source="recall.at")
+    unanswered = serializers.BooleanField(source="waits", help_text="in its case; the dossier is not disclosed before")
+    stated = serializers.BooleanField(source="said", help_text="whether the recall stands in the dossier itself")
+
+
+class WholeDossierSerializer(DossierSerializer):
+    """A version with the job that rendered it last, whether a package lies ready, and what of it is recalled."""
+
+    recalls = serializers.SerializerMethodField()
     ready = serializers.SerializerMethodField(help_text="whether a package can be downloaded now")
     job = serializers.SerializerMethodField()
 
     class Meta(DossierSerializer.Meta):
-        fields = [*DossierSerializer.Meta.fields, "ready", "job"]
+        fields = [*DossierSerializer.Meta.fields, "recalls", "ready", "job"]
         read_only_fields = fields
+
+    @extend_schema_field(LeanedSerializer(many=True))
+    def get_recalls(self, version: DossierVersion) -> Any:
+        return LeanedSerializer(recalls.leaned(version), many=True).data
 
     @extend_schema_field(serializers.BooleanField())
     def get_ready(self, version: DossierVersion) -> bool:

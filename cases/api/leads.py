@@ -16,6 +16,8 @@ from cases.api.shared import Username, Words, person, person_named, sent_as
 from cases.models import Case, Lead, LeadDecision, LeadMatch, LeadSighting
 from cases.models.lead import LeadState
 from cases.vocabulary import RejectReason
+from detection import standing
+from detection.api.clusters import MARKED, MarkedSerializer
 from detection.models import AssessmentLabel
 from people.authentication import needs
 from people.models import User
@@ -32,7 +34,7 @@ class LeadFilter(serializers.Serializer[Any]):
     assessment = serializers.ChoiceField(AssessmentLabel.choices, required=False)
 
 
-class LeadSerializer(serializers.ModelSerializer[Lead]):
+class LeadSerializer(MarkedSerializer, serializers.ModelSerializer[Lead]):
     """A lead as the queue shows it; the figures are those of its newest version."""
 
     cluster = serializers.UUIDField(source="cluster_id", help_text="the newest version of the cluster")
@@ -61,6 +63,7 @@ class LeadSerializer(serializers.ModelSerializer[Lead]):
             "first_seen",
             "last_seen",
             "cluster",
+            *MARKED,
             "assignee",
             "raised_at",
             "changed_at",
@@ -210,6 +213,12 @@ class Leads(generics.ListAPIView[Lead]):
         names = {"state": "state", "assessment": "cluster__assessment"}
         return leads.filter(**{names[name]: value for name, value in wanted.items()})
 
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        """Of a page, with what does not count any more of the clusters on it."""
+        rows: list[Lead] = args[0] if args else []
+        marks = standing.marks([row.cluster_id for row in rows])
+        return super().get_serializer(*args, **kwargs, context=self.get_serializer_context() | {"marks": marks})
+
 
 class OneLead(APIView):
     """One lead."""
@@ -340,4 +349,5 @@ def _whole(lead: Lead, who: User) -> dict[str, Any]:
     decisions = LeadDecision.objects.select_related("case", "decided_by").order_by("at", "id")
     sightings = LeadSighting.objects.order_by("at", "id")
     prefetch_related_objects([lead], Prefetch("decisions", decisions), Prefetch("sightings", sightings))
-    return dict(WholeLeadSerializer(lead, context={"person": who}).data)
+    context = {"person": who, "marks": standing.marks([lead.cluster_id])}
+    return dict(WholeLeadSerializer(lead, context=context).data)

@@ -11,15 +11,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from cases import access, precision, recalls
+from cases import leaning, precision, recalls
 from cases.actions.recalls import answer_recall
 from cases.api.shared import UnderCase, Words, person
-from cases.models import RecallFlag
+from cases.models import Case, RecallFlag
 from detection import detector_verbs
 from detection.models import DetectorVersion
 from people.authentication import needs
 from spine import principal
 from spine.answers import answers, checked
+from spine.api import CursorPages
 from spine.errors import Refused
 
 TAGS = ["detectors"]
@@ -48,7 +49,10 @@ class RecallSerializer(serializers.Serializer[Any]):
 
 
 class LeaningSerializer(serializers.Serializer[Any]):
-    """What leans on a version; leads, cases, dossiers and disclosures are those you may know of, the first 200."""
+    """What leans on a version; leads, cases, dossiers and disclosures are those you may know of, the first 200.
+
+    All of them, and the clusters, are at `leaning/`.
+    """
 
     findings = serializers.IntegerField()
     clusters = serializers.IntegerField()
@@ -56,6 +60,24 @@ class LeaningSerializer(serializers.Serializer[Any]):
     cases = serializers.ListField(child=serializers.CharField(), help_text="references")
     dossiers = serializers.ListField(child=serializers.UUIDField())
     disclosures = serializers.ListField(child=serializers.UUIDField())
+
+
+class LeaningFilter(serializers.Serializer[Any]):
+    """Which list."""
+
+    kind = serializers.ChoiceField(list(leaning.LISTS), required=False, default="cases")
+
+
+class LeaningRowSerializer(serializers.Serializer[Any]):
+    """Something that leans on a version: a cluster, a lead, a case, a dossier, a disclosure."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField(help_text="its title; of a dossier the folder's name, of a disclosure the recipient")
+    case = serializers.CharField(allow_null=True, help_text="reference; null for a cluster and a lead")
+    at = serializers.DateTimeField(
+        help_text="when the cluster's run finished, the lead was raised, the case changed, the dossier was frozen, the "
+        "disclosure was released"
+    )
 
 
 class VersionDetailSerializer(serializers.Serializer[Any]):
@@ -113,12 +135,10 @@ def version_of(detector_id: UUID, detector_version_id: UUID) -> DetectorVersion:
 def shown(request: Request, found: DetectorVersion) -> dict[str, Any]:
     """A version as the API gives it."""
     who = person(request)
-    within = access.visible_cases(who)
-    lists: dict[str, Any] = {
-        "leads": recalls.leads(found, access.visible_leads(who)).order_by("-raised_at").values_list("pk", flat=True),
-        "cases": recalls.cases(found, within).order_by("-updated_at").values_list("ref", flat=True),
-        "dossiers": recalls.dossiers(found, within).order_by("-frozen_at").values_list("pk", flat=True),
-        "disclosures": recalls.disclosures(found, within).order_by("-at").values_list("pk", flat=True),
+    lists = {
+        name: one.rows(found, who).order_by(*one.order).values_list("ref" if name == "cases" else "pk", flat=True)
+        for name, one in leaning.LISTS.items()
+        if name != "clusters"
     }
     row = {
         "id": found.pk,
@@ -152,6 +172,46 @@ class OneVersion(APIView):
         return Response(shown(request, version_of(detector_id, detector_version_id)))
 
 
+class Newest(CursorPages):
+    """Newest first, by the moment that its list is in order of."""
+
+    def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> tuple[str, ...]:
+        return leaning.LISTS[view.kind()].order
+
+
+class Leaning(generics.ListAPIView[Any]):
+    """What leans on a version, a list at a time."""
+
+    permission_classes = [needs("cases.read")]
+    serializer_class = LeaningRowSerializer
+    pagination_class = Newest
+    queryset = Case.objects.none()
+
+    def kind(self) -> str:
+        """Which list is asked for."""
+        return str(checked(LeaningFilter, self.request.query_params)["kind"])
+
+    def get_queryset(self) -> QuerySet[Any]:
+        version = version_of(self.kwargs["detector_id"], self.kwargs["detector_version_id"])
+        return leaning.LISTS[self.kind()].rows(version, person(self.request))
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        """The rows of a page by their names."""
+        rows = super().paginate_queryset(queryset)
+        return None if rows is None else [leaning.LISTS[self.kind()].named(row) for row in rows]
+
+    @extend_schema(
+        summary="List what leans on a detector version",
+        description="Every cluster, lead, case, dossier or released disclosure that rests on its findings, of those "
+        "you may know of. Its findings are at `findings/`, by `detector` and `version`.",
+        tags=TAGS,
+        parameters=[LeaningFilter],
+        responses=answers(200, LeaningRowSerializer(many=True), 400, 404),
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.list(request, *args, **kwargs)
+
+
 class RecallVersion(APIView):
     """A version that is not to be relied on."""
 
@@ -160,7 +220,7 @@ class RecallVersion(APIView):
     @extend_schema(
         summary="Recall a detector version",
         description="Its findings stay and join no cluster from now on. A job flags every case that leans on it, and "
-        "drafts a notice to everybody who got a dossier that does.",
+        "drafts a notice to everybody who got a dossier that does; what comes to lean on it later follows at once.",
         tags=TAGS,
         request=RecallReasonSerializer,
         responses=answers(201, VersionDetailSerializer, 400, 404, 409),

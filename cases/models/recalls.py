@@ -14,7 +14,10 @@ from spine.models import AppendOnly
 
 
 class RecallFlag(AppendOnly):
-    """A case rests on findings of a version that was recalled. Somebody answers it; escalation waits for that."""
+    """A case rests on findings of a version that was recalled. Somebody answers it; escalation waits for that.
+
+    Once it is answered, the case is flagged again when it comes to rest on more of them.
+    """
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="recall_flags")
     recall = models.ForeignKey(VersionRecall, on_delete=models.PROTECT, related_name="flags")
@@ -23,7 +26,9 @@ class RecallFlag(AppendOnly):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["case", "recall"], name="a_case_is_flagged_once_a_recall")]
+        constraints = [
+            models.UniqueConstraint(fields=["case", "recall", "findings"], name="a_case_is_flagged_once_for_as_much")
+        ]
 
 
 class RecallAnswer(AppendOnly):

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from cases import disclosed, forms_destruction
+from cases import disclosed, forms_destruction, recalls
 from cases.access import disclosure_for, dossier_for
 from cases.actions import disclosures as verbs
 from cases.models import DisclosureAsk, DossierVersion
@@ -146,6 +146,7 @@ def _page(
         "version": version,
         "waits": waits,
         "unconfirmed": disclosed.unconfirmed(version),
+        "leaned": recalls.leaned(version),
         "rows": [_row(request, one, given) for one in rows],
         "disclose_form": given.get("disclose_form", fresh) if offered or "disclose_form" in given else None,
         "refusal": refusal,

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_safe
 
-from cases import disclosed, history, timeline
+from cases import disclosed, history, recalls, timeline
 from cases.access import visible_cases
 from cases.actions import dossiers as verbs
 from cases.api.shared import attachment
@@ -137,6 +137,7 @@ def _page(
         **_said(version),
         "later": _later(version),
         "unregistered": disclosed.unregistered(version),
+        "leaned": recalls.leaned(version),
         "download_url": reverse("download_dossier", args=[version.pk]) if ready else "",
         "log_index": place.index if place else None,
         "refusal": refusal,

@@ -31,7 +31,7 @@ from cases.models.case import CaseStatus
 from cases.models.lead import LeadState
 from cases.views import case_frame, lead_drawing, shared
 from cases.views.masking import masked
-from detection import drawing, measures, rarity
+from detection import drawing, measures, rarity, standing
 from detection.surprise import NO_CHANCE
 from people.policy import requires
 from people.rights import may
@@ -248,7 +248,8 @@ def _page(
     reasons = [reason for member in page.rows for reason in member.reasons[:REASONS_SHOWN]]
     marks = testers.marks(page.rows)
     decisions = kept_apart.on_lead(request.user, found)
-    standing = kept_apart.marks(decisions, [one.account_id for one in page.rows])
+    rests = standing.marks([cluster.pk])
+    apart = kept_apart.marks(decisions, [one.account_id for one in page.rows])
     kept_out = [join.attribute.value for one in decisions for join in one.joins[:JOINS_SHOWN]]
     examples = drawing.examples(drawn.drawing) if drawn.drawing else []
     texts = [*(one.value for one in values), *(one.reason for one in values), *(one["frame"] for one in examples)]
@@ -275,7 +276,7 @@ def _page(
                 "member": one,
                 "account": one.account,
                 "mark": marks.get(one.account_id),
-                "apart": standing.get(one.account_id),
+                "apart": apart.get(one.account_id),
                 "reasons": [clean(text) for text in one.reasons[:REASONS_SHOWN]],
             }
             for one in page.rows
@@ -291,6 +292,7 @@ def _page(
         **lead_drawing.context(drawn, examples, clean),
         "sanctioned": testers.members(cluster).count(),
         "hubs": cluster.run.hubs,
+        "marks": rests.get(cluster.pk),
         "matches": matching.matches_of(found, request.user),
         "snooze": found.snoozes.select_related("by").order_by("-at", "-pk").first(),
         "decisions": found.decisions.select_related("decided_by", "case").order_by("-at", "-pk"),

@@ -14,6 +14,7 @@ from cases.models import Case
 from cases.models.case import CaseStatus
 from cases.models.lead import LeadState
 from cases.views import shared
+from detection import standing
 from detection.models import AssessmentLabel
 from people.policy import requires
 
@@ -31,12 +32,13 @@ def queue(request: HttpRequest) -> HttpResponse:
     wanted = queries.leads(request.user, state="" if state == "all" else state, text=words)
     rows = wanted.filter(cluster__assessment=kind) if kind else wanted
     page = queries.lead_page(rows, cursor=request.GET.get("cursor", ""))
+    marks = standing.marks([one.cluster_id for one in page.rows])
     counts, kinds = queries.lead_counts(request.user), queries.assessment_counts(wanted)
     first = not request.GET.get("cursor") and state == LeadState.WAITING
     context: dict[str, Any] = {
         "section": "queue",
         "page_title": "Queue",
-        "leads": page.rows,
+        "leads": [{"lead": one, "marks": marks.get(one.cluster_id)} for one in page.rows],
         "pages": shared.pages(request, page, "leads", total=kinds.get(kind, 0) if kind else sum(kinds.values())),
         "chips": shared.chips(
             request,

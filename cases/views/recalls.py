@@ -1,5 +1,6 @@
 """One version of a detector: how often it was right, whether it is recalled, and everything that leaned on it."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +11,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from cases import disclosed, precision, recalls
-from cases.access import case_for, visible_cases, visible_leads
+from cases import disclosed, leaning, precision, recalls
+from cases.access import case_for, visible_leads
 from cases.actions.recalls import answer_recall
 from cases.forms_detectors import AnswerRecallForm, RecallForm
-from cases.models import RecallDraft, RecallFlag
+from cases.models import Case, Lead, RecallDraft, RecallFlag
+from cases.paging import page
 from cases.views import case_frame, shared
 from detection import detector_verbs, measures
 from detection.models import DetectorVersion, VersionRecall
@@ -22,12 +24,13 @@ from people.policy import requires
 from people.rights import may
 from spine.errors import Refused
 
-SHOWN = 200
 MOST_MEASURES = 20
+SHOWN = 50  # of a list at once
 
 
 @requires("detectors.read")
 @require_safe
+@shared.refused_page
 def version(request: HttpRequest, pk: UUID, version: UUID) -> HttpResponse:
     """The page."""
     return _page(request, _found(pk, version))
@@ -148,7 +151,6 @@ def _page(
         "recalls": history,
         "standing": standing,
         "findings": recalls.findings(found).count(),
-        "clusters": recalls.clusters(found).count(),
         "writes": writes,
         "refusal": refusal,
         **_leaning(request, found),
@@ -159,23 +161,63 @@ def _page(
 
 
 def _leaning(request: HttpRequest, found: DetectorVersion) -> dict[str, Any]:
-    """The leads, cases, dossiers and disclosures that lean on it, of those this person may know of."""
-    within = visible_cases(request.user)
-    flags = RecallFlag.objects.filter(recall__detector_version=found, recall__reinstated=None).select_related("answer")
-    flagged = {one.case_id: one for one in flags}
-    held = list(recalls.cases(found, within).order_by("-updated_at")[:SHOWN])
-    asks = recalls.disclosures(found, within).prefetch_related("notes").order_by("-at", "-id")
-    drafts = {
-        one.ask_id: one
-        for one in RecallDraft.objects.filter(recall__detector_version=found, recall__reinstated=None, ask__in=asks)
-    }
+    """What leans on it of what this person may know of: the start of every list, or the one of the address by pages."""
+    if not may(request.user, "cases.read"):
+        return {"reads_cases": False, "clusters": recalls.clusters(found).count(), "lists": []}
+    wanted = request.GET.get("list", "")
+    chosen = wanted if wanted in leaning.LISTS else ""
+    lists = []
+    for name, one in leaning.LISTS.items():
+        rows = one.rows(found, request.user)
+        total = rows.count()
+        row: dict[str, Any] = {"name": name, "total": total, "address": shared.address(request, list=name)}
+        if chosen in {"", name}:
+            here = page(rows, one.order, cursor=request.GET.get("cursor", "") if chosen else "", size=SHOWN)
+            row["rows"] = _ROWS[name](request, found, here.rows)
+            row["pages"] = shared.pages(request, here, name, total=total, size=SHOWN) if chosen else None
+            row["more"] = not chosen and bool(here.next)
+        lists.append(row)
     return {
-        "reads_cases": may(request.user, "cases.read"),
-        "leads": list(
-            recalls.leads(found, visible_leads(request.user)).select_related("cluster").order_by("-raised_at")[:SHOWN]
-        ),
-        "cases": [{"case": one, "flag": flagged.get(one.pk)} for one in held],
-        "dossiers": list(recalls.dossiers(found, within).order_by("-frozen_at")[:SHOWN]),
-        "disclosures": [{**disclosed.row(one), "draft": drafts.get(one.pk)} for one in asks[:SHOWN]],
-        "shown": SHOWN,
+        "reads_cases": True,
+        "clusters": next(one["total"] for one in lists if one["name"] == "clusters"),
+        "lists": lists,
+        "whole_address": shared.address(request, list="") if chosen else "",
     }
+
+
+def _cluster_rows(request: HttpRequest, _: DetectorVersion, rows: list[Any]) -> list[dict[str, Any]]:
+    """Clusters, each with its lead where this person may know of one."""
+    known = visible_leads(request.user).filter(sightings__cluster__in=[one.pk for one in rows])
+    leads = dict(known.values_list("sightings__cluster", "pk"))
+    return [{"cluster": one, "lead": leads.get(one.pk)} for one in rows]
+
+
+def _lead_rows(_: HttpRequest, __: DetectorVersion, rows: list[Lead]) -> list[Lead]:
+    return rows
+
+
+def _case_rows(_: HttpRequest, found: DetectorVersion, rows: list[Case]) -> list[dict[str, Any]]:
+    """Cases with the last flag of the recall that stands."""
+    flags = RecallFlag.objects.filter(recall__detector_version=found, recall__reinstated=None, case__in=rows)
+    flagged = {one.case_id: one for one in flags.select_related("answer").order_by("at", "id")}
+    return [{"case": one, "flag": flagged.get(one.pk)} for one in rows]
+
+
+def _dossier_rows(_: HttpRequest, __: DetectorVersion, rows: list[Any]) -> list[Any]:
+    return rows
+
+
+def _disclosure_rows(_: HttpRequest, found: DetectorVersion, rows: list[Any]) -> list[dict[str, Any]]:
+    """Disclosures with the draft of the recall that stands."""
+    mine = RecallDraft.objects.filter(recall__detector_version=found, recall__reinstated=None, ask__in=rows)
+    drafts = {one.ask_id: one for one in mine}
+    return [{**disclosed.row(one), "draft": drafts.get(one.pk)} for one in rows]
+
+
+_ROWS: dict[str, Callable[[HttpRequest, DetectorVersion, list[Any]], list[Any]]] = {
+    "clusters": _cluster_rows,
+    "leads": _lead_rows,
+    "cases": _case_rows,
+    "dossiers": _dossier_rows,
+    "disclosures": _disclosure_rows,
+}

@@ -18,7 +18,7 @@ from cases.forms_runs import ScheduleForm, StartForm
 from cases.models import VersionPrecision
 from cases.views import case_frame, shared
 from cases.views.jobs import progress
-from detection import measures, measuring, run_reading, run_schedule, runs
+from detection import measures, measuring, run_reading, run_schedule, runs, standing
 from detection import run_changes as changing
 from detection.models import Answer, DetectorMeasure, Run, TelemetrySource
 from detection.records import Status
@@ -182,7 +182,8 @@ def _clusters(request: HttpRequest, found: Run) -> list[dict[str, Any]]:
     rows = list(found.clusters.order_by("-worth_a_look", "-score", "-account_count", "id")[:SHOWN])
     known = visible_leads(request.user).filter(sightings__cluster__in=[one.pk for one in rows])
     leads = dict(known.values_list("sightings__cluster", "pk"))
-    return [{"cluster": one, "lead": leads.get(one.pk)} for one in rows]
+    marks = standing.marks([one.pk for one in rows])
+    return [{"cluster": one, "lead": leads.get(one.pk), "marks": marks.get(one.pk)} for one in rows]
 
 
 def _answer(answer: Answer, judged: VersionPrecision | None, measured: DetectorMeasure | None) -> dict[str, Any]:

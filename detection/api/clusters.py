@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import measures, queries
+from detection import measures, queries, standing
 from detection.api.detectors import MeasureSerializer
 from detection.api.findings import FindingSerializer
 from detection.models import AssessmentLabel, Cluster, ClusterLink, ClusterMember, DetectorVersion, Finding, Run
@@ -57,7 +57,27 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         return run.parameters
 
 
-class ClusterSerializer(serializers.ModelSerializer[Cluster]):
+class MarkedSerializer(serializers.Serializer[Any]):
+    """What stands for a cluster, with how many of its findings do not count now: `marks` in the context, by cluster."""
+
+    findings_set_aside = serializers.SerializerMethodField(help_text="in quarantine, of those that it rests on")
+    findings_recalled = serializers.SerializerMethodField(help_text="of a recalled detector version")
+
+    def get_findings_set_aside(self, row: Any) -> int:
+        return self._marks(row).set_aside
+
+    def get_findings_recalled(self, row: Any) -> int:
+        return self._marks(row).recalled
+
+    def _marks(self, row: Any) -> standing.Marks:
+        found: standing.Marks = self.context["marks"].get(getattr(row, "cluster_id", row.pk), standing.Marks())
+        return found
+
+
+MARKED = ("findings_set_aside", "findings_recalled")
+
+
+class ClusterSerializer(MarkedSerializer, serializers.ModelSerializer[Cluster]):
     """A cluster in a list. `assessment` is what it is consistent with, not what it is."""
 
     run = serializers.UUIDField(source="run_id")
@@ -79,6 +99,7 @@ class ClusterSerializer(serializers.ModelSerializer[Cluster]):
             "output_tokens",
             "first_seen",
             "last_seen",
+            *MARKED,
         )
         read_only_fields = fields
 
@@ -197,6 +218,12 @@ class Clusters(generics.ListAPIView[Cluster]):
     def get_queryset(self) -> QuerySet[Cluster]:
         return queries.clusters(**checked(ClusterFilter, self.request.query_params))
 
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        """Of a page, with what does not count any more of the clusters on it."""
+        rows: list[Cluster] = args[0] if args else []
+        marks = standing.marks([row.pk for row in rows])
+        return super().get_serializer(*args, **kwargs, context=self.get_serializer_context() | {"marks": marks})
+
     @extend_schema(
         summary="List clusters, newest first",
         tags=TAGS,
@@ -216,7 +243,8 @@ class OneCluster(APIView):
         summary="Read a cluster with its assessment", tags=TAGS, responses=answers(200, ClusterDetailSerializer, 404)
     )
     def get(self, request: Request, cluster_id: UUID) -> Response:
-        return Response(ClusterDetailSerializer(get_object_or_404(queries.clusters(), pk=cluster_id)).data)
+        found = get_object_or_404(queries.clusters(), pk=cluster_id)
+        return Response(ClusterDetailSerializer(found, context={"marks": standing.marks([found.pk])}).data)
 
 
 class ClusterMembers(generics.ListAPIView[ClusterMember]):

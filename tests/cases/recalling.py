@@ -5,7 +5,7 @@ from cases.models import Case, RecallFlag
 from detection import detector_verbs
 from detection.models import DetectorVersion, Finding, VersionRecall
 from spine import outbox
-from spine.models import Job
+from spine.models import Job, JobState
 from tests.factories import run_job
 
 
@@ -18,9 +18,16 @@ def version_under(case: Case) -> DetectorVersion:
 def recall(version: DetectorVersion, reason: str = "It counted retries twice") -> VersionRecall:
     """The version recalled, and everything that leans on it flagged through outbox and queue."""
     found = detector_verbs.recall_version(version, actor="user:admin", reason=reason)
-    outbox.relay_all()
-    run_job(Job.objects.filter(kind="recall.flag", key=str(found.pk)).latest("created_at"))
+    follow()
     return found
+
+
+def follow() -> None:
+    """What waits in the outbox is handled, and the jobs of recalls that wait are done."""
+    outbox.relay_all()
+    for job in Job.objects.filter(kind="recall.flag", state=JobState.QUEUED):
+        assert run_job(job).state == JobState.DONE, job.error
+    outbox.relay_all()
 
 
 def flagged(case: Case) -> RecallFlag:

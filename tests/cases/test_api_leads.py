@@ -53,7 +53,7 @@ def test_the_queue_takes_one_number_of_queries(api: APIClient, rows: int, django
     for number in range(rows):
         make_lead(provider_ids(3, f"group{number}"))
     api.get("/api/v1/leads/")
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         assert len(api.get("/api/v1/leads/").json()["results"]) == rows
 
 

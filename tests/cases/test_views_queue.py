@@ -28,7 +28,7 @@ def test_leads_stand_newest_first_with_counts_of_every_state(cast: Cast, analyst
     first, second = make_lead(3), make_lead(provider_ids(4, "b"))
     actions.reject_lead(make_lead(provider_ids(5, "c")), actor=cast.analyst, reason="evaluation")
     context = analyst.get("/").context
-    assert [lead.pk for lead in context["leads"]] == [second.pk, first.pk]
+    assert [row["lead"].pk for row in context["leads"]] == [second.pk, first.pk]
     assert labels(context["chips"]) == [("waiting", 2), ("in a case", 0), ("rejected", 1), ("snoozed", 0), ("all", 3)]
     assert context["newest"] == second.raised_at
 
@@ -37,7 +37,7 @@ def test_filters_in_the_address_narrow_the_list(analyst: Client) -> None:
     make_lead(3, title="Alpha")
     pool = make_lead(provider_ids(4, "b"), title="Beta", assessment="reseller_pool")
     for query in ("kind=reseller_pool", "q=beta", "state=all&kind=reseller_pool&q=Bet"):
-        assert [lead.pk for lead in analyst.get(f"/?{query}").context["leads"]] == [pool.pk]
+        assert [row["lead"].pk for row in analyst.get(f"/?{query}").context["leads"]] == [pool.pk]
     assert labels(analyst.get("/").context["kinds"])[0] == ("any", None)
     assert list(analyst.get("/?q=none%00").context["leads"]) == []
 

@@ -35,6 +35,7 @@ urlpatterns = [
     *people_pages,
     path("people/detector-keys/", detector_keys.detector_keys, name="detector_keys"),
     path("people/detector-keys/<uuid:pk>/limits/", detector_keys.limit_detector_key, name="limit_detector_key"),
+    path("people/detector-keys/<uuid:pk>/replace/", detector_keys.replace_detector_key, name="replace_detector_key"),
     path("people/detector-keys/<uuid:pk>/revoke/", detector_keys.revoke_detector_key, name="revoke_detector_key"),
     path("colours/", frame.set_scheme, name="set_scheme"),
     path("leads/<uuid:pk>/", lead.lead, name="lead"),

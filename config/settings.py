@@ -368,6 +368,7 @@ CELERY_BEAT_SCHEDULE = {
     "simulations": {"task": "detection.tasks.tidy_simulations", "schedule": 600, "options": {"expires": 1200}},
     "groups": {"task": "detection.tasks.sweep_groups", "schedule": 15, "options": {"expires": 30}},
     "detectors": {"task": "detection.tasks.hear_detectors", "schedule": 60, "options": {"expires": 60}},
+    "keys": {"task": "detection.tasks.look_at_keys", "schedule": 300, "options": {"expires": 300}},
     "webhooks": {"task": "cases.tasks.send_due_webhooks", "schedule": 15, "options": {"expires": 30}},
     "notices": {"task": "cases.tasks.mail_due_notices", "schedule": 60, "options": {"expires": 60}},
     "clocks": {"task": "cases.tasks.look_at_clocks", "schedule": 3600, "options": {"expires": 3600}},

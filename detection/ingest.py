@@ -6,7 +6,7 @@ Every door comes through `store`: the API, the command, feeds, and the built-in 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rfc8785
 from django.db import transaction
@@ -21,6 +21,9 @@ from detection.registry import version_of
 from detection.streams import BrokenStream, Line, Unreadable
 from detection.turns import Turn
 from detection.writing import NOWHERE, Ahead, Origin, Ready
+
+if TYPE_CHECKING:
+    from detection.repeats import Repeats
 
 __all__ = ["Counts", "Form", "Origin", "Rejection", "ensure_accounts", "store", "validate", "version_of"]
 
@@ -111,16 +114,31 @@ def store(
     return counts
 
 
-def validate(documents: Iterable[Line | Mapping[str, Any]], *, detector: str, form: Form = "native") -> Counts:
-    """What `store` would reject by a finding's own content; touches no database. Acceptable ones count as created."""
+def validate(
+    documents: Iterable[Line | Mapping[str, Any]],
+    *,
+    detector: str,
+    form: Form = "native",
+    repeats: "Repeats | None" = None,
+) -> Counts:
+    """What `store` would reject by a finding's own content; touches no database. Acceptable ones count as created.
+
+    With `repeats`, which keeps what came before, those that repeat, supersede or contradict one of these count as
+    `store` would count them if it knew no other.
+    """
     counts = Counts()
     for line, document in _numbered(documents):
         counts.received += 1
         outcome = read(line, document, detector=detector, form=form)
-        if isinstance(outcome, Read):
-            counts.created += 1
-        else:
+        if isinstance(outcome, Unacceptable):
             counts.reject(line, outcome.problems)
+            continue
+        stated = outcome.finding
+        became = repeats.take(stated.uid, stated.version, outcome.content_sha256) if repeats else "created"
+        if became == "conflict":
+            counts.reject(line, [Problem(outcome.uid_at, CONFLICT)])
+        else:
+            setattr(counts, became, getattr(counts, became) + 1)
     return counts
 
 

@@ -18,6 +18,7 @@ from detection import (
     sources,
 )
 from detection.models import TelemetrySource
+from people import key_health
 from spine.errors import Refused
 from spine.jobs import Running
 
@@ -108,6 +109,12 @@ def sweep_groups() -> int:
 def hear_detectors() -> Any:
     """Say which detectors are silent longer than they promise, and which canaries have not come back."""
     return detector_health.tell()
+
+
+@shared_task
+def look_at_keys() -> Any:
+    """Say which detectors' keys are in use and end soon."""
+    return key_health.tell()
 
 
 @shared_task

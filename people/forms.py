@@ -7,7 +7,7 @@ from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.core.exceptions import ValidationError
 
 from people import lockout
-from people.actions.keys import KEY_DAYS, MOST_LIMIT, TOKEN_DAYS
+from people.actions.keys import KEY_DAYS, MOST_DAYS, MOST_LIMIT, OVERLAP_DAYS, TOKEN_DAYS
 from people.actions.sign_in import note_lockout
 from people.addresses import address_of
 from people.models import LIMITS, Role
@@ -179,4 +179,20 @@ class DetectorKeyForm(LimitsForm):
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="one network a line, such as 192.0.2.0/24; empty: from anywhere",
+    )
+
+
+class ReplaceKeyForm(forms.Form):
+    """The key that takes the place of another."""
+
+    name = forms.CharField(label="What it is for", max_length=120, required=False)
+    expires_in_days = forms.IntegerField(
+        label="Days until the new key ends", min_value=1, max_value=MOST_DAYS, initial=KEY_DAYS
+    )
+    overlap_days = forms.IntegerField(
+        label="Days the old key still works",
+        min_value=0,
+        max_value=MOST_DAYS,
+        initial=OVERLAP_DAYS,
+        help_text="0: it ends at once. It never works longer than it would have.",
     )

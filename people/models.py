@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from datetime import datetime
 from typing import ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -125,6 +126,10 @@ class DetectorKey(Key):
     requests_per_minute = models.PositiveIntegerField(null=True, help_text="no limit when not set")
     findings_per_minute = models.PositiveIntegerField(null=True, help_text="no limit when not set")
     mebibytes_per_day = models.PositiveIntegerField(null=True, help_text="of documents received; no limit when not set")
+
+    # The key that took its place, and since when, as the log says; people.key_health.with_successors sets them.
+    successor: "DetectorKey | None" = None
+    replaced_at: datetime | None = None
 
     class Meta:
         indexes = [models.Index(fields=["detector"], name="keys_of_a_detector")]

@@ -29,5 +29,6 @@ SENTENCES = {
     "token.revoked": "revoked an API token of {username}",
     "detector_key.created": "created a key for the detector {detector}",
     "detector_key.limited": "changed the limits of a key of the detector {detector}",
+    "detector_key.replaced": "replaced a key of the detector {detector}, which ends on {until}",
     "detector_key.revoked": "revoked a key of the detector {detector}",
 }

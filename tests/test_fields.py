@@ -84,6 +84,7 @@ READ: dict[str, dict[str, str]] = {
     "RecallDraft": {"text": CASES},
     "Recipient": {"contact": EVERYBODY},
     "Registered": {"key": ADMIN},
+    "ReplacedKey": {"key": ADMIN, "value": ADMIN},  # once
     "Result": {"value": CASES},
     "Retention": {"contact": EVERYBODY},
     "Session": {"user_agent": ADMIN},
@@ -121,7 +122,7 @@ head_seconds last_at last_day last_hour log needs_attention oldest_seconds parke
 silent_seconds slots task this_hour unnumbered unnumbered_seconds workers
 mapping settings schedule_minutes paused lag_seconds last_pull_at last_success_at caught_up_at reached_at next_pull_at
 last_error pages rejections more finding problems accepted
-findings_per_minute mebibytes_per_day requests_per_minute
+findings_per_minute mebibytes_per_day requests_per_minute replaced replaced_by
 url types failures failing_since not_before last_success_at old_until message_id next_at tries seconds data_names
 webhook asked_at confirmed_at ways digest_hour
 about account account_count accounts acknowledgement acquired_at action active actor added_at added_by address after

@@ -206,6 +206,7 @@ WRITES: dict[str, tuple[str, dict[str, Any]]] = {
     "POST attributes/excluded/": ("analyst", {"type": "ip", "value": "203.0.113.9", "reason": "r"}),
     "POST detectors/<detector_id>/canaries/": ("administrator", {"provider_id": "acct-8888", "every_minutes": 60}),
     "PATCH detector-keys/<key_id>/": ("administrator", {"requests_per_minute": 1000}),
+    "POST detector-keys/<key_id>/replace/": ("administrator", {"overlap_days": 3}),
     "POST brokers/": ("administrator", {"person": "counsel", "reason": "r"}),
     "POST vault/verify/": ("administrator", {}),
     "POST cases/<ref>/evidence/": ("analyst", {"file": b"QX-bytes", "title": "t", "source": "s", "acquired_at": DAY}),

@@ -117,6 +117,8 @@ LADDER = {
     "POST people/detector-keys/": "302 422 403 403 403 403",
     "GET people/detector-keys/<pk>/limits/": "302 200 403 403 403 403",
     "POST people/detector-keys/<pk>/limits/": "302 302 403 403 403 403",
+    "GET people/detector-keys/<pk>/replace/": "302 200 403 403 403 403",
+    "POST people/detector-keys/<pk>/replace/": "302 422 403 403 403 403",
     "GET people/detector-keys/<pk>/revoke/": "302 302 403 403 403 403",
     "POST people/detector-keys/<pk>/revoke/": "302 302 403 403 403 403",
     "GET people/<pk>/": "302 200 403 403 403 403",

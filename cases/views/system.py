@@ -25,6 +25,7 @@ SCHEDULED = {
     "detection.tasks.sweep_groups": "Ask for the grouping of findings that wait",
     "cases.tasks.wake_leads": "Bring back snoozed leads whose time has come",
     "detection.tasks.hear_detectors": "Notice detectors that are silent and canaries that are missing",
+    "detection.tasks.look_at_keys": "Notice keys of detectors that are in use and end soon",
     "cases.tasks.send_due_webhooks": "Send what is due to webhooks",
     "cases.tasks.tidy_webhooks": "Tell of webhook secrets that end, and forget old deliveries",
     "cases.tasks.look_at_clocks": "Notice evidence that is about to expire, and leads that wait for long",

@@ -4,6 +4,7 @@ from people.actions.keys import (
     create_detector_key,
     create_token,
     limit_detector_key,
+    replace_detector_key,
     revoke_detector_key,
     revoke_token,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "remove_app",
     "remove_passkey",
     "rename",
+    "replace_detector_key",
     "reset_second_factor",
     "revoke_detector_key",
     "revoke_token",

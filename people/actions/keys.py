@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from people import addresses
+from people import addresses, key_health
 from people.models import LIMITS, ApiToken, DetectorKey, Key, User
 from people.rights import rights_of
-from spine import log
-from spine.errors import Refused
+from spine import conditions, log
+from spine.errors import Conflict, Refused
 
 TOKEN_DAYS, KEY_DAYS, MOST_DAYS = 90, 365, 366
+OVERLAP_DAYS = 7
 NETWORKS_LIMIT = 50
 MOST_LIMIT = 1_000_000_000
 
@@ -69,12 +70,67 @@ def create_detector_key(
     until = _until(days, MOST_DAYS)
     places = _networks(networks)
     most = _limits(limits or {})
-    value, prefix, sha256 = DetectorKey.fresh_secret()
-    key = DetectorKey.objects.create(
-        detector=detector, name=_clean(name), prefix=prefix, sha256=sha256, expires_at=until, networks=places, **most
+    made = DetectorKey(detector=detector, name=_clean(name), expires_at=until, networks=places, **most)
+    return _made(made, actor=actor)
+
+
+@transaction.atomic
+def replace_detector_key(
+    key: DetectorKey,
+    *,
+    actor: str,
+    name: str | None = None,
+    days: int = KEY_DAYS,
+    overlap: int = OVERLAP_DAYS,
+) -> tuple[DetectorKey, str]:
+    """Make a key that takes the place of this one; gives its row and what it opens with, which is not kept.
+
+    It is for the same detector, from the same networks, with the same limits, and by the same name unless another is
+    given. The old key works for `overlap` days more, and no longer than it would have; 0 ends it at once.
+    Side effects: the new key, the end of the old one, a log entry for each; what was told of its end is settled.
+    Refused for a key that is revoked or over, and, as a Conflict, for one whose successor still works.
+    """
+    until = _until(days, MOST_DAYS)
+    if not 0 <= overlap <= MOST_DAYS:
+        raise Refused(f"The old key works from 0 to {MOST_DAYS} days more.", field="overlap_days")
+    old = _replaceable(key)
+    new = DetectorKey(
+        detector=old.detector,
+        name=old.name if name is None else _clean(name),
+        expires_at=until,
+        networks=old.networks,
+        **old.limits,
     )
-    data = {"detector": detector, "prefix": prefix, "until": until.date().isoformat(), "networks": places}
-    log.record(actor=actor, action="detector_key.created", about=key, data=data | {"limits": key.limits})
+    value = _made(new, actor=actor, replaces=old.prefix)
+    end = timezone.now() + timedelta(days=overlap)
+    old.expires_at = end = end if old.expires_at is None else min(end, old.expires_at)
+    old.save(update_fields=["expires_at"])
+    data = {"detector": old.detector, "prefix": old.prefix, "until": end.date().isoformat()}
+    by = {"by": new.prefix, "successor": str(new.pk)}
+    log.record(actor=actor, action=key_health.REPLACED, about=old, data=data | by)
+    conditions.settle(key_health.condition_of(old))
+    return new, value
+
+
+def _replaceable(key: DetectorKey) -> DetectorKey:
+    """The key's row, held; raises Refused where there is nothing to replace."""
+    held = DetectorKey.objects.select_for_update().get(pk=key.pk)
+    if not held.is_usable:
+        gone = "was revoked" if held.revoked_at else "has run out"
+        raise Refused(f"This key {gone}: nothing is left to replace. Make a new one.")
+    successor = key_health.with_successors([held])[0].successor
+    if successor is not None and successor.is_usable:
+        by = f"rt_det_{successor.prefix}_…"
+        raise Conflict(f"This key was replaced by {by} already. Replace that one, or revoke it first.")
+    return held
+
+
+def _made(key: DetectorKey, *, actor: str, **also: str) -> str:
+    value, key.prefix, key.sha256 = DetectorKey.fresh_secret()
+    key.save(force_insert=True)
+    until = key.expires_at.date().isoformat() if key.expires_at else "never"
+    data = {"detector": key.detector, "prefix": key.prefix, "until": until, "networks": key.networks}
+    log.record(actor=actor, action="detector_key.created", about=key, data=data | {"limits": key.limits} | also)
     return value
 
 
@@ -103,10 +159,14 @@ def revoke_token(token: ApiToken, *, actor: str) -> None:
 
 @transaction.atomic
 def revoke_detector_key(key: DetectorKey, *, actor: str) -> None:
-    """Let a detector's key open nothing any more. Side effects: one log entry, unless it was revoked already."""
+    """Let a detector's key open nothing any more.
+
+    Side effects: one log entry, unless it was revoked already; what was told of its end is settled.
+    """
     if _revoke(DetectorKey, key):
         data = {"detector": key.detector, "prefix": key.prefix}
         log.record(actor=actor, action="detector_key.revoked", about=key, data=data)
+        conditions.settle(key_health.condition_of(key))
 
 
 def _revoke(model: type[ApiToken] | type[DetectorKey], key: Key) -> int:

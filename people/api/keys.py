@@ -12,7 +12,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from people import actions as verbs
-from people.actions.keys import MOST_LIMIT, TOKEN_DAYS
+from people import key_health
+from people.actions.keys import KEY_DAYS, MOST_LIMIT, OVERLAP_DAYS, TOKEN_DAYS
 from people.api.shared import NO_STORE, person, token_of
 from people.authentication import needs
 from people.models import LIMITS, ApiToken, DetectorKey
@@ -74,14 +75,39 @@ class DetectorKeySerializer(serializers.ModelSerializer[DetectorKey]):
     """A detector's key; what opens anything is not among it."""
 
     networks = serializers.ListField(child=serializers.CharField())
+    replaced_by = serializers.UUIDField(
+        source="successor.pk", read_only=True, allow_null=True, help_text="the key that took its place; null: none did"
+    )
 
     class Meta:
         model = DetectorKey
         fields: tuple[str, ...] = (
             *("id", "detector", "name", "prefix", "networks", "created_at", "last_used_at", "expires_at", "revoked_at"),
-            *LIMITS,
+            *("replaced_by", *LIMITS),
         )
         read_only_fields = fields
+
+
+class ReplaceKeySerializer(serializers.Serializer[Any]):
+    """The key that takes the place of another, and how long that one still works."""
+
+    name = serializers.CharField(
+        max_length=120, required=False, allow_blank=True, help_text="what it is for; left out: as the old one"
+    )
+    expires_in_days = serializers.IntegerField(required=False, default=KEY_DAYS, help_text="1 to 366")
+    overlap_days = serializers.IntegerField(
+        required=False,
+        default=OVERLAP_DAYS,
+        help_text="0 to 366: the old key works so long, and never longer than it would have; 0: it ends at once",
+    )
+
+
+class ReplacedKeySerializer(serializers.Serializer[Any]):
+    """The new key with what opens the API, shown once and not kept, and the old one with its end."""
+
+    key = DetectorKeySerializer()
+    value = serializers.CharField(help_text="shown once, not kept")
+    replaced = DetectorKeySerializer()
 
 
 class Tokens(generics.ListAPIView[ApiToken]):
@@ -159,13 +185,17 @@ class OneToken(APIView):
 
 
 class DetectorKeys(generics.ListAPIView[DetectorKey]):
-    """The keys of detectors; one is made by registering the detector."""
+    """The keys of detectors; one is made by registering the detector, or by replacing another."""
 
     permission_classes = [needs("detectors.write")]
     serializer_class = DetectorKeySerializer
 
     def get_queryset(self) -> QuerySet[DetectorKey]:
         return DetectorKey.objects.all()
+
+    def paginate_queryset(self, queryset: Any) -> list[Any] | None:
+        """A page whose keys know their successors."""
+        return key_health.with_successors(super().paginate_queryset(queryset) or [])
 
     @extend_schema(
         summary="List the keys of detectors", tags=TAGS, responses=answers(200, DetectorKeySerializer(many=True))
@@ -181,7 +211,7 @@ class OneDetectorKey(APIView):
 
     @extend_schema(summary="Read a detector's key", tags=TAGS, responses=answers(200, DetectorKeySerializer, 404))
     def get(self, request: Request, key_id: UUID) -> Response:
-        return Response(DetectorKeySerializer(get_object_or_404(DetectorKey, pk=key_id)).data)
+        return Response(_shown(get_object_or_404(DetectorKey, pk=key_id)))
 
     @extend_schema(
         summary="Set the limits of a detector's key",
@@ -205,5 +235,40 @@ class OneDetectorKey(APIView):
     def delete(self, request: Request, key_id: UUID) -> Response:
         key = get_object_or_404(DetectorKey, pk=key_id)
         verbs.revoke_detector_key(key, actor=person(request).principal)
+        return self.get(request, key_id)
+
+
+class ReplaceDetectorKey(APIView):
+    """A key that takes the place of another."""
+
+    permission_classes = [needs(write="detectors.write"), RecentlyProven]
+
+    @extend_schema(
+        summary="Replace a detector's key",
+        description="The new key is of the same detector, from the same networks, with the same limits. Its value is "
+        "shown once and not kept. 409 for a key that is revoked or over, or whose successor still works.",
+        tags=TAGS,
+        request=ReplaceKeySerializer,
+        responses=answers(201, ReplacedKeySerializer, 400, 404, 409),
+        examples=[
+            OpenApiExample("within three days", value={"expires_in_days": 90, "overlap_days": 3}, request_only=True)
+        ],
+    )
+    def post(self, request: Request, key_id: UUID) -> Response:
+        key = get_object_or_404(DetectorKey, pk=key_id)
+        given = checked(ReplaceKeySerializer, request.data)
+        new, value = verbs.replace_detector_key(
+            key,
+            actor=person(request).principal,
+            name=given.get("name"),
+            days=given["expires_in_days"],
+            overlap=given["overlap_days"],
+        )
         key.refresh_from_db()
-        return Response(DetectorKeySerializer(key).data)
+        body = {"key": _shown(new), "value": value, "replaced": _shown(key)}
+        return Response(body, status=201, headers=NO_STORE)
+
+
+def _shown(key: DetectorKey) -> dict[str, Any]:
+    [known] = key_health.with_successors([key])
+    return dict(DetectorKeySerializer(known).data)

@@ -19,4 +19,5 @@ urlpatterns = [
     path("tokens/<uuid:token_id>/", keys.OneToken.as_view(), name="token"),
     path("detector-keys/", keys.DetectorKeys.as_view(), name="detector-keys"),
     path("detector-keys/<uuid:key_id>/", keys.OneDetectorKey.as_view(), name="detector-key"),
+    path("detector-keys/<uuid:key_id>/replace/", keys.ReplaceDetectorKey.as_view(), name="replace-detector-key"),
 ]

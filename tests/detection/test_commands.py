@@ -10,7 +10,9 @@ import zstandard
 from django.core.management import CommandError, call_command
 
 from detection.models import Account, Detector, Finding
+from detection.repeats import Repeats
 from people.models import DetectorKey, digest
+from spine.errors import Refused
 from tests.detection.conftest import Caller
 from tests.detection.samples import DETECTOR, finding, line
 
@@ -84,6 +86,27 @@ def test_ingest_check_writes_nothing(capsys: Any, tmp_path: Path) -> None:
     path.write_bytes(line("a") + b"\n" + line("b"))
     assert ingest(capsys, "--check", path) == counted(2, created=2)
     assert (Finding.objects.count(), Detector.objects.count()) == (0, 0)
+
+
+def test_ingest_check_counts_over_its_files_as_ingest_does(capsys: Any, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    first.write_bytes(b"\n".join([line("a"), line("a"), line("b")]))
+    second.write_bytes(b"\n".join([line("a", version=2), line("b", score=0.5), line("c"), line("b", score=7)]))
+    told = []
+    for arguments in (["--check", first, second], [first, second]):
+        with pytest.raises(CommandError, match="2 of 7"):
+            ingest(capsys, *arguments)
+        told.append(capsys.readouterr())
+    assert json.loads(told[0].out) == counted(7, created=3, duplicate=1, superseded=1, rejected=2)
+    assert told[0] == told[1]
+
+
+def test_check_without_room_for_what_came_before_says_so() -> None:
+    with Repeats() as repeats:
+        repeats.kept.execute("PRAGMA max_page_count = 2")
+        with pytest.raises(Refused, match="more room for temporary files"):
+            for number in range(1000):
+                repeats.take(f"f{number}", 1, "ab" * 32)
 
 
 def test_ingest_into_a_namespace_keeps_accounts_apart(capsys: Any, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from detection import ingest
 from detection.ingest import Counts
 from detection.models import Finding, FindingAccount, Sighting
+from detection.repeats import Repeats
 from spine.ids import new_id
 from spine.models import LogEntry
 from tests.detection.samples import DETECTOR, line
@@ -115,6 +116,18 @@ def test_any_interleaving_of_senders_counts_and_stores_what_the_model_says(sends
         assert sorted({error.line for error in counts.errors}) == refused
     assert stored(prefix) == model.known
     assert covered(prefix)
+
+
+@CALM
+@given(st.lists(LINES, max_size=4))
+def test_check_of_some_files_counts_what_repeats_in_them_as_the_model_does(files: list[list[Sent]]) -> None:
+    model = Model()
+    with Repeats() as repeats:
+        for lines in files:
+            counted, refused = model.take(lines)
+            counts = ingest.validate([sent.raw("f") for sent in lines], detector=DETECTOR, repeats=repeats)
+            assert figures(counts) == +counted
+            assert sorted({error.line for error in counts.errors}) == refused
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from people import actions, second_factors
+from people.models import DetectorKey
 from tests.e2e.browsing import Windows
 from tests.e2e.test_accessibility import OPEN_FOLDS, violations
 from tests.e2e.test_layout import overflows
@@ -118,6 +119,7 @@ def test_pages_on_people_fit_and_have_no_violation(committed_cast: Cast, by_name
         "/people/",
         "/people/roles/",
         "/people/detector-keys/",
+        f"/people/detector-keys/{DetectorKey.objects.get().pk}/replace/",
         f"/people/{committed_cast.lead.pk}/",
     )
     found = []

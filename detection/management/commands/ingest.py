@@ -11,6 +11,7 @@ from django.core.management import CommandError
 
 from detection import ingest, registry, streams
 from detection.ingest import Counts
+from detection.repeats import Repeats
 from detection.streams import BrokenStream, Line
 from spine.errors import Refused
 from spine.management.base import RetortCommand
@@ -36,7 +37,11 @@ class Command(RetortCommand):
             "--format", choices=["json", "ndjson", "ocsf"], help="found out from the file when left out"
         )
         parser.add_argument("--namespace", default="default", help="of the account ids")
-        parser.add_argument("--check", action="store_true", help="validate alone; write nothing")
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="validate alone, each finding and against those before it in these files; write nothing",
+        )
         parser.add_argument("file", nargs="+", type=Path)
 
     def perform(self, **options: Any) -> None:
@@ -48,17 +53,18 @@ class Command(RetortCommand):
         if missing:
             raise Refused("No such file.", missing=missing)
         total = Counts()
-        for path in options["file"]:
-            total.add(self._file(path, options))
+        with Repeats() as repeats:
+            for path in options["file"]:
+                total.add(self._file(path, options, repeats))
         self.stdout.write(json.dumps({name: getattr(total, name) for name in FIGURES}))
         if total.rejected or not total.received:
             raise CommandError(f"{total.rejected:,} of {total.received:,} findings were not accepted.")
 
-    def _file(self, path: Path, options: dict[str, Any]) -> Counts:
+    def _file(self, path: Path, options: dict[str, Any], repeats: Repeats) -> Counts:
         form: ingest.Form = "ocsf" if options["format"] == "ocsf" else "either"
         documents = _documents(path, None if form == "ocsf" else options["format"])
         if options["check"]:
-            counts = ingest.validate(documents, detector=options["detector"], form=form)
+            counts = ingest.validate(documents, detector=options["detector"], form=form, repeats=repeats)
         else:
             counts = ingest.store(
                 documents,

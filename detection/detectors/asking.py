@@ -52,7 +52,7 @@ class AskingDetector(Detector):
     behaviour: ClassVar[str]
     asks: ClassVar[str]
     requires = ("prompt",)
-    uses = ("ts", "output_tokens", "reasoning_tokens")
+    uses = ("ts",)
     minimum_support = 500
     support_unit = "exchanges with a prompt that was read"
     techniques = ("AML.T0024.002",)

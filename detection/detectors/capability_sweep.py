@@ -25,7 +25,7 @@ class CapabilitySweep(PoolDetector):
 
     name = "capability-sweep"
     signal = "capability_sweep"
-    version = "1.0.0"
+    version = "1.1.0"
     title = "Pool with a mix of capabilities of its own"
     idea = "A data set is collected for some capability, or over all of them evenly; customers each have their own mix."
     requires = ("prompt",)
@@ -64,6 +64,9 @@ class CapabilitySweep(PoolDetector):
         if not len(sent) or totals[sent].sum() < self.parameters["fewest_prompts"]:
             return None
         return _divergence(shares[sent].mean(axis=0), usual)
+
+    def needed(self, measures: Any) -> str:
+        return f"{self.parameters['fewest_prompts']:,} prompts with a label"
 
     def words(self, measures: Any, members: Places, comparison: Comparison) -> tuple[str, Figures]:
         shares, totals, usual = measures

@@ -26,11 +26,14 @@ class DistributionShift(PoolDetector):
     Prompts are hashed bags of words and word pairs, so that no model and no reference text is needed. Windows of at
     least 1,500 prompts see small shares of a campaign; smaller ones see less, and the finding prints the size. Groups
     drawn at random have each their own products in them: that is the threshold, not the noise of a sample.
+
+    A finding prints the test's power too: of the drawn groups, with a tenth or a quarter of their exchanges replaced by
+    such as the pool's, how many would have been found.
     """
 
     name = "distribution-shift"
     signal = "distribution_shift"
-    version = "1.1.0"
+    version = "1.2.0"
     title = "Pool whose prompts are distributed otherwise"
     idea = "What a pool asks for, taken together, is not what customers taken together ask for."
     requires = ("prompt",)
@@ -43,6 +46,8 @@ class DistributionShift(PoolDetector):
         "features": 256,
         "embedding": 128,
         "per_account": 60,
+        "small_share": 0.1,
+        "large_share": 0.25,
     }
     innocent_explanations = (
         "a product, benchmark or course of several accounts",
@@ -80,16 +85,40 @@ class DistributionShift(PoolDetector):
             return None
         return float(np.sum((sums[members].sum(axis=0) / total - reference) ** 2))
 
+    def needed(self, measures: Any) -> str:
+        return f"{self.parameters['fewest_prompts']:,} prompts"
+
     def words(self, measures: Any, members: Places, comparison: Comparison) -> tuple[str, Figures]:
         size, wanted = int(measures[1][members].sum()), int(self.parameters["window"])
         threshold = float(np.quantile(comparison.drawn, 0.95))
+        shares = [float(self.parameters[name]) for name in ("small_share", "large_share")]
+        powers = [self.power(measures, members, comparison, share) for share in shares]
         text = (
             f"A window of {size:,} of the pool's prompts is {comparison.value:.4f} from everybody's; groups drawn at "
-            f"random stay below {threshold:.4f} in 95 of 100 cases."
+            f"random stay below {threshold:.4f} in 95 of 100 cases. With prompts like the pool's for "
+            f"{shares[0]:.0%} of their own {powers[0]:.0%} of these would have been found, for {shares[1]:.0%} "
+            f"{powers[1]:.0%}."
         )
         if size < wanted:
             text += f" The window is smaller than {wanted:,} prompts: what it does not show may still be there."
-        return text, {"window": size, "threshold_95": round(threshold, 5)}
+        figures = {f"power_{round(100 * share)}": round(power, 4) for share, power in zip(shares, powers, strict=True)}
+        return text, {"window": size, "threshold_95": round(threshold, 5), **figures}
+
+    def power(self, measures: Any, members: Places, comparison: Comparison, share: float) -> float:
+        """Give how many of the drawn groups would be found with this share of exchanges such as the pool's.
+
+        For each the pool's accounts are drawn anew, some of them twice, so that what differs between them counts.
+        """
+        sums, counts, reference = measures
+        chance = np.random.default_rng(SEED)
+        found = 0
+        for group in comparison.groups:
+            some = chance.choice(members[counts[members] > 0], len(members))
+            mixed = (1 - share) * sums[group].sum(axis=0) / counts[group].sum()
+            mixed += share * sums[some].sum(axis=0) / counts[some].sum()
+            distance = float(np.sum((mixed - reference) ** 2))
+            found += self.share_as_far(distance, comparison.drawn) <= self.parameters["highest_chance"]
+        return found / len(comparison.groups)
 
 
 class Embedding:

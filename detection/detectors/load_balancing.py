@@ -25,11 +25,10 @@ class LoadBalancing(PoolDetector):
 
     name = "load-balancing"
     signal = "load_balancing"
-    version = "1.0.0"
+    version = "1.1.0"
     title = "Pool that shares out one steady load"
     idea = "The pool's total is smooth while its members come and go."
     requires = ("ts",)
-    uses = ("status", "error_code")
     parameters: ClassVar[Mapping[str, Number]] = {**PoolDetector.COMMON, "stretch_hours": 6, "fewest_exchanges": 100}
     innocent_explanations = (
         "a gateway that spreads its customers over several keys",
@@ -54,6 +53,9 @@ class LoadBalancing(PoolDetector):
         if totals.sum() < self.parameters["fewest_exchanges"] or len(totals) < 3 * self._day():
             return None
         return -_dispersion(totals, self._day())
+
+    def needed(self, measures: Any) -> str:
+        return f"{self.parameters['fewest_exchanges']:,} exchanges, or fewer than three days between first and last"
 
     def _day(self) -> int:
         return 24 // int(self.parameters["stretch_hours"])

@@ -27,7 +27,7 @@ class LogitProbing(Detector):
     title = "Accounts that probe token probabilities"
     idea = "The width and weights of the last layer follow from the probabilities of many tokens after few prompts."
     requires_any = ("logit_bias_count", "top_logprobs")
-    uses = ("n", "max_tokens", "output_tokens", "model", "prompt", "prompt_sha256")
+    uses = ("max_tokens", "output_tokens", "model", "prompt", "prompt_sha256")
     parameters: ClassVar[Mapping[str, Number]] = {
         "large_bias": 20,
         "detailed": 5,

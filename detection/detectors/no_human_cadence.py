@@ -31,17 +31,20 @@ class NoHumanCadence(Detector):
     """Two statements: several accounts share one numbered list out, and single accounts work like a clock.
 
     Sharing out: under one frame the item numbers of the accounts cover a range densely and hardly overlap. A clock:
-    gaps between exchanges are even, and no short follow-up comes, or numbered items come in order. Machine use of an
-    API is ordinary: the second statement has a low score, and is there for what stands beside it.
+    gaps between exchanges are even, and no short follow-up comes, or numbered items come in order. Where most prompts
+    of an account are not known, whether it follows up is not either, and the finding says so. Machine use of an API is
+    ordinary: the second statement has a low score, and is there for what stands beside it.
+
+    Without any prompt numbered lists cannot be seen: then it cannot tell, unless gaps are even.
     """
 
     name = "no-human-cadence"
     signal = "no_human_cadence"
-    version = "1.0.0"
+    version = "1.1.0"
     title = "Accounts that work off a list like a clock"
     idea = "A data set is fetched in its own order, without pauses or follow-up questions, its items shared out."
     requires = ("ts",)
-    uses = ("prompt", "conversation_id")
+    uses = ("prompt",)
     parameters: ClassVar[Mapping[str, Number]] = {
         "fewest_accounts": 3,
         "fewest_items": 30,
@@ -56,6 +59,7 @@ class NoHumanCadence(Detector):
         "fewest_gap_seconds": 2,
         "longest_gap_seconds": 7200,
         "highest_follow_up_share": 0.01,
+        "lowest_prompt_share": 0.5,
         "in_order_share": 0.8,
         "full_accounts": 10,
         "clock_score": 0.2,
@@ -89,7 +93,16 @@ class NoHumanCadence(Detector):
         clocks = {account: row for account, row in self._clocks(dataset, window).items() if account not in named}
         findings += self._clockwork(window, clocks, accounts)
         counts |= {"lists_shared_out": len(kept), "clocks": len(clocks)}
+        if not findings and not self._any_prompt(dataset, window):
+            return self.could_not_tell(
+                "No account leaves even gaps; without prompts neither numbered lists nor follow-ups can be seen.",
+                counts,
+            )
         return self.outcome(findings, counts, hubs, "No account works off a list like a clock.")
+
+    def _any_prompt(self, dataset: Dataset, window: Window) -> bool:
+        rows = dataset.within(window)
+        return bool(dataset.arrow(rows.aggregate(n=rows.sketch_text.count()))["n"][0].as_py())
 
     def _series(self, dataset: Dataset, window: Window, view: str) -> Iterator[Series]:
         """Give the frames whose item numbers several accounts share out, in a fixed order."""
@@ -135,7 +148,7 @@ class NoHumanCadence(Detector):
         return kept
 
     def _clocks(self, dataset: Dataset, window: Window) -> dict[str, dict[str, Any]]:
-        """Give the accounts with even gaps and no follow-up, or with numbered items in order."""
+        """Give the accounts with even gaps and no follow-up that was seen, or with numbered items in order."""
         p = self.parameters
         each = self._used(dataset, window)
         gaps = self._even(dataset, window)
@@ -145,9 +158,14 @@ class NoHumanCadence(Detector):
             gaps_seen = row["gaps"] or 0
             even = gaps_seen > 0 and row["commonest"] >= p["even_share"] * gaps_seen
             follow_ups = (row["shorts"] or 0) > p["highest_follow_up_share"] * row["prompts"]
+            told = row["prompts"] >= p["lowest_prompt_share"] * row["count"]
             ordered = (row["steps"] or 0) >= p["fewest_items"] and row["forward"] >= p["in_order_share"] * row["steps"]
             if (even and not follow_ups) or ordered:
-                found[row["account_id"]] = row | {"even": even, "ordered": ordered}
+                found[row["account_id"]] = row | {
+                    "even": even and told,
+                    "untold": even and not told,
+                    "ordered": ordered,
+                }
         return found
 
     def _used(self, dataset: Dataset, window: Window) -> Any:
@@ -221,7 +239,8 @@ class NoHumanCadence(Detector):
             account: AttributeSeen("x-behaviour", "no-human-cadence", row["count"], row["first"], row["last"])
             for account, row in rows.items()
         }
-        even, ordered = (sum(bool(row[sign]) for row in rows.values()) for sign in ("even", "ordered"))
+        even, untold, ordered = (sum(row[sign] for row in rows.values()) for sign in ("even", "untold", "ordered"))
+        unknown = f"{untold:,} leave even gaps and it is not known whether they follow up, " if untold else ""
         return list(
             self.drafts(
                 window,
@@ -229,11 +248,18 @@ class NoHumanCadence(Detector):
                 behaving(accounts, seen),
                 title=f"{plural(number, 'accounts')} working like a clock",
                 summary=(
-                    f"Of {len(accounts):,} active accounts, {even:,} leave even gaps and never follow up, {ordered:,} "
-                    "send numbered items in order. Batch jobs do both; nothing here ties the accounts to one another."
+                    f"Of {len(accounts):,} active accounts, {even:,} leave even gaps and hardly ever follow up, "
+                    f"{unknown}{ordered:,} send numbered items in order. Batch jobs do both; nothing here ties the "
+                    "accounts to one another."
                 ),
                 score=self.parameters["clock_score"],
                 confidence="low",
-                support={"accounts": number, "population": len(accounts), "even_gaps": even, "items_in_order": ordered},
+                support={
+                    "accounts": number,
+                    "population": len(accounts),
+                    "even_gaps": even,
+                    "even_gaps_follow_ups_unknown": untold,
+                    "items_in_order": ordered,
+                },
             )
         )

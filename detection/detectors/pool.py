@@ -8,15 +8,16 @@ and send about as much. The share of drawn groups that come as far is the findin
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, ClassVar
 
 import ibis
 import numpy as np
 import pyarrow as pa
 
-from detection.detectors.base import Detector, confidence_word
+from detection.detectors.base import Detector, confidence_word, plural
 from detection.population import Places, Population
 from detection.records import AccountSeen, Figures, FindingDraft, Number, Outcome, Window
 from detection.telemetry.dataset import Dataset
@@ -33,13 +34,25 @@ class Group:
     members: Places
 
 
+class Lack(StrEnum):
+    """Why a group cannot be compared: it has too little of what is counted, or what it is compared with has."""
+
+    POOL = "pool"
+    DRAWN = "drawn"
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """A group's statistic, the same of the drawn groups, and the share of them that come as far or farther."""
+    """A group's statistic, the same of the drawn groups, and the share of them that come as far or farther.
+
+    `drawn` and `groups` go together: those that support a statistic. `against` says in words what was drawn.
+    """
 
     value: float
     drawn: tuple[float, ...]
     chance: float
+    groups: Sequence[Places] = ()
+    against: str = "groups drawn at random from accounts used alike"
 
     @property
     def usual(self) -> float:
@@ -63,7 +76,10 @@ class PoolDetector(Detector):
         return self.could_not_tell("It looks at pools: a run hands it the clusters it has made.")
 
     def examine(self, dataset: Dataset, window: Window, population: Population, groups: Sequence[Group]) -> Outcome:
-        """Examine every group; findings name the group's accounts and carry its key in `support`."""
+        """Examine every group; findings name the group's accounts and carry its key in `support`.
+
+        Where no group could be compared the answer is "could not tell", with what was lacking.
+        """
         if reason := self.missing(dataset) or self.unsuited(dataset, window):
             return self.could_not_tell(reason)
         large = [group for group in groups if len(group.members) >= self.minimum_support]
@@ -76,10 +92,25 @@ class PoolDetector(Detector):
         asked = np.union1d(others, np.concatenate([self._looked_at(group) for group in large]))
         measures = self.measures(dataset, window, population, asked)
         findings: list[FindingDraft] = []
+        lacks: list[Lack] = []
         for group in large:
-            findings += self._of_group(window, population, group, others, measures)
-        counts |= {"accounts_compared_with": len(others)}
-        return self.outcome(findings, counts, (), "No pool differs from groups drawn at random.")
+            members = self._looked_at(group)
+            comparison = self.compare(population, members, others, measures)
+            if isinstance(comparison, Lack):
+                lacks.append(comparison)
+            elif comparison.chance <= self.parameters["highest_chance"]:
+                findings += self._findings(window, population, group, members, measures, comparison)
+        counts |= {"accounts_compared_with": len(others), "pools_compared": len(large) - len(lacks)}
+        untold = " ".join(self._untold(measures, lacks, len(large)))
+        if len(lacks) == len(large):
+            return self.could_not_tell(untold, counts)
+        return self.outcome(findings, counts, (), f"No pool differs from groups drawn at random. {untold}".strip())
+
+    def _untold(self, measures: Any, lacks: Sequence[Lack], pools: int) -> Iterator[str]:
+        """Say how many pools could not be compared, and what was lacking."""
+        for lack in Lack:
+            if number := lacks.count(lack):
+                yield f"{number:,} of {plural(pools, 'pools')} could not be compared: {self.lacking(measures, lack)}."
 
     def unsuited(self, dataset: Dataset, window: Window) -> str | None:
         """Say why this dataset and window cannot be asked, beyond absent columns; None when they can."""
@@ -94,6 +125,16 @@ class PoolDetector(Detector):
         """Give the statistic of a group, larger being more suspicious; None when the group supports none."""
 
     @abstractmethod
+    def needed(self, measures: Any) -> str:
+        """Say what a group needs at least for the statistic, to be read after "fewer than"."""
+
+    def lacking(self, measures: Any, lack: Lack) -> str:
+        """Say what there was too little of."""
+        if lack is Lack.POOL:
+            return f"fewer than {self.needed(measures)}"
+        return f"of the groups drawn at random nine in ten or more have fewer than {self.needed(measures)}"
+
+    @abstractmethod
     def words(self, measures: Any, members: Places, comparison: Comparison) -> tuple[str, Figures]:
         """Say a finding in a sentence, with its figures."""
 
@@ -103,13 +144,15 @@ class PoolDetector(Detector):
             return group.members
         return np.sort(np.random.default_rng(SEED).choice(group.members, most, replace=False))
 
-    def _of_group(
-        self, window: Window, population: Population, group: Group, others: Places, measures: Any
+    def _findings(
+        self,
+        window: Window,
+        population: Population,
+        group: Group,
+        members: Places,
+        measures: Any,
+        comparison: Comparison,
     ) -> list[FindingDraft]:
-        members = self._looked_at(group)
-        comparison = self.compare(population, members, others, measures)
-        if comparison is None or comparison.chance > self.parameters["highest_chance"]:
-            return []
         text, figures = self.words(measures, members, comparison)
         score = min(1.0, 0.5 + 0.5 * (1 - comparison.chance / float(self.parameters["highest_chance"])))
         support = {
@@ -121,13 +164,14 @@ class PoolDetector(Detector):
             "usual": round(comparison.usual, 4),
             "chance": round(comparison.chance, 4),
             "groups_drawn": int(self.parameters["draws"]),
+            "groups_compared": len(comparison.drawn),
         }
         made = self.drafts(
             window,
             ("pool", group.key),
             [_seen(population, place) for place in group.members.tolist()],
             title=f"{self.title}: {len(group.members):,} accounts",
-            summary=f"{text} Of {self.parameters['draws']:,} groups drawn at random from accounts used alike "
+            summary=f"{text} Of {self.parameters['draws']:,} {comparison.against} "
             f"{comparison.chance * (self.parameters['draws'] + 1) - 1:.0f} come as far.",
             score=score,
             confidence=confidence_word(score, len(group.members)),
@@ -135,23 +179,27 @@ class PoolDetector(Detector):
         )
         return list(made)
 
-    def compare(self, population: Population, members: Places, others: Places, measures: Any) -> Comparison | None:
-        """Compare a group with groups drawn at random; None where the group or nearly none of the others support it.
+    def compare(self, population: Population, members: Places, others: Places, measures: Any) -> Comparison | Lack:
+        """Compare a group with groups drawn at random, where the group and a tenth of those support it.
 
         A drawn group that supports no statistic (nobody in it stopped, too little was sent) does not come as far.
         """
         value = self.statistic(measures, members)
         if value is None:
-            return None
-        drawn = []
+            return Lack.POOL
+        drawn, groups = [], []
         for draw in matched(population, members, others, int(self.parameters["draws"])):
             one = self.statistic(measures, draw)
             if one is not None:
                 drawn.append(one)
+                groups.append(draw)
         if len(drawn) < 0.1 * self.parameters["draws"]:
-            return None
-        chance = (1 + sum(one >= value for one in drawn)) / (1 + self.parameters["draws"])
-        return Comparison(value, tuple(drawn), chance)
+            return Lack.DRAWN
+        return Comparison(value, tuple(drawn), self.share_as_far(value, drawn), groups)
+
+    def share_as_far(self, value: float, drawn: Sequence[float]) -> float:
+        """Give the share of draws, the group itself among them, that come as far as the group."""
+        return (1 + sum(one >= value for one in drawn)) / (1 + self.parameters["draws"])
 
 
 def matched(population: Population, members: Places, others: Places, draws: int) -> Draws:

@@ -15,16 +15,17 @@ from detection.telemetry.dataset import Dataset
 
 
 class ReleasePivot(PoolDetector):
-    """Statistic: share of the pool's exchanges on a released model in the two days after; before, it is nought.
+    """Statistic: share of the pool's exchanges on a released model in the 48 hours after; before, it is nought.
 
-    A difference in differences: the same of drawn groups is what everybody's adoption does.
+    A difference in differences: the same of drawn groups is what everybody's adoption does. Two days and not one, so
+    that a pool that is used at some hours of the day has more than one of them in it.
     """
 
     name = "release-pivot"
     signal = "release_pivot"
-    version = "1.0.0"
+    version = "1.1.0"
     title = "Pool that moves to a new model at once"
-    idea = "Whoever collects a model's answers moves to the next model within a day or two of its release."
+    idea = "Whoever collects a model's answers moves to the next model within two days of its release."
     requires = ("model", "ts")
     parameters: ClassVar[Mapping[str, Number]] = {**PoolDetector.COMMON, "hours": 48, "fewest_exchanges": 20}
     innocent_explanations = (
@@ -32,12 +33,18 @@ class ReleasePivot(PoolDetector):
         "one product whose default model changed",
         "a price or limit that made everybody move",
     )
-    source = "Public report of half a campaign's traffic moving within 24 hours (2026); difference in differences"
+    source = (
+        "Public report of half a campaign's traffic moving within 24 hours (2026), looked for here within 48; "
+        "difference in differences"
+    )
     techniques = ("AML.T0024.002",)
 
     def unsuited(self, dataset: Dataset, window: Window) -> str | None:
         if not self._releases(dataset, window):
-            return "The release calendar names no model that was released within the window, two days before its end."
+            return (
+                f"The release calendar names no model that was released within the window and at least "
+                f"{self.parameters['hours']} hours before its end."
+            )
         return None
 
     def _releases(self, dataset: Dataset, window: Window) -> list[tuple[str, datetime]]:
@@ -45,7 +52,7 @@ class ReleasePivot(PoolDetector):
         return sorted((m, at) for m, at in dataset.releases().items() if window.start < at <= latest)
 
     def measures(self, dataset: Dataset, window: Window, population: Population, places: Places) -> Any:
-        """Give for each place: exchanges and those on the model, before and after each release."""
+        """Give for each place its exchanges in the hours after the releases, and those of them on a released model."""
         releases = self._releases(dataset, window)
         rows = rows_of(dataset, window, population, places)
         times = sorted({at for _, at in releases})
@@ -64,6 +71,11 @@ class ReleasePivot(PoolDetector):
     def statistic(self, measures: Any, members: Places) -> float | None:
         total, new = measures[members].sum(axis=0)
         return None if total < self.parameters["fewest_exchanges"] else float(new / total)
+
+    def needed(self, measures: Any) -> str:
+        return (
+            f"{self.parameters['fewest_exchanges']:,} exchanges in the {self.parameters['hours']} hours after a release"
+        )
 
     def words(self, measures: Any, members: Places, comparison: Comparison) -> tuple[str, Figures]:
         total, new = measures[members].sum(axis=0)

@@ -45,7 +45,7 @@ class SynchronisedActivity(Detector):
 
     name = "synchronised-activity"
     signal = "synchronised_activity"
-    version = "1.0.0"
+    version = "1.1.0"
     title = "Accounts active at the same moments"
     idea = "Accounts that one scheduler drives act together again and again; people and unrelated programs do not."
     requires = ("ts",)
@@ -125,13 +125,15 @@ class SynchronisedActivity(Detector):
             f"h{n}": ((elements.element * (16_807 + 7_919 * n) + 104_729 * (n + 1)) % PRIME).min()
             for n in range(BANDS * ROWS)
         }
-        signed = elements.group_by("account_id").aggregate(elements=elements.count(), **hashes)
+        mark = ((elements.element * elements.element) % PRIME).sum()
+        signed = elements.group_by("account_id").aggregate(elements=elements.count(), mark=mark, **hashes)
         signed = dataset.keep("signatures", signed)
         parts = ibis.union(
             *(
                 signed.select(
                     "account_id",
                     "elements",
+                    "mark",
                     band=ibis.literal(band, "int64"),
                     **{f"v{n}": signed[f"h{band * ROWS + n}"] for n in range(ROWS)},
                 )
@@ -145,13 +147,18 @@ class SynchronisedActivity(Detector):
         return self._common(dataset, elements, pairs) if pairs else []
 
     def _pairs(self, rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> list[tuple[str, str]]:
-        """Pair the accounts of a bucket: all of a small one, of a large one each with the account that shows most."""
-        buckets: dict[tuple[int, ...], list[tuple[int, str]]] = defaultdict(list)
+        """Pair the accounts of a bucket: all of a small one, of a large one each with the account that shows most.
+
+        Of several that show as much, with the one that comes first by its mark, a sum over its elements. Accounts of
+        one mark have, but for a chance of one in billions, the same elements, so that it does not matter which of them
+        is taken: names decide nothing.
+        """
+        buckets: dict[tuple[int, ...], list[tuple[int, int, str]]] = defaultdict(list)
         for row in rows:
-            buckets[tuple(row[name] for name in key)].append((-row["elements"], row["account_id"]))
+            buckets[tuple(row[name] for name in key)].append((-row["elements"], row["mark"], row["account_id"]))
         pairs: set[tuple[str, str]] = set()
         for members in buckets.values():
-            names = [account for _, account in sorted(members)]
+            names = [account for *_, account in sorted(members)]
             small = len(names) <= self.parameters["most_compared"]
             met = combinations(names, 2) if small else ((names[0], other) for other in names[1:])
             pairs.update((min(pair), max(pair)) for pair in met)

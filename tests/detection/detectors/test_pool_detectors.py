@@ -1,5 +1,7 @@
 """Detectors of pools: what a pool does as one is found, a group drawn at random is left alone, and doubt is said."""
 
+import ast
+import inspect
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,11 +13,12 @@ import numpy as np
 import pytest
 
 from detection.clustering import cluster_accounts
-from detection.detectors import POOL_DETECTORS
+from detection.detectors import DETECTORS, POOL_DETECTORS
+from detection.detectors.base import Detector
 from detection.detectors.capability_sweep import CapabilitySweep
 from detection.detectors.distribution_shift import DistributionShift
 from detection.detectors.load_balancing import LoadBalancing
-from detection.detectors.pool import Group, PoolDetector, matched
+from detection.detectors.pool import Comparison, Group, PoolDetector, matched
 from detection.detectors.release_pivot import ReleasePivot
 from detection.detectors.replacement_after_ban import ReplacementAfterBan
 from detection.examining import extended, groups_of, population_of
@@ -31,6 +34,7 @@ DAYS, RELEASE_DAY = 12, 6
 WINDOW = Window(START, START + timedelta(days=DAYS))
 POOL = [f"pool_{n:02d}" for n in range(16)]
 OTHERS = [f"acct_{n:03d}" for n in range(150)]
+QUIET = [f"calm_{n:02d}" for n in range(6)]
 MODELS = [{"model": "birch-2", "released_at": rfc3339(START + timedelta(days=RELEASE_DAY))}]
 
 
@@ -134,24 +138,110 @@ def test_without_prompts_it_cannot_tell(tmp_path: Path, detector: PoolDetector) 
     )
 
 
+def quiet_rows(accounts: list[str] = QUIET) -> Iterator[dict[str, Any]]:
+    """Accounts that send two exchanges each, on the last day."""
+    r = Random(26)
+    for n, account in enumerate(accounts):
+        for part in range(2):
+            yield row(50_000 + 2 * n + part, account, 24 * (DAYS - 1) + n / 8 + part, prompt=texts.question(r))
+
+
+FEWER = {
+    "load-balancing": "fewer than 100 exchanges, or fewer than three days between first and last",
+    "release-pivot": "fewer than 20 exchanges in the 48 hours after a release",
+    "replacement-after-ban": "fewer than 3 accounts that stopped in the window, in time to be followed",
+    "capability-sweep": "fewer than 100 prompts with a label",
+    "distribution-shift": "fewer than 300 prompts",
+}
+
+
+@pytest.mark.parametrize("detector", POOL_DETECTORS, ids=lambda d: d.name)
+def test_pool_that_does_too_little_to_be_compared_cannot_be_told(tmp_path: Path, detector: PoolDetector) -> None:
+    untold = f"1 of {{}} could not be compared: {FEWER[detector.name]}."
+    with dataset_of(tmp_path, [*ROWS, *quiet_rows()], accounts=registered(), models=MODELS) as made:
+        alone, beside = ask(made, detector, QUIET), ask(made, detector, QUIET, RANDOM[0])
+        found = ask(made, detector, QUIET, POOL)
+    assert (alone.status, alone.reason, alone.findings) == (Status.COULD_NOT_TELL, untold.format("1 pool"), ())
+    nothing = f"No pool differs from groups drawn at random. {untold.format('2 pools')}"
+    assert (beside.status, beside.reason, beside.counts["pools_compared"]) == (Status.NOTHING_FOUND, nothing, 1)
+    assert (found.status, found.counts["pools_compared"]) == (Status.FOUND, 1)
+
+
+def test_pool_among_accounts_that_send_next_to_nothing_cannot_be_told(tmp_path: Path) -> None:
+    with dataset_of(tmp_path, [*pool_rows(), *quiet_rows(OTHERS)]) as made:
+        outcome = ask(made, LoadBalancing(), POOL)
+    assert (outcome.status, outcome.counts["pools_compared"]) == (Status.COULD_NOT_TELL, 0)
+    assert outcome.reason == (
+        "1 of 1 pool could not be compared: of the groups drawn at random nine in ten or more have fewer than 100 "
+        "exchanges, or fewer than three days between first and last."
+    )
+
+
+def test_distribution_shift_prints_the_window_and_the_power_at_a_tenth_and_a_quarter(dataset: Dataset) -> None:
+    (finding,) = ask(dataset, DistributionShift(), POOL).findings
+    window, tenth, quarter = (finding.support[name] for name in ("window", "power_10", "power_25"))
+    assert 800 < window <= 960  # type: ignore[operator]  # up to sixty of each account
+    assert 0 <= tenth <= quarter <= 1  # type: ignore[operator]
+    assert f"A window of {window} of the pool's prompts" in finding.summary
+    assert (
+        f"With prompts like the pool's for 10% of their own {tenth:.0%} of these would have been found, for 25% "
+        f"{quarter:.0%}."
+    ) in finding.summary
+
+
+@pytest.mark.parametrize(("apart", "tenth", "quarter"), [(0.0, 0.0, 0.0), (0.5, 45 / 99, 1.0), (2.0, 1.0, 1.0)])
+def test_power_is_the_share_of_drawn_groups_that_some_of_the_pools_prompts_take_past_all_of_them(
+    apart: float, tenth: float, quarter: float
+) -> None:
+    """Groups of one account each lie evenly up to a tenth from everybody's prompts; the pool lies `apart`."""
+    means = np.array([*(n / 990 for n in range(99)), *[apart] * 5])
+    measures = (means[:, None] * 10, np.full(len(means), 10.0), np.zeros(1))
+    groups = [np.array([n]) for n in range(99)]
+    members = np.arange(99, 104)
+    comparison = Comparison(apart**2, tuple(float(means[n] ** 2) for n in range(99)), 0.01, groups)
+    powers = [DistributionShift().power(measures, members, comparison, share) for share in (0.1, 0.25)]
+    assert powers == pytest.approx([tenth, quarter])
+
+
+@pytest.mark.parametrize("detector", [*DETECTORS, *POOL_DETECTORS], ids=lambda d: d.name)
+def test_detector_reads_every_column_that_it_states(detector: Detector) -> None:
+    elsewhere = {
+        "ts": "first last",
+        "created_at": "created",
+        "prompt": "sketch_text sketch_head cue_capability",
+    }  # read on the way in
+    read = set[str]()
+    for kind in type(detector).__mro__:
+        if kind.__module__.startswith("detection.detectors."):
+            read |= read_in(ast.parse(inspect.getsource(inspect.getmodule(kind) or kind)))
+    stated = {*detector.requires, *detector.uses}
+    assert {one for one in stated if not read & {one, *elsewhere.get(one, "").split()}} == set()
+
+
+def read_in(module: ast.Module) -> set[str]:
+    """Give the attributes and texts of a module, without those by which a detector states its columns."""
+    for kind in ast.walk(module):
+        if isinstance(kind, ast.ClassDef):
+            kind.body = [
+                one
+                for one in kind.body
+                if not (isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) in ("requires", "uses"))
+            ]
+    nodes = list(ast.walk(module))
+    texts_ = {str(node.value) for node in nodes if isinstance(node, ast.Constant)}
+    return texts_ | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+
+
 def test_release_pivot_without_a_release_in_the_window_cannot_tell(tmp_path: Path) -> None:
     with dataset_of(tmp_path, ROWS) as made:
         assert ask(made, ReleasePivot(), POOL).status is Status.COULD_NOT_TELL
 
 
-def test_replacement_says_whether_ban_times_or_last_activity_stand_for_the_end(
-    tmp_path: Path, dataset: Dataset
-) -> None:
+def test_replacement_says_that_last_activity_stands_for_the_end(dataset: Dataset) -> None:
     (finding,) = ask(dataset, ReplacementAfterBan(), POOL).findings
-    assert (finding.support["ban_times_known"], "last activity stands in" in finding.summary) == (0, True)
-    banned = [
-        one | {"banned_at": rfc3339(START + timedelta(days=1 + n))} if n < 12 else one
-        for n, one in enumerate(registered())
-    ]
-    with dataset_of(tmp_path, ROWS, accounts=banned) as made:
-        outcome = ask(made, ReplacementAfterBan(), POOL)
-    assert outcome.status in (Status.NOTHING_FOUND, Status.FOUND)  # the others have no ban to be compared by
-    assert [f.support["ban_times_known"] for f in outcome.findings] in ([], [1])
+    assert finding.support["ban_times_known"] == 0
+    assert "last activity stands in" in finding.summary
+    assert "groups drawn at random from accounts used alike" in finding.summary
 
 
 def test_release_pivot_prints_the_share_on_the_new_model_and_the_usual_one(dataset: Dataset) -> None:

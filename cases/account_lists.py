@@ -1,4 +1,4 @@
-"""Lists of accounts: what is known of ids that somebody brings, and the accounts of a case for enforcement.
+"""Lists of accounts: what is known of ids somebody brings, and those of a case, a lead or a finding for enforcement.
 
 Files are CSV by RFC 4180 in UTF-8. A text that a spreadsheet would take for a formula has an apostrophe before it
 (`cases.dossier.schedules.unguarded` takes exactly these away again).
@@ -10,16 +10,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, QuerySet
 
+from cases import kept_apart, testers
 from cases.access import Person, visible_cases, visible_leads
 from cases.dossier import schedules
 from cases.models import CaseAccount, Lead
 from cases.models.lead import LeadState
-from detection.models import Account, ClusterMember, FindingAccount
+from detection.models import Account, ClusterMember, Finding, FindingAccount
 
 MOST_IDS = 10_000
 LONGEST_ID = 200
@@ -137,6 +139,52 @@ def case_rows(rows: QuerySet[CaseAccount]) -> Iterator[list[Any]]:
             _when(member.first_seen),
             _when(member.last_seen),
         ]
+
+
+MEMBER_COLUMNS = (
+    *("provider_id", "namespace", "pseudonym", "strength", "exchanges", "input_tokens", "output_tokens"),
+    *("first_seen", "last_seen", "sanctioned_tester", "kept_apart"),
+)
+
+
+def member_rows(person: Person, lead: Lead) -> Iterator[list[Any]]:
+    """The rows of the file on a lead's members, in the order of their pseudonyms.
+
+    Whether an account is marked as a sanctioned tester's, or was said not to be of the same operation, stands last.
+    """
+    decisions = kept_apart.on_lead(person, lead)
+    members = lead.cluster.members.select_related("account").order_by("account__pseudonym", "pk")
+    found = members.iterator(chunk_size=CHUNK)
+    while rows := list(islice(found, CHUNK)):
+        marked = testers.marks(rows)
+        apart = kept_apart.marks(decisions, [one.account_id for one in rows])
+        for member in rows:
+            mark, decision = marked.get(member.account_id), apart.get(member.account_id)
+            yield [
+                member.account.provider_id,
+                member.account.namespace,
+                member.account.pseudonym,
+                round(member.strength, 4),
+                member.exchanges,
+                member.input_tokens,
+                member.output_tokens,
+                _when(member.first_seen),
+                _when(member.last_seen),
+                mark.words if mark else None,
+                decision.reason if decision else None,
+            ]
+
+
+STATED_COLUMNS = ("provider_id", "namespace", "pseudonym", "exchanges", "input_tokens", "output_tokens")
+
+
+def stated_rows(finding: Finding) -> Iterator[list[Any]]:
+    """The rows of the file on a finding's accounts, in the order of their pseudonyms."""
+    rows = finding.accounts.select_related("account").order_by("account__pseudonym", "account")
+    for one in rows.iterator(chunk_size=CHUNK):
+        account = one.account
+        volume = [one.exchanges, one.input_tokens, one.output_tokens]
+        yield [account.provider_id, account.namespace, account.pseudonym, *volume]
 
 
 def as_csv(columns: Iterable[str], rows: Iterable[list[Any]]) -> BytesIO:

@@ -33,6 +33,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "notices": list(unseen.filter(kind__in=BANNERS)[:MOST_BANNERS]) if count else [],
         "notice_count": count,
         "sample_data": TelemetrySource.objects.filter(name=SOURCE).exists(),
+        "may_identify_accounts": may(person, "accounts.identify"),
         "may_read_cases": may(person, "cases.read"),
         "may_read_system": may(person, "system.read"),
         "may_read_leads": may(person, "leads.read"),

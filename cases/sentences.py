@@ -122,6 +122,8 @@ SENTENCES = {
     "recall.drafted": "drafted a notice to {recipient}: {dossier} leans on {name} {version}, which is recalled",
     "recall.answered": "said what follows from the recall of {name} {version}",
     "accounts.exported": "downloaded {count} accounts of {ref} by the provider's ids: {which}",
+    "lead.accounts_exported": "downloaded the {count} accounts of a lead by the provider's ids",
+    "finding.accounts_exported": "downloaded the {count} accounts of a finding from {detector} by the provider's ids",
     "accounts.listed": "downloaded what is known of {count} ids, {known} of them known",
 }
 # Details that are codes, each with the words people read; anything else stands as it is.

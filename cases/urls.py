@@ -48,7 +48,13 @@ urlpatterns = [
     path("leads/<uuid:pk>/assign/", lead.assign_lead, name="assign_lead"),
     path("leads/<uuid:pk>/keep-apart/", lead.keep_apart, name="keep_apart"),
     path("leads/<uuid:pk>/kept-apart/<uuid:decision>/undo/", lead.join_again, name="join_again"),
+    path("leads/<uuid:pk>/accounts/download/", account_lists.download_lead_accounts, name="download_lead_accounts"),
     path("findings/", finding_list.findings, name="findings"),
+    path(
+        "findings/<uuid:pk>/accounts/download/",
+        account_lists.download_finding_accounts,
+        name="download_finding_accounts",
+    ),
     path("accounts/", account_lists.account_lookup, name="account_lookup"),
     path("cases/", case_list.cases, name="cases"),
     path("break-glass/", access.break_glass, name="break_glass"),

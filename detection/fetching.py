@@ -95,7 +95,7 @@ def fetched(uri: str) -> Iterator[Path]:
         copy = Path(folder) / "object"
         try:
             with copy.open("wb") as to:
-                _bucket(uri).copy(key, to)
+                _bucket(uri).take(key, to)
         except (Broken, NoAnswer, NotAllowed) as broken:
             raise Refused(f"{name_of(uri)}: {broken}") from None
         yield copy

@@ -1,16 +1,20 @@
 """A source of findings and receiver of webhooks over HTTP, a process of its own that misbehaves when it is told to.
 
+It may stand in front of an S3-compatible server (`behind`) and hand on what that answers, its lists changed.
+
     python -m tests.lying_server       prints its port, then serves until it is ended
 
 POST /control sets what it does; GET /asked gives the requests it has had. `mood` is how it treats the next `times`
-requests for data (all, without it).
+requests for data (all, without it), of those whose addresses begin with `where`.
 """
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +27,8 @@ FRESH: dict[str, Any] = {
     "items": [],
     "mood": "",
     "times": -1,
+    "where": "",
+    "behind": "",
     "size": 3,
     "auth": None,
     "newest_first": False,
@@ -33,6 +39,7 @@ FRESH: dict[str, Any] = {
 BOMB = gzip.compress(b"\n" * 50_000_000)
 state: dict[str, Any] = dict(FRESH)
 asked: list[dict[str, Any]] = []
+lists: dict[str, bytes] = {}  # as they came from behind, by address
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -49,10 +56,13 @@ class Handler(BaseHTTPRequestHandler):
                 state.clear()
                 state.update(FRESH)
                 asked.clear()
+                lists.clear()
             state.update(given)
             return self.answer(b"{}")
         self.note(body)
         if self.path == "/token":
+            if self.turned():
+                return None
             token = {"access_token": "granted", "token_type": "Bearer", "expires_in": state["expires_in"]}
             return self.answer(json.dumps(token).encode())
         if self.path.startswith("/hook"):
@@ -76,15 +86,25 @@ class Handler(BaseHTTPRequestHandler):
         self.note(b"")
         if state["auth"] and self.headers.get(state["auth"][0]) != state["auth"][1]:
             return self.answer(b'{"detail": "who are you?"}', status=401)
-        mood = state["mood"]
-        if mood and state["times"]:
-            state["times"] -= 1
-            if self.misbehave(mood):
-                return None
-        else:
-            mood = ""
+        mood = self.mood()
+        if mood and self.misbehave(mood):
+            return None
+        if state["behind"]:
+            return self.hand_on(mood)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         return getattr(self, f"serve_{parts.path.strip('/')}")(query, mood)
+
+    def mood(self) -> str:
+        """How this request is treated; it counts."""
+        if not state["mood"] or not state["times"] or not self.path.startswith(state["where"]):
+            return ""
+        state["times"] -= 1
+        return str(state["mood"])
+
+    def turned(self) -> bool:
+        """Whether a request for a token, which is treated badly only where it is meant, has had its answer."""
+        mood = self.mood() if state["where"] else ""
+        return bool(mood) and self.misbehave(mood)
 
     def note(self, body: bytes) -> None:
         asked.append({"path": self.path, "headers": dict(self.headers), "body": body.decode()})
@@ -156,6 +176,33 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+
+    # a bucket behind
+
+    def hand_on(self, mood: str) -> None:
+        """What the server behind answers; a list repeats or has no end, an object is half of one, as the mood says."""
+        is_list = "list-type=2" in self.path
+        bare = re.sub(r"continuation-token=(again|part-\d+)&", "", self.path)
+        if is_list and mood in {"repeat", "endless"} and bare in lists:
+            status, body = 200, lists[bare]
+        else:
+            status, body = self.behind(bare)
+        if is_list and mood in {"repeat", "endless"}:
+            lists[bare] = body
+            token = "again" if mood == "repeat" else f"part-{len(asked)}"
+            more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>"
+            body = re.sub(rb"<IsTruncated>\w+</IsTruncated>", more.encode(), body)
+        if mood == "half" and not is_list:
+            body = body[: len(body) // 2]
+        self.answer(body, status=status)
+
+    def behind(self, path: str) -> tuple[int, bytes]:
+        try:
+            with urllib.request.urlopen(f"{state['behind']}{path}", timeout=10) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, refused.read()
 
     # sources
 

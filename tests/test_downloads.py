@@ -35,6 +35,8 @@ PAGES = {
     f"POST {PLANS}/prove/",
     "POST cases/<ref>/accounts/download/",
     "POST runs/<pk>/clusters/download/",
+    "POST leads/<pk>/accounts/download/",
+    "POST findings/<pk>/accounts/download/",
 }
 API = {
     "GET cases/<ref>/evidence/<number>/content/",
@@ -43,6 +45,8 @@ API = {
     "GET cases/<ref>/accounts/download/",
     "GET runs/<run_id>/changes/accounts/",
     "GET runs/<run_id>/clusters/download/",
+    "GET leads/<lead_id>/accounts/download/",
+    "GET findings/<finding_id>/accounts/download/",
 }
 TEXTS = {"GET healthz", "GET readyz", "GET schema/"}  # plain words and a description for machines, no file of anybody's
 

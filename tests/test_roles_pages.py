@@ -17,7 +17,7 @@ from cases.actions import dossiers
 from cases.actions.destruction import set_policy
 from cases.actions.redactions import propose_redaction
 from cases.redaction import Mark
-from detection.models import Run, TelemetryFile, TelemetrySource
+from detection.models import Finding, Run, TelemetryFile, TelemetrySource
 from people.actions import create_token
 from people.models import ApiToken, DetectorKey, MailAddress
 from spine import jobs
@@ -155,6 +155,10 @@ LADDER = {
     "POST accounts/": "302 403 422 422 422 422",
     "GET cases/<ref>/accounts/download/": "302 404 302 302 302 302",  # to the tab
     "POST cases/<ref>/accounts/download/": "302 404 200 200 200 403",
+    "GET leads/<pk>/accounts/download/": "302 403 302 302 302 302",  # to the lead
+    "POST leads/<pk>/accounts/download/": "302 403 200 200 200 403",
+    "GET findings/<pk>/accounts/download/": "302 403 302 302 302 302",  # to the finding
+    "POST findings/<pk>/accounts/download/": "302 403 200 200 200 403",
     "GET leads/<pk>/": "302 403 200 200 200 200",
     "POST leads/<pk>/": "302 403 405 405 405 405",
     **{f"GET leads/<pk>/{verb}/": "302 403 302 302 302 302" for verb in LEAD_VERBS},  # to the lead
@@ -466,6 +470,7 @@ KINDS = {
     "people/detector-keys/": "key",
     "me/tokens/": "token",
     "leads/": "lead",
+    "findings/": "finding",
     "jobs/": "job",
     "log/verifications/": "job",
     "dossiers/": "version",
@@ -509,7 +514,7 @@ TRACES = (
 TRACES += ("person.disabled", "person.enabled", "person.one_time_password", "person.second_factor_reset")
 TRACES += ("exchange_set.proved", "canary.removed", "value.readmitted")
 TRACES += ("accounts.exported", "case.attached_again", "run.changes_exported")
-TRACES += ("run.clusters_exported",)
+TRACES += ("run.clusters_exported", "lead.accounts_exported", "finding.accounts_exported")
 TRACES += ("token.revoked", "detector_key.revoked", "person.mail_cleared")
 TRACES += ("deconfliction.read",)
 TRACES += ("webhook.tested", "webhook.sent_again")
@@ -581,6 +586,7 @@ def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path:
         "counsel note": write_note(track, committed_cast.counsel).pk,
         "counsel member": let_in(track, committed_cast, make_person("outside", "analyst")).pk,
         "lead": lead.pk,
+        "finding": Finding.objects.earliest("id").pk,
         "<decision>": make_decision(lead, committed_cast.lead).pk,
         "job": job.pk,
         "version": version.pk,

@@ -9,7 +9,8 @@ from cases import account_lists
 from cases.account_lists import Known
 from cases.actions import base
 from cases.filters import AccountFilter, matching
-from cases.models import Case, CaseAccount
+from cases.models import Case, CaseAccount, Lead
+from detection.models import Finding
 from people.models import User
 from spine import log
 from spine.errors import Refused
@@ -23,6 +24,28 @@ def export_accounts(case: Case, *, actor: User, wanted: AccountFilter) -> QueryS
     data = {"ref": case.ref, "count": rows.count(), "which": wanted.in_words()}
     log.record(actor=actor.principal, action="accounts.exported", about=case, scope=case.id, data=data)
     return rows
+
+
+@transaction.atomic
+def export_members(lead: Lead, *, actor: User) -> None:
+    """Note that the members of a lead, as it stands, were given out by the provider's ids.
+
+    Side effects: one log entry about the lead with how many, never with an id of an account.
+    """
+    base.require(actor, "leads.read", "accounts.identify")
+    data = {"cluster": str(lead.cluster_id), "count": lead.cluster.account_count}
+    log.record(actor=actor.principal, action="lead.accounts_exported", about=lead, data=data)
+
+
+@transaction.atomic
+def export_stated(finding: Finding, *, actor: User) -> None:
+    """Note that the accounts a finding names were given out by the provider's ids.
+
+    Side effects: one log entry about the finding with how many, never with an id of an account.
+    """
+    base.require(actor, "leads.read", "accounts.identify")
+    data = {"detector": finding.detector.name, "count": finding.account_count}
+    log.record(actor=actor.principal, action="finding.accounts_exported", about=finding, data=data)
 
 
 @transaction.atomic

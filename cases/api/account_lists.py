@@ -1,8 +1,10 @@
-"""Lists of accounts over the API: what is known of ids, and a case's accounts by the provider's ids as a file."""
+"""Lists of accounts over the API: what is known of ids, and accounts by the provider's ids as a file."""
 
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpResponseBase
+from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
@@ -11,10 +13,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cases import account_lists
+from cases.access import lead_for
 from cases.actions import lists
 from cases.api.accounts import AccountFilterSerializer, filter_of
 from cases.api.shared import UnderCase, attachment, person
+from cases.models import Lead
+from detection.models import Finding
 from people.authentication import needs
+from people.models import User
 from spine.answers import answers, checked
 
 
@@ -87,3 +93,54 @@ class DownloadAccounts(UnderCase):
         rows = lists.export_accounts(case, actor=person(request), wanted=wanted)
         content = account_lists.as_csv(account_lists.CASE_COLUMNS, account_lists.case_rows(rows))
         return attachment(content, name=f"{case.ref}-accounts.csv", media_type="text/csv; charset=utf-8")
+
+
+class DownloadMembers(APIView):
+    """The members of a lead by the provider's ids."""
+
+    permission_classes = [needs("accounts.identify")]
+
+    @extend_schema(
+        summary="Download the accounts of a lead by the provider's ids, as CSV",
+        description="The members of the cluster it stands for now, for enforcement: needs the right "
+        "`accounts.identify`, and stands in the log. Sanctioned testers, and who was said not to be of the same "
+        "operation, are marked.",
+        tags=["leads"],
+        responses=answers((200, "text/csv"), OpenApiTypes.BINARY, 404),
+    )
+    def get(self, request: Request, lead_id: UUID) -> HttpResponseBase:
+        who = person(request)
+        return members_of(lead_for(who, lead_id), actor=who)
+
+
+class DownloadStated(APIView):
+    """The accounts of a finding by the provider's ids."""
+
+    permission_classes = [needs("accounts.identify")]
+
+    @extend_schema(
+        summary="Download the accounts of a finding by the provider's ids, as CSV",
+        description="With the volume its detector states, for enforcement: needs the right `accounts.identify`, and "
+        "stands in the log.",
+        tags=["findings"],
+        responses=answers((200, "text/csv"), OpenApiTypes.BINARY, 404),
+    )
+    def get(self, request: Request, finding_id: UUID) -> HttpResponseBase:
+        return stated_in(finding_id, actor=person(request))
+
+
+def members_of(lead: Lead, *, actor: User) -> HttpResponseBase:
+    """The file on a lead's members, which is in the log."""
+    lists.export_members(lead, actor=actor)
+    content = account_lists.as_csv(account_lists.MEMBER_COLUMNS, account_lists.member_rows(actor, lead))
+    name = f"lead-accounts-{lead.cluster.run.finished_at:%Y%m%d-%H%M}.csv"
+    return attachment(content, name=name, media_type="text/csv; charset=utf-8")
+
+
+def stated_in(finding_id: UUID, *, actor: User) -> HttpResponseBase:
+    """The file on a finding's accounts, which is in the log."""
+    finding = get_object_or_404(Finding.objects.select_related("detector").defer("payload"), pk=finding_id)
+    lists.export_stated(finding, actor=actor)
+    content = account_lists.as_csv(account_lists.STATED_COLUMNS, account_lists.stated_rows(finding))
+    name = f"finding-accounts-{finding.received_at:%Y%m%d-%H%M}.csv"
+    return attachment(content, name=name, media_type="text/csv; charset=utf-8")

@@ -42,6 +42,16 @@ app_name = "cases-api"
 urlpatterns = [
     path("accounts/known/", account_lists.KnownAccounts.as_view(), name="known-accounts"),
     path("cases/<str:ref>/accounts/download/", account_lists.DownloadAccounts.as_view(), name="case-accounts-download"),
+    path(
+        "leads/<uuid:lead_id>/accounts/download/",
+        account_lists.DownloadMembers.as_view(),
+        name="lead-accounts-download",
+    ),
+    path(
+        "findings/<uuid:finding_id>/accounts/download/",
+        account_lists.DownloadStated.as_view(),
+        name="finding-accounts-download",
+    ),
     *recall_addresses,
     *run_addresses,
     path("leads/", leads.Leads.as_view(), name="leads"),

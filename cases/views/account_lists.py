@@ -1,6 +1,7 @@
 """Lists of accounts: paste or upload ids and see what is known of them, and download lists for enforcement."""
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -9,9 +10,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from cases import account_lists
-from cases.access import case_for
+from cases.access import case_for, lead_for
 from cases.account_lists import Known
 from cases.actions import lists
+from cases.api.account_lists import members_of, stated_in
 from cases.api.shared import attachment
 from cases.filters import AccountFilter
 from cases.forms import lines
@@ -118,3 +120,19 @@ def download_accounts(request: HttpRequest, ref: str) -> HttpResponseBase:
     rows = lists.export_accounts(case, actor=shared.person(request), wanted=wanted)
     content = account_lists.as_csv(account_lists.CASE_COLUMNS, account_lists.case_rows(rows))
     return attachment(content, name=f"{case.ref}-accounts.csv", media_type="text/csv; charset=utf-8")
+
+
+@requires("leads.read", "accounts.identify")
+def download_lead_accounts(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """The members of a lead, by the provider's ids."""
+    if request.method != "POST":
+        return redirect("lead", pk)
+    return members_of(lead_for(request.user, pk), actor=shared.person(request))
+
+
+@requires("leads.read", "accounts.identify")
+def download_finding_accounts(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """The accounts a finding names, by the provider's ids."""
+    if request.method != "POST":
+        return redirect(f"{reverse('findings')}?open={pk}")
+    return stated_in(pk, actor=shared.person(request))

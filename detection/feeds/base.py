@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from detection.finding_schema import SENTENCES, Problem, rfc3339
 from detection.streams import LONGEST_LINE, TOO_LONG, Line
-from spine.outgoing import Outgoing
+from spine.outgoing import Outgoing, asked_wait
 from spine.strict_json import escape
 
 Cursor = dict[str, Any]
@@ -28,6 +28,11 @@ class Broken(Exception):  # noqa: N818 - what the source is
     def __init__(self, reason: str, *, wait: int = 0) -> None:
         super().__init__(reason)
         self.wait = wait
+
+
+def wait_in(headers: Mapping[str, str]) -> int:
+    """Seconds for which an answer asks to be left alone (Retry-After), whatever its status; 0 when it does not."""
+    return asked_wait(headers.get("retry-after", ""))
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,8 @@ class Reach:
     outgoing: Outgoing
     spool: Path
     seconds: float = 60.0
+    listing_seconds: float = 900.0
+    file_seconds: float = 3600.0
     page_bytes: int = 64 * 1024 * 1024
     file_bytes: int = 8 * 1024**3
     rows: int = 1000

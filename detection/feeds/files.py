@@ -43,11 +43,12 @@ class FileSettings(Settings):
 
 @dataclass(frozen=True)
 class Listed:
-    """A file that is there."""
+    """A file that is there; `size` where it is told apart from the bytes."""
 
     name: str
     stamp: str
     modified: datetime
+    size: int | None = None
 
 
 class Shelf(Protocol):
@@ -56,8 +57,8 @@ class Shelf(Protocol):
     def listed(self) -> Iterable[Listed]:
         """The files there are, in any order. Raises Broken."""
 
-    def copy(self, name: str, to: IO[bytes]) -> None:
-        """Write a file's bytes. Raises Broken when this one cannot be read."""
+    def copy(self, one: Listed, to: IO[bytes]) -> None:
+        """Write a file's bytes. Raises Broken when it cannot be read whole, with `wait` when nothing can be now."""
 
 
 @dataclass
@@ -91,7 +92,9 @@ class FilesSource:
                 return Page((), {}, more=False, place="")
             try:
                 self.current = self._begun(named, cursor)
-            except (Broken, NoAnswer, NotAllowed) as broken:  # one file keeps no other from being read
+            except (Broken, NoAnswer, NotAllowed) as broken:
+                if getattr(broken, "wait", 0):  # it is the source that asks to be left alone, not one file that is bad
+                    raise
                 return Page((), {}, more=True, place=named.name, trouble=f"{named.name}: {broken}")
             if self.opening.window is None and self.opening.known.digest(self.current.sha256):
                 return self._done((), repeated=True)
@@ -113,7 +116,8 @@ class FilesSource:
 
     def _next(self, begun: str) -> Listed | None:
         if self.waiting is None:
-            oldest_last = sorted(self._due(), key=lambda one: (one.modified, one.name), reverse=True)
+            due = {one.name: one for one in self._due()}  # a list that names a file twice has it once
+            oldest_last = sorted(due.values(), key=lambda one: (one.modified, one.name), reverse=True)
             self.waiting = sorted(oldest_last, key=lambda one: one.name == begun)  # the one that was begun goes on
         return self.waiting.pop() if self.waiting else None
 
@@ -134,7 +138,7 @@ class FilesSource:
         """The file copied, hashed, and read up to where an earlier pull had come, if it is still the same."""
         spooled = tempfile.TemporaryFile(dir=self.opening.reach.spool)  # noqa: SIM115 - closed with the source
         try:
-            self.shelf.copy(named.name, spooled)
+            self.shelf.copy(named, spooled)
             sha256, size = _digest(spooled)
             rows = rows_of(
                 spooled,

@@ -54,9 +54,9 @@ class FolderShelf:
                     stamp = f"{about.st_size}:{about.st_mtime_ns}"
                     yield Listed(shown, stamp, datetime.fromtimestamp(about.st_mtime, UTC))
 
-    def copy(self, name: str, to: IO[bytes]) -> None:
+    def copy(self, one: Listed, to: IO[bytes]) -> None:
         """The bytes of a file, if it is still a plain file of this folder."""
-        path = self.root / name
+        path = self.root / one.name
         try:
             if not path.parent.resolve().is_relative_to(self.root):
                 raise Broken("it is not in the folder any more")

@@ -34,12 +34,13 @@ from detection.feeds.base import (
     moment,
     moves,
     stamp_of,
+    wait_in,
 )
 from detection.feeds.paging import PAGING, POSITIONS, SAME_PAGE, Came, Step, stored
 from detection.feeds.slices import slice_at
 from detection.streams import BrokenStream, Line
 from spine import strict_json
-from spine.outgoing import Answer, Outgoing, asked_wait
+from spine.outgoing import Answer, Outgoing
 
 MOST_ROWS = 100_000
 
@@ -201,7 +202,7 @@ class HttpSource:
             "POST", self.settings.token_url, headers=headers, body=urlencode(given).encode(), largest=100_000
         )
         if answer.status != 200:
-            raise Broken(f"the token was not granted (status {answer.status})")
+            raise Broken(f"the token was not granted (status {answer.status})", wait=wait_in(answer.headers))
         try:
             token = at(strict_json.loads(answer.body), "/access_token")
         except strict_json.NotAccepted:
@@ -299,11 +300,11 @@ def _basic(name: str, secret: str) -> str:
 
 
 def _refused(answer: Answer) -> Broken:
-    wait = asked_wait(answer.headers.get("retry-after", "")) if answer.status in {429, 503} else 0
+    wait = wait_in(answer.headers)
     if 300 <= answer.status < 400:
-        return Broken("it answers with a redirect, which is not followed")
+        return Broken("it answers with a redirect, which is not followed", wait=wait)
     if answer.status in {401, 403}:
-        return Broken(f"it refuses the credentials (status {answer.status})")
+        return Broken(f"it refuses the credentials (status {answer.status})", wait=wait)
     if answer.status == 429:
         return Broken("it asks to come less often (status 429)", wait=wait)
     return Broken(f"it answers with status {answer.status}", wait=wait)

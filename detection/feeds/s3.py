@@ -3,7 +3,8 @@
 botocore is loaded where it is used: a web process without such feeds does not need its 20 MB.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -14,7 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from detection.feeds.base import Broken, Kind, Opening, Plain, Reach
+from detection.feeds.base import Broken, Kind, Opening, Plain, Reach, wait_in
 from detection.feeds.files import FileSettings, FilesSource, Listed
 from spine.outgoing import Outgoing
 
@@ -49,8 +50,10 @@ class Bucket:
 
     def listed(self) -> Iterator[Listed]:
         """Every object below the prefix whose name fits."""
-        token, seen = "", set()
+        token, seen, ends = "", set(), time.monotonic() + self.reach.listing_seconds
         for _ in range(MOST_PAGES):
+            if time.monotonic() > ends:
+                raise Broken("the bucket's list takes too long")
             on = {"continuation-token": token} if token else {}
             part = self._part({"list-type": "2", "prefix": self.settings.prefix, **on})
             yield from (found for one in part.get("Contents", []) if (found := self._listed(one)))
@@ -67,16 +70,26 @@ class Bucket:
         name = key.rpartition("/")[2]
         if not name or modified is None or not fnmatchcase(name, self.settings.pattern or "*") or len(key) > 1024:
             return None
-        return Listed(key, f"{one.get('Size')}:{one.get('ETag', '')[:100]}", modified)
+        if not key.startswith(self.settings.prefix):
+            return None
+        return Listed(key, f"{one.get('Size')}:{one.get('ETag', '')[:100]}", modified, one.get("Size"))
 
-    def copy(self, name: str, to: IO[bytes]) -> None:
-        """The bytes of an object."""
-        url = f"{self._address()}/{quote(name, safe='/-._~')}"
-        with self.reach.outgoing.opened("GET", url, headers=self._signed(url), seconds=3600) as response:
+    def copy(self, one: Listed, to: IO[bytes]) -> None:
+        """The bytes of an object of the list."""
+        self.take(one.name, to, size=one.size)
+
+    def take(self, name: str, to: IO[bytes], *, size: int | None = None) -> None:
+        """The bytes of an object, as many as its list said when that is known. Raises Broken, NoAnswer."""
+        url, total = f"{self._address()}/{quote(name, safe='/-._~')}", 0
+        seconds = self.reach.file_seconds
+        with self.reach.outgoing.opened("GET", url, headers=self._signed(url), seconds=seconds) as response:
             if response.status != 200:
-                raise Broken(f"the bucket answers with status {response.status}")
+                raise _refused(response.status, response.headers)
             for chunk in response.chunks(largest=self.reach.file_bytes):
-                to.write(chunk)
+                total += to.write(chunk)
+            packed = response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}
+        if size is not None and size != total and not packed:
+            raise Broken(f"it came with {total:,} bytes, where the list says {size:,}")
 
     def _part(self, query: dict[str, str]) -> dict[str, Any]:
         """A part of the list, read by botocore as its own clients do."""
@@ -86,11 +99,9 @@ class Bucket:
         answer = self.reach.outgoing.send(
             "GET", url, headers=self._signed(url), largest=MOST_LISTING, seconds=self.reach.seconds
         )
-        if answer.status in {401, 403}:
-            raise Broken(f"the bucket refuses the key (status {answer.status})")
         if answer.status != 200:
-            raise Broken(f"the bucket answers with status {answer.status}")
-        if b"<!" in answer.body:  # no declaration, so no entity
+            raise _refused(answer.status, answer.headers)
+        if b"<!" in answer.body or b"ListBucketResult" not in answer.body:  # no declaration, so no entity
             raise Broken("the bucket's list is not what is expected")
         try:
             received = {"status_code": 200, "headers": dict(answer.headers), "body": answer.body}
@@ -114,6 +125,17 @@ class Bucket:
         request = AWSRequest("GET", url)
         S3SigV4Auth(Credentials(self.settings.access_key, self.secret), "s3", self.settings.region).add_auth(request)
         return {**plain, **dict(request.headers.items())}
+
+
+def _refused(status: int, headers: Mapping[str, str]) -> Broken:
+    wait = wait_in(headers)
+    if 300 <= status < 400:
+        return Broken("the bucket answers with a redirect, which is not followed", wait=wait)
+    if status in {401, 403}:
+        return Broken(f"the bucket refuses the key (status {status})", wait=wait)
+    if status == 429:
+        return Broken("the bucket asks to come less often (status 429)", wait=wait)
+    return Broken(f"the bucket answers with status {status}", wait=wait)
 
 
 @cache

@@ -7,18 +7,22 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
 
 from cases import account_lists, actions
+from cases.access import lead_for, visible_entries
 from cases.account_lists import ids_in
 from cases.actions import lists
 from cases.dossier.schedules import unguarded
 from cases.filters import AccountFilter
-from cases.models import Case
+from cases.models import Case, Lead
 from detection.index import ensure_accounts
+from detection.models import Finding
 from spine.errors import Refused
 from spine.models import LogEntry
 from tests.cases.api import client_of as api_of
-from tests.cases.pages import client_of, text_of
+from tests.cases.pages import client_of, forms_of, text_of
+from tests.cases.testers import list_test
 from tests.factories import Cast, make_case, make_lead, provider_ids
 
 pytestmark = pytest.mark.django_db
@@ -119,6 +123,89 @@ def test_who_may_not_see_the_providers_ids_downloads_no_case(case: Case, cast: C
         lists.export_accounts(case, actor=cast.reader, wanted=AccountFilter())
     assert "Download" not in text_of(client_of(cast.reader).get(f"/cases/{case.ref}/accounts/"))
     assert not LogEntry.objects.filter(action="accounts.exported").exists()
+
+
+def test_accounts_of_a_lead_are_downloaded_with_what_speaks_against_acting_on_them(cast: Cast) -> None:
+    formula = '=HYPERLINK("http://x.example")'
+    lead = make_lead([formula, "apart", "tester", "plain"])
+    list_test(cast.lead, "tester")
+    picked = lead.cluster.members.filter(account__provider_id="apart").values_list("account", flat=True)
+    actions.keep_apart(lead, list(picked), actor=cast.analyst, reason="Another customer")
+    browser = client_of(cast.analyst)
+    address = reverse("download_lead_accounts", args=[lead.pk])
+    assert address in forms_of(browser.get(f"/leads/{lead.pk}/"))
+    sent, asked = browser.post(address), api_of(cast.counsel).get(f"/api/v1/leads/{lead.pk}/accounts/download/")
+    rows = {row["provider_id"]: row for row in rows_of(sent)}
+    assert rows_of(asked) == list(rows.values())
+    assert [unguarded(one) for one in sorted(rows)] == [formula, "apart", "plain", "tester"]
+    marks = {name: (bool(row["sanctioned_tester"]), row["kept_apart"]) for name, row in rows.items() if name[0] != "'"}
+    assert marks == {"apart": (False, "Another customer"), "plain": (False, ""), "tester": (True, "")}
+    member = lead.cluster.members.select_related("account").get(account__provider_id="plain")
+    assert (rows["plain"]["pseudonym"], rows["plain"]["exchanges"]) == (member.account.pseudonym, str(member.exchanges))
+    assert sent["Content-Disposition"] == (
+        f'attachment; filename="lead-accounts-{lead.cluster.run.finished_at:%Y%m%d-%H%M}.csv"'
+    )
+    entries = LogEntry.objects.filter(action="lead.accounts_exported").order_by("at")
+    told = {"cluster": str(lead.cluster_id), "count": 4}
+    assert [(one.actor, one.data) for one in entries] == [("user:analyst", told), ("user:counsel", told)]
+
+
+def test_accounts_of_a_lead_that_is_hidden_are_given_to_nobody_outside_and_told_to_none(case: Case, cast: Cast) -> None:
+    actions.restrict_case(case, actor=cast.lead, reason="Few need to know")
+    lead = Lead.objects.get(decisions__case=case)
+    page, api = f"/leads/{lead.pk}/accounts/download/", f"/api/v1/leads/{lead.pk}/accounts/download/"
+    assert [client_of(who).post(page).status_code for who in (cast.lead, cast.counsel)] == [200, 404]
+    assert [api_of(who).get(api).status_code for who in (cast.lead, cast.counsel)] == [200, 404]
+    logged = [visible_entries(who).filter(action="lead.accounts_exported").count() for who in (cast.lead, cast.counsel)]
+    assert logged == [2, 0]
+
+
+def test_accounts_of_a_finding_are_downloaded_from_its_drawer_and_it_is_logged(case: Case, cast: Cast) -> None:
+    finding = Finding.objects.get()
+    browser = client_of(cast.analyst)
+    address = reverse("download_finding_accounts", args=[finding.pk])
+    opened = {"open": str(finding.pk)}
+    for page in ("/findings/", f"/cases/{case.ref}/findings/"):
+        assert address in forms_of(browser.get(page, opened))
+    assert "Download" not in text_of(client_of(cast.reader).get("/findings/", opened))
+    rows = rows_of(browser.post(address))
+    asked = api_of(cast.counsel).get(f"/api/v1/findings/{finding.pk}/accounts/download/")
+    assert rows_of(asked) == rows
+    named = finding.accounts.select_related("account").order_by("account__pseudonym")
+    assert [(row["provider_id"], row["pseudonym"], row["exchanges"]) for row in rows] == [
+        (one.account.provider_id, one.account.pseudonym, "" if one.exchanges is None else str(one.exchanges))
+        for one in named
+    ]
+    entries = LogEntry.objects.filter(action="finding.accounts_exported").order_by("at")
+    told = {"detector": finding.detector.name, "count": 4}
+    assert [(one.actor, one.data) for one in entries] == [("user:analyst", told), ("user:counsel", told)]
+
+
+def test_who_may_not_see_the_providers_ids_downloads_no_lead_and_no_finding(case: Case, cast: Cast) -> None:
+    lead, finding = make_lead(provider_ids(3, "wait")), Finding.objects.earliest("id")
+    for person in (cast.reader, cast.admin):
+        with pytest.raises(PermissionDenied):
+            lists.export_members(lead, actor=person)
+        with pytest.raises(PermissionDenied):
+            lists.export_stated(finding, actor=person)
+        for path in (f"leads/{lead.pk}", f"findings/{finding.pk}"):
+            assert client_of(person).post(f"/{path}/accounts/download/").status_code == 403
+            assert api_of(person).get(f"/api/v1/{path}/accounts/download/").status_code == 403
+    assert not LogEntry.objects.filter(action__endswith=".accounts_exported").exists()
+    for path in (f"leads/{case.pk}", f"findings/{case.pk}"):
+        assert api_of(cast.analyst).get(f"/api/v1/{path}/accounts/download/").status_code == 404
+
+
+@pytest.mark.parametrize("accounts", [2, 6])
+def test_accounts_are_given_out_with_one_number_of_queries(
+    cast: Cast, accounts: int, django_assert_num_queries: Any
+) -> None:
+    lead = lead_for(cast.analyst, make_lead(accounts).pk)
+    finding, rows = Finding.objects.select_related("detector").get(), account_lists.member_rows(cast.analyst, lead)
+    with django_assert_num_queries(5):
+        assert len(list(rows)) == accounts
+    with django_assert_num_queries(1):
+        assert len(list(account_lists.stated_rows(finding))) == accounts
 
 
 @pytest.mark.parametrize("ids", [[], ["a"] * (account_lists.MOST_IDS + 1), ["x" * 201], ["nul\x00"]])

@@ -3,10 +3,16 @@
 import pytest
 
 from cases import actions, precision
-from cases.models import Case, VersionPrecision
+from cases.filters import AccountFilter
+from cases.models import Case, Verdict, VersionPrecision
+from detection import detector_verbs, ingest
+from detection.models import Detector, DetectorVersion
+from people.models import DetectorKey
 from tests.cases.pages import client_of, text_of
 from tests.cases.recalling import version_under
-from tests.factories import Cast, make_case, provider_ids
+from tests.detection.registered import ADMIN, make_canary, make_detector, make_quarantine
+from tests.detection.samples import finding
+from tests.factories import Cast, make_case, provider_ids, run_job
 
 pytestmark = pytest.mark.django_db
 
@@ -25,9 +31,28 @@ def case(cast: Cast) -> Case:
 
 
 def figures(case: Case) -> tuple[int, int]:
+    return figures_of(version_under(case))
+
+
+def figures_of(version: DetectorVersion) -> tuple[int, int]:
     precision.measure()
-    found = VersionPrecision.objects.filter(detector_version=version_under(case)).first()
+    found = VersionPrecision.objects.filter(detector_version=version).first()
     return (found.confirmed, found.decided) if found else (0, 0)
+
+
+def named_by(detector: Detector, key: DetectorKey, *accounts: str) -> DetectorVersion:
+    """The version of a finding that came by this key and names these accounts."""
+    stated = {"name": detector.name, "version": "1.0"}
+    document = finding("x-1", accounts=[{"id": one} for one in accounts], detector=stated)
+    origin = ingest.Origin(key=key.pk)
+    counts = ingest.store([document], actor=f"detector:{detector.name}", detector=detector.name, origin=origin)
+    assert counts.errors == []
+    return DetectorVersion.objects.get(detector=detector)
+
+
+def decide_about(case: Case, cast: Cast, account: str, value: str) -> None:
+    row = case.accounts.select_related("account").get(account__provider_id=account)
+    actions.set_verdict(case, row.account, actor=cast.analyst, value=value, reason="Looked at", expected=row.verdict_id)
 
 
 def test_accounts_nobody_decided_about_count_for_nothing(case: Case, cast: Cast) -> None:
@@ -58,3 +83,32 @@ def test_newest_verdict_counts_and_one_taken_back_does_not(case: Case, cast: Cas
     assert figures(case) == (0, 1)
     decide(case, cast, "actor_controlled")
     assert figures(case) == (1, 1)
+    rest = AccountFilter(verdict="none")
+    given = {"value": "reseller_pool", "reason": "Alike", "expected_count": 5}
+    job = run_job(actions.set_verdicts_matching(case, rest, actor=cast.analyst, **given))
+    assert figures(case) == (6, 6)
+    run_job(actions.undo_verdicts(job, actor=cast.lead))
+    assert Verdict.objects.filter(value="").count() == 5
+    assert figures(case) == (1, 1)
+
+
+def test_finding_in_quarantine_names_nobody_until_it_is_lifted(case: Case, cast: Cast) -> None:
+    detector, key = make_detector()
+    version = named_by(detector, key, "p-0000", "p-0001")
+    decide_about(case, cast, "p-0000", "actor_controlled")
+    decide_about(case, cast, "p-0001", "benign")
+    assert (figures_of(version), figures(case)) == ((1, 2), (1, 2))
+    held = make_quarantine(key)
+    assert (figures_of(version), figures(case)) == ((0, 0), (1, 2))
+    detector_verbs.lift_quarantine(held, actor=ADMIN, reason="Another key leaked")
+    assert (figures_of(version), figures(case)) == ((1, 2), (1, 2))
+
+
+def test_canary_counts_for_no_version_whatever_was_decided_about_it(case: Case, cast: Cast) -> None:
+    detector, key = make_detector()
+    version = named_by(detector, key, "p-0000", "p-0001")
+    decide_about(case, cast, "p-0000", "actor_controlled")
+    decide_about(case, cast, "p-0001", "actor_controlled")
+    assert (figures_of(version), figures(case)) == ((2, 2), (2, 2))
+    make_canary(detector, account_id="p-0001")
+    assert (figures_of(version), figures(case)) == ((1, 1), (1, 1))

@@ -28,6 +28,7 @@ from tests.servers import HOME
 
 pytestmark = pytest.mark.django_db
 VERBS = ("open_case", "join_case", "snooze_lead", "reject_lead", "assign_lead", "draw_lead", "keep_apart")
+DOWNLOAD = "download_lead_accounts"
 
 
 @pytest.fixture
@@ -82,7 +83,10 @@ def test_invisible_and_reordering_characters_are_shown(analyst: Client, lead: Le
 
 def test_a_reader_is_offered_no_decision(cast: Cast, lead: Lead) -> None:
     assert forms_of(page(client_of(cast.reader), lead)) == set()
-    assert forms_of(page(client_of(cast.analyst), lead)) == {reverse(name, args=[lead.pk]) for name in VERBS}
+    assert forms_of(page(client_of(cast.analyst), lead)) == {
+        reverse(name, args=[lead.pk]) for name in (*VERBS, DOWNLOAD)
+    }
+    assert forms_of(page(client_of(cast.counsel), lead)) == {reverse(DOWNLOAD, args=[lead.pk])}
 
 
 def test_opening_a_case_leads_to_it(analyst: Client, lead: Lead) -> None:
@@ -99,7 +103,7 @@ def test_joining_a_case_adds_its_accounts(cast: Cast, analyst: Client, lead: Lea
 
 def test_rejecting_and_putting_back(analyst: Client, lead: Lead) -> None:
     assert send(analyst, "reject_lead", lead, reason="evaluation", note="Their harness.").status_code == 302
-    offered = {reverse(name, args=[lead.pk]) for name in ("reopen_lead", "draw_lead", "keep_apart")}
+    offered = {reverse(name, args=[lead.pk]) for name in ("reopen_lead", "draw_lead", "keep_apart", DOWNLOAD)}
     assert forms_of(page(analyst, lead)) == offered
     assert send(analyst, "reopen_lead", lead, note="Looked again.").status_code == 302
     lead.refresh_from_db()

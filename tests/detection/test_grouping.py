@@ -1,15 +1,14 @@
 """Findings that were pushed become clusters and leads by what they share, each join with its reason."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
-from django.utils import timezone
 
 from cases.models import Lead, LeadSighting
 from detection import detector_verbs, grouping, ingest
-from detection.models import Cluster, ClusterLink, Detector, Finding, GroupingDue, Run
+from detection.models import Account, Cluster, ClusterLink, Detector, Finding, GroupingDue, Run
 from spine import jobs, outbox
 from spine.errors import Refused
 from spine.models import Job, JobState, LogEntry
@@ -157,15 +156,18 @@ def test_group_again_after_its_worker_died_makes_one_run(outside: Detector) -> N
 
 
 def test_findings_from_before_the_window_join_no_more(outside: Detector) -> None:
-    send(pushed("a", "acct_1", "acct_2"))
-    rows = grouping._rows(
-        outside,
-        grouping.understood(RULE),
-        list(GroupingDue.objects.values_list("batch", flat=True)),
-        timezone.now() + timedelta(seconds=1),
-    )
-    assert rows == []
-    assert Finding.objects.count() == 1
+    send(pushed("a", "acct_1", "acct_2"), pushed("b", "acct_3"))
+    batches = list(GroupingDue.objects.values_list("batch", flat=True))
+    received = Finding.objects.latest("received_at").received_at
+
+    def joined(since: datetime) -> list[str]:
+        rows = grouping._rows(outside, grouping.understood(RULE), batches, since)
+        named = Account.objects.filter(pk__in=[row.account_id for row in rows])
+        return sorted(named.values_list("provider_id", flat=True))
+
+    assert joined(received - timedelta(hours=24)) == ["acct_1", "acct_2", "acct_3"]
+    assert joined(received) == ["acct_1", "acct_2", "acct_3"]
+    assert joined(received + timedelta(microseconds=1)) == []
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,9 @@ import zstandard
 
 from detection.feeds.base import Broken, Known, Page, Window
 from detection.streams import Unreadable
-from spine.outgoing import NotAllowed
+from spine.outgoing import NoAnswer, NotAllowed
 from tests.detection.feeds.reading import opening, uids, walk
+from tests.lying_server import Lying
 
 
 @dataclass
@@ -255,3 +256,99 @@ def test_object_that_is_too_large_keeps_no_other_from_being_read(bucket: tuple[s
     pages = from_bucket(url, prefix="size/", reach={"file_bytes": 1000})
     assert [page.trouble for page in pages if page.trouble] == ["size/large.ndjson: it is longer than 1,000 bytes"]
     assert uids(pages) == ["small"]
+
+
+# A server in front of the bucket that misbehaves
+
+
+@pytest.fixture
+def before(bucket: tuple[str, Any], lying: Lying) -> Lying:
+    """An honest server in front of the bucket, which has two objects below `lie/`, until it is told to lie."""
+    url, client = bucket
+    client.put_object(Bucket="findings", Key="lie/a.ndjson", Body=lines("a1", "a2"))
+    client.put_object(Bucket="findings", Key="lie/b.ndjson", Body=lines("b1"))
+    lying.control(behind=url, elsewhere=f"{lying.url}/findings/lie/b.ndjson")
+    return lying
+
+
+LIMITS = {"seconds": 1.5, "file_seconds": 1.5, "file_bytes": 1_000_000}
+EARLY, LATE = "the answer ends too early", "it takes too long"
+BAD_LISTS = {
+    "500": "the bucket answers with status 500",
+    "401": r"the bucket refuses the key \(status 401\)",
+    "redirect": "the bucket answers with a redirect, which is not followed",
+    "garbage": "the bucket's list is not what is expected",
+    "truncated": EARLY,
+    "cut": EARLY,
+    "slow": LATE,
+    "slow headers": LATE,
+    "bomb": "it is longer than",
+    "repeat": "the bucket gives the same part of its list again",
+    "endless": "the bucket's list does not end",
+}
+BAD_OBJECTS = {
+    "500": "the bucket answers with status 500",
+    "redirect": "the bucket answers with a redirect, which is not followed",
+    "garbage": "it came with 22 bytes, where the list says 28",
+    "half": "it came with 14 bytes, where the list says 28",
+    "truncated": EARLY,
+    "cut": EARLY,
+    "slow": LATE,
+    "bomb": "it is longer than 1,000,000 bytes",
+    "big": "it is longer than 1,000,000 bytes",
+}
+
+
+def lied_to(lying: Lying, known: Known | None = None, **reach: Any) -> list[Page]:
+    return from_bucket(lying.url, known, prefix="lie/", reach={**LIMITS, **reach})
+
+
+def objects_asked(lying: Lying) -> list[str]:
+    return [one["path"] for one in lying.asked() if one["path"].startswith("/findings/")]
+
+
+@pytest.mark.parametrize("mood", BAD_LISTS)
+def test_bad_list_ends_the_pull_with_a_reason_before_any_object_is_asked_for(mood: str, before: Lying) -> None:
+    before.control(mood=mood, where="/findings?")
+    with pytest.raises((Broken, NoAnswer), match=BAD_LISTS[mood]):
+        lied_to(before)
+    assert (objects_asked(before), len(before.asked()) <= 1000) == ([], True)
+    before.control(mood="")
+    assert uids(lied_to(before)) == ["a1", "a2", "b1"]
+
+
+def test_list_that_goes_on_for_too_long_is_left(before: Lying) -> None:
+    before.control(mood="endless", where="/findings?")
+    with pytest.raises(Broken, match="the bucket's list takes too long"):
+        lied_to(before, listing_seconds=0.1)
+    assert len(before.asked()) < 500
+
+
+def test_list_that_names_objects_again_and_again_leads_to_each_once(before: Lying) -> None:
+    before.control(mood="endless", times=3, where="/findings?")
+    assert uids(lied_to(before)) == ["a1", "a2", "b1"]
+    assert objects_asked(before) == ["/findings/lie/a.ndjson", "/findings/lie/b.ndjson"]
+    assert len(before.asked()) == 6
+
+
+@pytest.mark.parametrize("mood", BAD_OBJECTS)
+def test_bad_object_is_told_keeps_no_other_from_being_read_and_is_read_when_it_is_whole(
+    mood: str, before: Lying
+) -> None:
+    memory = Memory()
+    before.control(mood=mood, where="/findings/lie/a")
+    pages = memory.take(lied_to(before, memory))
+    assert [page.trouble for page in pages if page.trouble] == [f"lie/a.ndjson: {BAD_OBJECTS[mood]}"]
+    assert (uids(pages), len(objects_asked(before))) == (["b1"], 2)
+    before.control(mood="")
+    assert uids(lied_to(before, memory)) == ["a1", "a2"]
+
+
+@pytest.mark.parametrize(("where", "objects"), [("/findings?", 0), ("/findings/", 1)])
+def test_bucket_that_asks_to_wait_is_asked_for_nothing_more(where: str, objects: int, before: Lying) -> None:
+    before.control(mood="429", where=where)
+    with pytest.raises(Broken, match="the bucket asks to come less often") as told:
+        lied_to(before)
+    assert (told.value.wait, len(objects_asked(before))) == (120, objects)
+    before.control(mood="")
+    assert uids(lied_to(before)) == ["a1", "a2", "b1"]

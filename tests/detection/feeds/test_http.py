@@ -111,6 +111,14 @@ def test_too_many_requests_says_how_long_to_wait(lying: Lying) -> None:
     assert told.value.wait == 120
 
 
+def test_giver_of_tokens_that_asks_to_wait_is_told_with_how_long(lying: Lying) -> None:
+    lying.control(items=items(3), mood="429", where="/token")
+    oauth = {"auth": "oauth2", "username": "us", "token_url": f"{lying.url}/token"}
+    with pytest.raises(Broken, match="the token was not granted") as told:
+        walk("http", of(lying, "page", secret="s", **oauth))
+    assert (told.value.wait, len(lying.asked())) == (120, 1)
+
+
 @pytest.mark.parametrize("kind", ["page", "cursor"])
 def test_page_that_comes_again_ends_the_walk(kind: str, lying: Lying) -> None:
     lying.control(items=items(10), mood="repeat")

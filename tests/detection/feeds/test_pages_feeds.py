@@ -1,15 +1,18 @@
 """The pages of feeds: set up without scripts, tried before they are saved, told when they fail."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
 
 from detection import feed_health
 from detection.models import Feed, Finding
 from spine.models import Job
+from tests.cases.api import client_of as api_of
 from tests.cases.pages import client_of, forms_of, text_of
 from tests.detection.feeds.made import allow, done, given, make_feed, pull
 from tests.detection.samples import DETECTOR
@@ -185,3 +188,33 @@ def test_list_asks_the_database_the_same_whatever_its_length(
     admin.get("/feeds/")
     with django_assert_num_queries(13):
         assert text_of(admin.get("/feeds/")).count('<th scope="row">') == count
+
+
+def test_how_far_a_feed_is_behind_is_told_alike_by_pages_api_and_metric(
+    admin: Client, lying: Lying, settings: Any, committed_cast: Cast
+) -> None:
+    settings.METRICS_TOKEN = "metrics-token-of-the-tests"
+    feed, program = make_feed(lying), api_of(committed_cast.admin)
+
+    def shown() -> tuple[list[str], list[float | None], list[float]]:
+        pages = [text_of(admin.get(path)) for path in ("/feeds/", f"/feeds/{feed.pk}/", "/system/")]
+        behind = re.compile(r'(?:data-label="Behind by"|<dt>Behind by</dt><dd)>([^<]*)<')
+        told = [one for page in pages for one in behind.findall(page)]
+        one, system = (program.get(f"/api/v1/{path}").json() for path in (f"feeds/{feed.pk}/", "system/"))
+        scraped = Client().get("/metrics", headers={"Authorization": f"Bearer {settings.METRICS_TOKEN}"})
+        families = {family.name: family for family in text_string_to_metric_families(scraped.text)}
+        lags = families["retort_feed_lag_seconds"].samples
+        assert all(sample.labels == {"feed": "Gateway"} for sample in lags)
+        seconds = [one["lag_seconds"], *(each["lag_seconds"] for each in system["feeds"])]
+        return told, seconds, [sample.value for sample in lags]
+
+    assert shown() == (["–", "not read to its end yet", "–"], [None, None], [])
+    Feed.objects.update(caught_up_at=timezone.now() - timedelta(hours=5, minutes=10))
+    told, seconds, scraped = shown()
+    assert (told, len(seconds), len(scraped)) == (["5 h", "5 h", "5 h"], 2, 1)
+    assert all(18_600 <= one < 18_660 for one in (*seconds, *scraped) if one is not None)
+    lying.control(items=given(1))
+    pull(feed)
+    told, seconds, scraped = shown()
+    assert told[:2] == ["0 min", "0 min"]
+    assert all(0 <= one < 60 for one in (*seconds, *scraped) if one is not None)

@@ -15,13 +15,14 @@ from django.utils import timezone
 
 from config.embedded import postgres
 from detection import feed_health, feed_verbs, pulling
-from detection.models import Account, Feed, FeedFile, FeedPull, Finding
+from detection.models import Account, Feed, FeedFile, FeedPull, Finding, FindingBatch
 from people.models import User
 from spine import jobs
 from spine.errors import Conflict, Refused
 from spine.models import Condition, Job, JobState, LogEntry
 from tests.detection.feeds.made import START, allow, done, given, make_feed, pull
 from tests.detection.samples import DETECTOR
+from tests.detection.test_ocsf import sample
 from tests.factories import Cast, make_person
 from tests.lying_server import Lying
 from tests.servers import HOME
@@ -87,6 +88,24 @@ def test_source_that_fails_in_the_middle_is_told_and_tried_again_without_loss(mo
     feed.refresh_from_db()
     assert (uids(), feed.failures, feed.last_error) == (names(15), 0, "")
     assert Finding.objects.count() == 15
+
+
+@pytest.mark.parametrize("kind", ["bucket", "token"])
+def test_wait_that_a_bucket_or_a_giver_of_tokens_asks_for_is_kept(kind: str, lying: Lying) -> None:
+    lying.control(mood="429", where="/findings?" if kind == "bucket" else "/token")
+    if kind == "bucket":
+        where = {"endpoint": lying.url, "bucket": "findings", "settle_seconds": 0}
+        feed = feed_verbs.create_feed(
+            actor="user:admin", name="Bucket", detector=DETECTOR, kind="s3", settings=where, mapping={"as": "native"}
+        )
+    else:
+        oauth = {"auth": "oauth2", "username": "us", "token_url": f"{lying.url}/token"}
+        feed = make_feed(lying, settings=oauth, secret="s")
+    pull(feed)
+    feed.refresh_from_db()
+    assert "status 429" in feed.last_error
+    assert 115 < (feed.next_pull_at - timezone.now()).total_seconds() < 140
+    assert len(lying.asked()) == 1
 
 
 def test_rows_that_cannot_be_stored_are_counted_and_kept_with_place_and_reason(lying: Lying) -> None:
@@ -247,6 +266,39 @@ def test_folder_is_read_file_by_file_each_once(lying: Lying, settings: Any, tmp_
     (tmp_path / "a.ndjson").write_text("\n".join(json.dumps(one) for one in given(5)))
     pull(feed)
     assert counts(FeedPull.objects.latest("id")) == (5, 2, 3, 0, 0)
+
+
+def test_ocsf_rows_of_a_folder_become_findings_as_they_were_received(
+    lying: Lying, settings: Any, tmp_path: Path
+) -> None:
+    allow(settings, tmp_path.as_uri())
+    second = sample(finding_info={**sample()["finding_info"], "uid": "ow-2"}, unknown={"kept": [1]})
+    lines = [json.dumps(one) for one in (sample(), second, sample(class_uid=2005))]
+    (tmp_path / "a.ndjson").write_text("\n".join(lines))
+    feed = feed_verbs.create_feed(
+        actor="user:admin",
+        name="Watch",
+        detector="example-watch",
+        kind="folder",
+        settings={"folder": str(tmp_path), "settle_seconds": 0},
+        mapping={"as": "ocsf"},
+    )
+    pull(feed)
+    record = FeedPull.objects.get()
+    assert counts(record) == (3, 2, 0, 0, 1)
+    assert [(one["place"], one["line"], one["pointer"]) for one in record.rejections] == [("a.ndjson", 3, "/class_uid")]
+    found = Finding.objects.order_by("uid")
+    assert [(one.uid, bytes(one.payload).decode()) for one in found] == [("ow-1", lines[0]), ("ow-2", lines[1])]
+    assert {(one.detector.name, one.detector_version.version, one.signal, one.score) for one in found} == {
+        ("example-watch", "3.2.0", "reasoning_elicitation", 0.93)
+    }
+    assert set(Account.objects.values_list("provider_id", flat=True)) == {f"acct_{n}" for n in range(1, 5)}
+    shown = found[0].sightings.filter(account__provider_id="acct_1")
+    assert set(shown.values_list("attribute__type", flat=True)) >= {"ip", "asn", "country", "user_agent", "ja4"}
+    assert FindingBatch.objects.get().feed_id == feed.pk
+    (tmp_path / "b.ndjson").write_text(f"{lines[0]}\n{json.dumps({**second, 'confidence_score': 50})}")
+    pull(feed)
+    assert counts(FeedPull.objects.latest("id")) == (2, 0, 1, 0, 1)  # the same again, and a conflict
 
 
 def test_who_may_no_longer_ask_gets_no_pull(lying: Lying) -> None:

@@ -107,7 +107,8 @@ minimum_support support_unit innocent_explanations techniques
 false_positives false_positives_in_words reference reference_sha256 named rate
 capabilities capability mix share all_share all_exchanges all_read
 drawing edges fillings frame graph hours left_out link nodes rank ranked ranks rest sets templates values x y
-findings_new findings_known findings_set_aside findings_recalled edge_count hubs every behind days source_id by_kind stayed joined left
+findings_new findings_known findings_set_aside findings_recalled edge_count
+hubs every behind days source_id by_kind stayed joined left
 before now counts stands matched_cases shared
 joined_accounts left_accounts accounts_joined accounts_left
 grouping window_hours least_findings least_accounts least_score most_accounts

@@ -85,12 +85,19 @@ def _with(cluster: Cluster, findings: list[FindingDraft]) -> Cluster:
     chance = first.support["chance"]
     assert isinstance(chance, float)
     reason = Reason(first.summary, HIGHEST_WEIGHT * first.score, f"pool.{first.signal}", chance)
-    side = "reasons_for" if cluster.assessment.label in SUSPICIONS else "reasons_against"
-    reasons = sorted((*getattr(cluster.assessment, side), reason), key=lambda one: (-one.weight, one.feature))
-    features = {**cluster.assessment.features, f"chance_{first.signal}": chance}
+    assessed = cluster.assessment
+    assessed = replace(assessed, features={**assessed.features, f"chance_{first.signal}": chance})
+    if assessed.label in SUSPICIONS:
+        assessed = replace(assessed, reasons_for=_with_reason(assessed.reasons_for, reason))
+    else:
+        assessed = replace(assessed, reasons_against=_with_reason(assessed.reasons_against, reason))
     return replace(
         cluster,
         signals=tuple(sorted({*cluster.signals, first.signal})),
         findings=tuple(sorted({*cluster.findings, *(finding.uid for finding in findings)})),
-        assessment=replace(cluster.assessment, features=features, **{side: tuple(reasons)}),
+        assessment=assessed,
     )
+
+
+def _with_reason(reasons: tuple[Reason, ...], new: Reason) -> tuple[Reason, ...]:
+    return tuple(sorted((*reasons, new), key=lambda one: (-one.weight, one.feature)))

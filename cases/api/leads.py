@@ -217,7 +217,7 @@ class Leads(generics.ListAPIView[Lead]):
         """Of a page, with what does not count any more of the clusters on it."""
         rows: list[Lead] = args[0] if args else []
         marks = standing.marks([row.cluster_id for row in rows])
-        return super().get_serializer(*args, **kwargs, context=self.get_serializer_context() | {"marks": marks})
+        return super().get_serializer(*args, **kwargs, context={**self.get_serializer_context(), "marks": marks})
 
 
 class OneLead(APIView):

@@ -222,7 +222,7 @@ class Clusters(generics.ListAPIView[Cluster]):
         """Of a page, with what does not count any more of the clusters on it."""
         rows: list[Cluster] = args[0] if args else []
         marks = standing.marks([row.pk for row in rows])
-        return super().get_serializer(*args, **kwargs, context=self.get_serializer_context() | {"marks": marks})
+        return super().get_serializer(*args, **kwargs, context={**self.get_serializer_context(), "marks": marks})
 
     @extend_schema(
         summary="List clusters, newest first",

@@ -34,7 +34,7 @@ class DistributionShift(PoolDetector):
     name = "distribution-shift"
     signal = "distribution_shift"
     version = "1.2.0"
-    title = "Pool whose prompts are distributed otherwise"
+    title = "Group whose prompts are distributed otherwise"
     idea = "What a pool asks for, taken together, is not what customers taken together ask for."
     requires = ("prompt",)
     parameters: ClassVar[Mapping[str, Number]] = {

@@ -26,8 +26,8 @@ class LoadBalancing(PoolDetector):
     name = "load-balancing"
     signal = "load_balancing"
     version = "1.1.0"
-    title = "Pool that shares out one steady load"
-    idea = "The pool's total is smooth while its members come and go."
+    title = "Group with an even total load"
+    idea = "The total of one operation is smooth while its members come and go."
     requires = ("ts",)
     parameters: ClassVar[Mapping[str, Number]] = {**PoolDetector.COMMON, "stretch_hours": 6, "fewest_exchanges": 100}
     innocent_explanations = (

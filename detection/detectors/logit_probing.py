@@ -24,7 +24,7 @@ class LogitProbing(Detector):
     name = "logit-probing"
     signal = "logit_probing"
     version = "1.0.0"
-    title = "Accounts that probe token probabilities"
+    title = "Accounts that often ask for token probabilities or biases"
     idea = "The width and weights of the last layer follow from the probabilities of many tokens after few prompts."
     requires_any = ("logit_bias_count", "top_logprobs")
     uses = ("max_tokens", "output_tokens", "model", "prompt", "prompt_sha256")

@@ -41,7 +41,7 @@ class NoHumanCadence(Detector):
     name = "no-human-cadence"
     signal = "no_human_cadence"
     version = "1.1.0"
-    title = "Accounts that work off a list like a clock"
+    title = "Accounts with evenly timed or numbered requests"
     idea = "A data set is fetched in its own order, without pauses or follow-up questions, its items shared out."
     requires = ("ts",)
     uses = ("prompt",)
@@ -246,7 +246,7 @@ class NoHumanCadence(Detector):
                 window,
                 ("clock",),
                 behaving(accounts, seen),
-                title=f"{plural(number, 'accounts')} working like a clock",
+                title=f"{plural(number, 'accounts')} with evenly timed or numbered requests",
                 summary=(
                     f"Of {len(accounts):,} active accounts, {even:,} leave even gaps and hardly ever follow up, "
                     f"{unknown}{ordered:,} send numbered items in order. Batch jobs do both; nothing here ties the "

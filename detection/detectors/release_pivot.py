@@ -24,8 +24,8 @@ class ReleasePivot(PoolDetector):
     name = "release-pivot"
     signal = "release_pivot"
     version = "1.1.0"
-    title = "Pool that moves to a new model at once"
-    idea = "Whoever collects a model's answers moves to the next model within two days of its release."
+    title = "Group that takes up a new model early"
+    idea = "An operation that collects a model's answers takes up the next model within two days of its release."
     requires = ("model", "ts")
     parameters: ClassVar[Mapping[str, Number]] = {**PoolDetector.COMMON, "hours": 48, "fewest_exchanges": 20}
     innocent_explanations = (

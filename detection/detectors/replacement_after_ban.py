@@ -30,9 +30,9 @@ class ReplacementAfterBan(PoolDetector):
     name = "replacement-after-ban"
     signal = "replacement_after_ban"
     version = "1.1.0"
-    title = "Pool that replaces accounts as they stop"
+    title = "Group in which new accounts follow those that stop"
     idea = (
-        "Whoever loses an account to a ban opens another; unrelated customers come and go without regard to each other."
+        "An operation that loses accounts opens others; unrelated customers come and go without regard to each other."
     )
     requires = ("ts",)
     uses = ("banned_at", "created_at")

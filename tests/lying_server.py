@@ -198,7 +198,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def behind(self, path: str) -> tuple[int, bytes]:
         try:
-            with urllib.request.urlopen(f"{state['behind']}{path}", timeout=10) as answer:
+            signed = {name: self.headers[name] for name in ("Authorization", "X-Amz-Date") if name in self.headers}
+            with urllib.request.urlopen(
+                urllib.request.Request(state["behind"] + path, headers=signed), timeout=10
+            ) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as refused:
             with refused:

@@ -187,7 +187,8 @@ class PoolDetector(Detector):
         value = self.statistic(measures, members)
         if value is None:
             return Lack.POOL
-        drawn, groups = [], []
+        drawn: list[float] = []
+        groups: list[Places] = []
         for draw in matched(population, members, others, int(self.parameters["draws"])):
             one = self.statistic(measures, draw)
             if one is not None:

@@ -12,7 +12,7 @@ from detection.population import Places, Population
 from detection.records import Figures, Number, Window
 from detection.telemetry.dataset import Dataset
 
-Days = np.ndarray[tuple[int], np.dtype[np.float64]]
+Days = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class ReplacementAfterBan(PoolDetector):
@@ -24,7 +24,8 @@ class ReplacementAfterBan(PoolDetector):
 
     Groups drawn at random have hardly any bans. So with ban times the pool's own are kept, and its new accounts are
     replaced by as many new ones of others: how many accounts were banned or are new says nothing, only whether the new
-    ones come after the bans.
+    ones come after the bans. Those that came as shortly before are taken off, since in a pool that grows accounts come
+    around any time; and what is left must be half of the bans or more.
     """
 
     name = "replacement-after-ban"
@@ -42,6 +43,7 @@ class ReplacementAfterBan(PoolDetector):
         "edge_days": 2,
         "fewest_stopped": 3,
         "fewest_new": 20,
+        "lowest_excess": 0.5,
     }
     innocent_explanations = (
         "trial accounts that run out while other customers sign up",
@@ -71,11 +73,11 @@ class ReplacementAfterBan(PoolDetector):
         return np.where(inside, stopped, np.nan), np.where((new > start + edge) & (new < end), new, np.nan), banned
 
     def statistic(self, measures: Any, members: Places) -> float | None:
-        stopped, new, _ = measures
+        stopped, new, banned = measures
         ends = _known(stopped[members])
         if len(ends) < self.parameters["fewest_stopped"]:
             return None
-        return self._share(ends, _known(new[members]))
+        return self._share(ends, _known(new[members]), banned)
 
     def compare(self, population: Population, members: Places, others: Places, measures: Any) -> Comparison | Lack:
         """With ban times, compare with as many new accounts of others after the same bans; else as every pool is."""
@@ -90,9 +92,10 @@ class ReplacementAfterBan(PoolDetector):
             return Lack.DRAWN
         chance, size = np.random.default_rng(SEED), len(_known(new[members]))
         draws = range(int(self.parameters["draws"]))
-        drawn = tuple(self._share(ends, np.sort(chance.choice(theirs, size))) for _ in draws)
+        drawn = tuple(self._share(ends, np.sort(chance.choice(theirs, size)), banned) for _ in draws)
+        enough = value >= self.parameters["lowest_excess"]
         against = "draws of as many new accounts of others, after the same bans,"
-        return Comparison(value, drawn, self.share_as_far(value, drawn), against=against)
+        return Comparison(value, drawn, self.share_as_far(value, drawn) if enough else 1.0, against=against)
 
     def needed(self, measures: Any) -> str:
         what = "were banned" if measures[2] else "stopped"
@@ -103,19 +106,31 @@ class ReplacementAfterBan(PoolDetector):
             return f"fewer than {self.parameters['fewest_new']} accounts outside of pools are new in the window"
         return super().lacking(measures, lack)
 
-    def _share(self, ends: Days, begins: Days) -> float:
-        return _followed(ends, begins, float(self.parameters["days"])) / len(ends)
+    def _share(self, ends: Days, begins: Days, banned: bool) -> float:
+        """Give the share of ends that are followed, with ban times less the share that are preceded."""
+        days = float(self.parameters["days"])
+        preceded = _followed(-ends[::-1], -begins[::-1], days) if banned else 0
+        return (_followed(ends, begins, days) - preceded) / len(ends)
 
     def words(self, measures: Any, members: Places, comparison: Comparison) -> tuple[str, Figures]:
-        stopped, _, banned = measures
-        ends = int(np.sum(~np.isnan(stopped[members])))
+        stopped, new, banned = measures
+        ends, begins = _known(stopped[members]), _known(new[members])
         days = int(self.parameters["days"])
+        followed = _followed(ends, begins, days)
+        figures = {"days": days, "stopped": len(ends), "followed": followed, "ban_times_known": int(banned)}
         what = "were banned" if banned else "stopped (no ban times are known: last activity stands in)"
         text = (
-            f"Of the pool's accounts {ends:,} {what}; {comparison.value:.0%} of them were followed within {days} days "
-            f"by an account that was new then, where {comparison.usual:.0%} is usual."
+            f"Of the pool's accounts {len(ends):,} {what}; {followed / len(ends):.0%} of them were followed within "
+            f"{days} days by an account that was new then"
         )
-        return text, {"days": days, "stopped": ends, "ban_times_known": int(banned)}
+        if not banned:
+            return f"{text}, where {comparison.usual:.0%} is usual.", figures
+        preceded = _followed(-ends[::-1], -begins[::-1], days)
+        return (
+            f"{text} and {preceded / len(ends):.0%} preceded by one, a difference of {comparison.value:.0%} of the "
+            f"bans, where {comparison.usual:.0%} is usual.",
+            {**figures, "preceded": preceded},
+        )
 
 
 def _known(days: Days) -> Days:

@@ -198,10 +198,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def behind(self, path: str) -> tuple[int, bytes]:
         try:
-            signed = {name: self.headers[name] for name in ("Authorization", "X-Amz-Date") if name in self.headers}
-            with urllib.request.urlopen(
-                urllib.request.Request(state["behind"] + path, headers=signed), timeout=10
-            ) as answer:
+            request = urllib.request.Request(f"{state['behind']}{path}")
+            request.add_header("Authorization", self.headers.get("Authorization", ""))
+            with urllib.request.urlopen(request, timeout=10) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as refused:
             with refused:

@@ -103,7 +103,8 @@ NEUTRAL = """
 cut account_columns unanswered expires stated
 false_positives false_positives_in_words reference reference_sha256 named rate
 drawing edges fillings frame graph hours left_out link nodes rank ranked ranks rest sets templates values x y
-findings_new findings_known findings_set_aside findings_recalled edge_count hubs every behind days source_id by_kind stayed joined left
+findings_set_aside findings_recalled
+findings_new findings_known edge_count hubs every behind days source_id by_kind stayed joined left
 before now counts stands matched_cases shared
 joined_accounts left_accounts accounts_joined accounts_left
 grouping window_hours least_findings least_accounts least_score most_accounts

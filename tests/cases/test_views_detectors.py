@@ -89,7 +89,7 @@ def test_page_of_a_built_in_detector_states_what_it_needs_and_what_else_it_could
     stated = BY_NAME["load-balancing"]
     for text in (
         "What this detector states",
-        "of version 1.0.0, which runs now",
+        f"of version {stated.version}, which runs now",
         "5 accounts in a pool",
         "<dd>199</dd>",
     ):

@@ -102,7 +102,7 @@ READ: dict[str, dict[str, str]] = {
 # Every other name of a field: it tells of no person, account or secret by itself, in whatever answer it stands.
 NEUTRAL = """
 cut account_columns unanswered expires stated
-pace per_second seconds_left leans_on statement idea requires_any uses
+pace per_second seconds_left leans_on statement idea requires requires_any uses
 minimum_support support_unit innocent_explanations techniques
 false_positives false_positives_in_words reference reference_sha256 named rate
 capabilities capability mix share all_share all_exchanges all_read

@@ -25,7 +25,7 @@ class Exported:
     accounts: int
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def write(runs: Iterable[Run], out: IO[bytes], *, actor: str) -> Exported:
     """Write the clusters of these runs, a line each; memory holds the accounts of one cluster at a time.
 

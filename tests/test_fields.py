@@ -105,7 +105,7 @@ cut account_columns unanswered expires stated
 pace per_second seconds_left leans_on statement idea requires requires_any uses
 minimum_support support_unit innocent_explanations techniques
 false_positives false_positives_in_words reference reference_sha256 named rate
-capabilities capability mix share all_share all_exchanges all_read
+capabilities capability mix share read all_share all_exchanges all_read
 drawing edges fillings frame graph hours left_out link nodes rank ranked ranks rest sets templates values x y
 findings_new findings_known findings_set_aside findings_recalled edge_count
 hubs every behind days source_id by_kind stayed joined left

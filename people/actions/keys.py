@@ -107,7 +107,7 @@ def replace_detector_key(
     old.save(update_fields=["expires_at"])
     data = {"detector": old.detector, "prefix": old.prefix, "until": end.date().isoformat()}
     by = {"by": new.prefix, "successor": str(new.pk)}
-    log.record(actor=actor, action=key_health.REPLACED, about=old, data=data | by)
+    log.record(actor=actor, action="detector_key.replaced", about=old, data=data | by)
     conditions.settle(key_health.condition_of(old))
     return new, value
 

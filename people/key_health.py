@@ -12,7 +12,6 @@ from spine.models import Condition, LogEntry
 from spine.principal import acting_as
 
 KEEPER = "system:keys"
-REPLACED = "detector_key.replaced"
 NAMES = "key:"  # how the conditions begin
 WARNED = timedelta(days=14)
 IN_USE = timedelta(days=32)  # some detectors speak once a month
@@ -21,7 +20,7 @@ IN_USE = timedelta(days=32)  # some detectors speak once a month
 def with_successors(keys: Iterable[DetectorKey]) -> list[DetectorKey]:
     """The keys, each with the one that took its place last, if any did; two queries, one while none was replaced."""
     found = {f"{DetectorKey._meta.label_lower}:{key.pk}": key for key in keys}
-    acts = list(LogEntry.objects.filter(action=REPLACED, about__in=found).order_by("at", "id"))
+    acts = list(LogEntry.objects.filter(action="detector_key.replaced", about__in=found).order_by("at", "id"))
     new = DetectorKey.objects.in_bulk([act.data["successor"] for act in acts]) if acts else {}
     successors = {str(pk): key for pk, key in new.items()}
     for act in acts:

@@ -135,7 +135,7 @@ def test_replaced_twice_the_second_is_told_until_the_first_is_revoked(old: Detec
     first, _ = replaced(old)
     with pytest.raises(Conflict, match=rf"replaced by rt_det_{first.prefix}_… already"):
         replaced(old)
-    assert (DetectorKey.objects.count(), LogEntry.objects.filter(action=key_health.REPLACED).count()) == (2, 1)
+    assert (DetectorKey.objects.count(), LogEntry.objects.filter(action="detector_key.replaced").count()) == (2, 1)
     actions.revoke_detector_key(first, actor=ADMIN)
     second, _ = replaced(old)
     [known] = key_health.with_successors([old])

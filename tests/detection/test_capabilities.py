@@ -194,7 +194,7 @@ def test_a_campaign_that_elicits_reasoning_asks_for_it_more_than_all_do(
     assert (told["reason"], told["exchanges"]) == ("", lead.cluster.exchanges)
     assert traces["share"] > 0.4 > 2 * traces["all_share"]
     assert traces["words"] == "requests that ask for the reasoning behind the answer"
-    assert traces["exchanges"] < traces["all_exchanges"] < told["all_read"]
+    assert traces["exchanges"] <= traces["all_exchanges"] < told["all_read"]
     text = shown_on(lead, cast)
     assert (f"{traces['exchanges']:,}" in text, f"{round(traces['share'] * 100)} %" in text) == (True, True)
     assert "Requests that ask for the reasoning behind the answer" in text

@@ -36,6 +36,11 @@
     };
   }
 
+  // A label on a narrow picture takes several lines, or it runs out of it.
+  function broken(label) {
+    return { ...label, text: label.text.replaceAll(" and ", " and<br>").replace(/ released$/, "<br>released") };
+  }
+
   function layout(given, place) {
     const narrow = place.clientWidth < 520;
     const made = {
@@ -50,12 +55,15 @@
         traceorder: "normal",
         orientation: "h",
         x: 0,
+        // At the top of the picture, which the drawing then makes room for: above the drawing it would slide into it.
+        yref: "container",
         y: 1,
-        yanchor: "bottom",
+        yanchor: "top",
         font: { size: narrow ? 11 : 12 },
         ...(narrow && { entrywidth: 0.5, entrywidthmode: "fraction" }),
       },
       ...given,
+      annotations: narrow ? given.annotations?.map(broken) : given.annotations,
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("--ink-2"), ...given.font },
       hoverlabel: {
         bgcolor: colour("--raised"),

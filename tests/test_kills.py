@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,28 +20,17 @@ from django.test import override_settings
 from cases import actions
 from cases.actions import dossiers
 from cases.filters import AccountFilter
-from cases.models import Case, DossierVersion, Lead, VersionPrecision
-from detection import detector_verbs, feed_verbs, ingest, pulling, runs, simulating, sources
-from detection.models import (
-    Cluster,
-    ClusterMember,
-    Feed,
-    FeedPull,
-    Finding,
-    GroupingDue,
-    ReceivedHour,
-    Run,
-    TelemetrySource,
-)
+from cases.models import Case, DossierVersion, VersionPrecision
+from detection import feed_verbs, pulling, runs, simulating, sources
+from detection.models import Feed, FeedPull, Finding, ReceivedHour, TelemetrySource
 from detection.simulate import Scale, simulate
 from detection.telemetry.dataset import open_dataset
 from spine import verification
 from spine.allowlist import parse
 from spine.models import Job, JobState, LogEntry, Outbox
 from tests.database import clean
-from tests.detection.feeds.made import START, given
-from tests.detection.registered import make_detector
-from tests.detection.samples import DETECTOR, finding
+from tests.detection.feeds.made import given
+from tests.detection.samples import DETECTOR
 from tests.factories import make_case, make_cast
 from tests.killing import KILLS_A_JOB, MOMENTS, finished, kill_at, undisturbed
 from tests.lying_server import running
@@ -229,73 +217,6 @@ def test_pull_of_a_folder_survives_its_worker(worker: Worker, tmp_path: Path) ->
         return lambda: feed_verbs.request_pull(feed, actor="user:admin")
 
     survives(worker, prepare, pulled, moments=(0.4, 0.7))
-
-
-def test_backfill_of_a_feed_survives_its_worker(worker: Worker) -> None:
-    with running() as lying:
-        lying.control(items=given(120))
-        worker.restart(RETORT_OUTGOING_ALLOWED=lying.url)
-        since = {"url": f"{lying.url}/since", "paging": "since", "since_parameter": "since", "since_at": "/updated_at"}
-        since |= {"until_parameter": "until", "size_parameter": "limit", "page_size": 4}
-
-        def prepare() -> MakeJob:
-            feed = feed_of(lying.url, "http", since)
-            Feed.objects.update(cursor={"since": "2026-05-04T02:00:00.000000Z"})
-
-            def ask() -> Job:
-                with override_settings(OUTGOING_ALLOWED=[parse(lying.url)]):
-                    return feed_verbs.request_backfill(
-                        feed,
-                        actor="user:admin",
-                        start=START + timedelta(minutes=10),
-                        end=START + timedelta(minutes=110),
-                    )
-
-            return ask
-
-        survives(worker, prepare, pulled, moments=(0.4, 0.7))
-
-
-def test_grouping_of_findings_survives_its_worker(worker: Worker) -> None:
-    rule = {"by": ["payment_fingerprint"], "window_hours": 24, "least_findings": 2, "least_accounts": 3}
-
-    def prepare() -> MakeJob:
-        make_cast()
-        detector = make_detector()[0]
-        detector_verbs.set_grouping(detector, actor="user:admin", revision=1, grouping=rule)
-
-        def push() -> Job:
-            with transaction.atomic():  # one job finds all of it
-                for batch in range(60):
-                    documents = [one for group in range(4) for one in paying_alike(f"{batch}-{group}")]
-                    counts = ingest.store(
-                        documents, actor="detector:outside", detector="outside", origin=ingest.Origin()
-                    )
-                    assert counts.errors == []
-                return Job.objects.get(kind="findings.group")
-
-        return push
-
-    survives(worker, prepare, grouped, moments=(0.4, 0.7))
-
-
-def paying_alike(name: str) -> list[dict[str, Any]]:
-    """Two findings of the detector outside over three accounts that show one fingerprint and nothing else does."""
-    shown = [{"type": "payment_fingerprint", "value": f"pf_{name}"}]
-    named = ([f"{name}-1", f"{name}-2"], [f"{name}-3"])
-    stated = {"name": "outside", "version": "1.0"}
-    return [
-        finding(f"{name}-{n}", accounts=[{"id": one, "attributes": shown} for one in accounts], detector=stated)
-        for n, accounts in enumerate(named)
-    ]
-
-
-def grouped() -> tuple[Any, ...]:
-    """Every fingerprint one cluster of its three accounts and one lead, and nothing that waits still."""
-    sizes = Counter(Cluster.objects.values_list("account_count", flat=True))
-    runs = sorted(Run.objects.annotate(n=Count("clusters")).values_list("n", flat=True))
-    leads = Lead.objects.values("cluster").distinct().count()
-    return sizes, runs, leads, ClusterMember.objects.values("account").distinct().count(), GroupingDue.objects.count()
 
 
 OLDEST_FIRST = {"page_parameter": "page", "order": "oldest_first"}

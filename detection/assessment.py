@@ -204,7 +204,10 @@ def _against(e: Evidence) -> Iterator[Reason]:
         )
         yield Reason(text, 3.0, "largest_purse_share", round(e.largest_purse, 4))
     if e.strength < LOOKED_INTO and e.size > 1:
-        text = f"What they share beside templates is what chance allows: evidence of {e.strength:.1f} powers of ten."
+        text = (
+            f"What they share beside templates is too little to tell: evidence of {e.strength:.1f} powers of ten; from "
+            f"{LOOKED_INTO:g} on it is looked into."
+        )
         yield Reason(text, 2.0, "evidence", round(e.strength, 2))
     if e.suspected and not e.identity_known:
         text = "The source does not say whose accounts they are: strangers cannot be told from one customer."

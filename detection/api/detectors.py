@@ -47,7 +47,7 @@ SAMPLE: dict[str, Any] = {
         "idea": "A model that grades many candidate answers against a rubric serves as the reward in training another.",
         "requires": ["prompt"],
         "requires_any": [],
-        "uses": ["ts", "output_tokens", "reasoning_tokens"],
+        "uses": ["ts"],
         "minimum_support": 500,
         "support_unit": "exchanges with a prompt that was read",
         "parameters": {"lowest_cue": 2, "alone_share": 0.3},

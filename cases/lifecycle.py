@@ -11,7 +11,6 @@ from cases import history, preservation, recalls
 from cases.models import AlternativeAnswer, Case, CaseAccount, EvidenceItem, Judgement
 from cases.models.case import CaseStatus
 from cases.vocabulary import ALTERNATIVES, REQUIRED_CLAIMS, Claim, Side, VerdictValue
-from detection.models import VersionRecall
 
 OPEN, INVESTIGATING = CaseStatus.OPEN.value, CaseStatus.INVESTIGATING.value
 ESCALATED, CLOSED = CaseStatus.ESCALATED.value, CaseStatus.CLOSED.value
@@ -113,7 +112,7 @@ def _facts(found: Sequence[Case]) -> dict[UUID, Facts]:
     return {
         case.id: Facts(
             unpreserved=tuple(unpreserved[case.id]),
-            recalled=tuple(_versions(recalled[case.id])),
+            recalled=tuple(recalls.version_name(one.detector_version) for one in recalled[case.id]),
             summary=bool(case.summary.strip()),
             assigned=case.assignee_id is not None,
             exhibit=held[case.id][0],
@@ -156,11 +155,6 @@ def _preservation(facts: Facts) -> list[Missing]:
 
 def _recalls(facts: Facts) -> list[Missing]:
     return [Missing(f"an answer to the recall of {name}", "findings", "recalls") for name in facts.recalled]
-
-
-def _versions(found: Iterable[VersionRecall]) -> Iterable[str]:
-    versions = (recall.detector_version for recall in found)
-    return (f"{version.detector.name} {version.version}" for version in versions)
 
 
 def _summary(facts: Facts) -> list[Missing]:

@@ -127,7 +127,8 @@ def missing_rows(case: Case) -> list[dict[str, str]]:
     """What escalation still needs, each with the address where it is mended."""
     if case.status == CaseStatus.CLOSED:
         return []
-    return [{"text": one.text, "address": _mended_at(case, one)} for one in lifecycle.missing_for_escalation(case)]
+    found = lifecycle.missing_for_escalation(case)
+    return [{"text": one.text, "address": _mended_at(case, one), "anchor": one.anchor} for one in found]
 
 
 def running(request: HttpRequest, case: Case) -> list[dict[str, Any]]:
@@ -192,7 +193,8 @@ def _why_now(case: Case, missing: list[dict[str, str]]) -> str:
     if case.status == CaseStatus.CLOSED:
         return f"closed – {CLOSING_REASONS.get(case.closing_reason, case.closing_reason)}"
     if case.status == CaseStatus.ESCALATED:
-        return "escalated: it waits for those who decide what to do about it"
+        answers = [row["text"] for row in missing if row["anchor"] == "recalls"]
+        return f"escalated: it waits for {answers[0] if answers else 'those who decide what to do about it'}"
     if not missing:
         return "nothing is missing: it can be escalated"
     return f"{len(missing)} {'thing is' if len(missing) == 1 else 'things are'} missing before escalation"

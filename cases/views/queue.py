@@ -1,6 +1,7 @@
 """The queue: what needs a person now, and why now."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,13 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from cases import lifecycle, preservation, queries
+from cases import lifecycle, preservation, queries, recalls
 from cases.models import Case
 from cases.models.case import CaseStatus
 from cases.models.lead import LeadState
 from cases.views import shared
 from detection import standing
-from detection.models import AssessmentLabel
+from detection.models import AssessmentLabel, VersionRecall
 from people.policy import requires
 
 WAITING_CASES = 20
@@ -65,16 +66,23 @@ def queue(request: HttpRequest) -> HttpResponse:
 def _waiting_cases(request: HttpRequest) -> list[dict[str, Any]]:
     """Cases that are not closed, with the one thing each waits for: first those whose evidence is about to expire."""
     found, headlines = _urgent_first(queries.cases(request.user).exclude(status=CaseStatus.CLOSED))
-    asked = [case for case in found if case.id not in headlines and _may_be_ready(case)]
+    recalled = recalls.unanswered(found)
+    asked = [case for case in found if case.id not in headlines and not recalled[case.id] and _may_be_ready(case)]
     missing = lifecycle.missing_by_case(asked) if asked else {}  # of the others the sentence says something else
     return [
-        {
-            "case": case,
-            "why_now": why_now(case, len(missing.get(case.id, ())), headlines.get(case.id)),
-            "expiring": case.id in headlines,
-        }
+        {"case": case, "why_now": _why_now(case, missing, headlines, recalled), "expiring": case.id in headlines}
         for case in found
     ]
+
+
+def _why_now(
+    case: Case,
+    missing: Mapping[UUID, Sequence[lifecycle.Missing]],
+    headlines: Mapping[UUID, preservation.Headline],
+    recalled: Mapping[UUID, Sequence[VersionRecall]],
+) -> str:
+    names = [recalls.version_name(one.detector_version) for one in recalled[case.id]]
+    return why_now(case, len(missing.get(case.id, ())), headlines.get(case.id), names)
 
 
 def _may_be_ready(case: Case) -> bool:
@@ -98,13 +106,17 @@ def _urgent_first(open_ones: QuerySet[Case]) -> tuple[list[Case], dict[UUID, pre
     return ordered[:WAITING_CASES], soon
 
 
-def why_now(case: Case, missing: int, expiry: preservation.Headline | None = None) -> str:
+def why_now(case: Case, missing: int, expiry: preservation.Headline | None = None, recalled: Sequence[str] = ()) -> str:
     """What a case waits for, in one sentence; evidence about to expire comes before everything else.
 
-    `missing` is how many things are missing before it can be escalated, where somebody works on it.
+    `missing` is how many things are missing before it can be escalated, where somebody works on it; `recalled` names
+    the detector versions that it leans on, that are recalled, and of which nobody has said what follows.
     """
     if expiry is not None:
         return f"{expiry.text[:1].upper()}{expiry.text[1:]}."
+    if recalled:
+        are = "is" if len(recalled) == 1 else "are"
+        return f"Leans on {' and '.join(recalled)}, which {are} recalled: somebody has to say what follows."
     if case.assignee_id is None:
         return "Nobody has taken it."
     if case.status == CaseStatus.OPEN:

@@ -111,6 +111,24 @@ def test_page_shows_all_that_leans_on_it_to_who_may_know_and_to_nobody_else(case
     assert body["recalls"][0]["reason"] == "It counted retries twice"
 
 
+def test_queue_and_head_of_an_escalated_case_say_that_an_answer_is_waited_for(committed_cast: Cast) -> None:
+    case = make_case(committed_cast, stage="escalated")
+    analyst = client_of(committed_cast.analyst)
+
+    def why() -> tuple[str, str]:
+        [waiting] = analyst.get("/").context["waiting_cases"]
+        return waiting["why_now"], analyst.get(f"/cases/{case.ref}/").context["why_now"]
+
+    before = why()
+    recall(version_under(case))
+    assert why() == (
+        "Leans on shared_attribute 1.0.0, which is recalled: somebody has to say what follows.",
+        "escalated: it waits for an answer to the recall of shared_attribute 1.0.0",
+    )
+    answer_recall(RecallFlag.objects.get(case=case), actor=committed_cast.analyst, words="It stands without it")
+    assert why() == before
+
+
 def test_it_is_recalled_answered_and_reinstated_by_clicking(case: Case, committed_cast: Cast) -> None:
     cast = committed_cast
     admin, analyst = client_of(cast.admin), client_of(cast.analyst)

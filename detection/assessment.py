@@ -115,9 +115,8 @@ def _extraction(e: Evidence) -> bool:
     that one hand alone explains, as the people of a course or the customers of a tool. One payer behind most accounts
     whose organisations are not told may be one customer.
     """
-    strangers = max(e.organisations, e.payers) >= 0.6 * e.size or (
-        not e.told("org_id") and e.largest_purse < ONE_ORGANISATION
-    )
+    many = max(e.organisations, e.payers) >= 0.6 * e.size
+    strangers = many if e.told("org_id") else e.largest_purse < ONE_ORGANISATION
     known = e.identity_known and e.lines_known
     told = e.strength >= ACCUSED and e.one_hand >= ONE_HAND and e.at_one_event < ONE_EVENT
     return e.suspected and known and told and strangers and bool(e.common) and e.egress < ONE_LINE
@@ -167,9 +166,10 @@ def _towards(e: Evidence) -> Iterator[Reason]:
         text = said(name, surprise, e.population.values.get(name, ()))
         yield Reason(text, min(8.0, surprise.power), f"test.{name}", round(surprise.power, 2))
     if len(e.common) >= 2:
+        most = "all" if e.focus >= 0.995 else f"{e.focus:.0%} or more"
         text = (
             f"{len(e.common)} templates are at least four times as common here as in other traffic; half of the "
-            f"accounts send {e.focus:.0%} or more of their prompts through them."
+            f"accounts send {most} of their prompts through them."
         )
         yield Reason(text, 2 * math.log(1 + e.spread), "common_templates", len(e.common))
     if e.organisations >= 0.8 * e.size and e.size >= FEWEST_MEMBERS:
@@ -179,7 +179,8 @@ def _towards(e: Evidence) -> Iterator[Reason]:
         yield Reason(text, 1.0, "organisations", e.organisations)
     if e.new_model_excess >= 0.1:
         text = (
-            f"Their share on models released in the window is {e.new_model_excess:.0%} points above everybody else's."
+            f"Their share on models released in the window is {100 * e.new_model_excess:.0f} percentage points above "
+            "everybody else's."
         )
         yield Reason(text, 1.0 + 2 * e.new_model_excess, "new_model_excess", round(e.new_model_excess, 4))
 

@@ -78,7 +78,9 @@ class Detector(ABC):
         """Wrap up: found when there is any finding, nothing found (with the reason given) otherwise."""
         status = Status.FOUND if findings else Status.NOTHING_FOUND
         named = {account.account_id for finding in findings for account in finding.accounts}
-        reason = f"{len(findings):,} findings name {len(named):,} accounts." if findings else nothing
+        verb = "names" if len(findings) == 1 else "name"
+        said = f"{plural(len(findings), 'findings')} {verb} {plural(len(named), 'accounts')}."
+        reason = said if findings else nothing
         ordered = tuple(sorted(hubs, key=lambda hub: (-hub.accounts, hub.type, hub.value)))
         counts = {**counts, "hubs_set_aside": len(ordered)}
         return Outcome(self.name, self.version, self.config_sha256, status, reason, counts, ordered, tuple(findings))

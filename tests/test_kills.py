@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,21 +17,23 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count
 from django.test import override_settings
+from django.utils import timezone
 
 from cases import actions
 from cases.actions import dossiers
 from cases.filters import AccountFilter
-from cases.models import Case, DossierVersion, VersionPrecision
-from detection import feed_verbs, pulling, runs, simulating, sources
-from detection.models import Feed, FeedPull, Finding, ReceivedHour, TelemetrySource
+from cases.models import Case, DossierVersion, Lead, VersionPrecision
+from detection import detector_verbs, feed_verbs, ingest, pulling, runs, simulating, sources
+from detection.models import Cluster, Feed, FeedPull, Finding, GroupingDue, ReceivedHour, TelemetrySource
 from detection.simulate import Scale, simulate
 from detection.telemetry.dataset import open_dataset
 from spine import verification
 from spine.allowlist import parse
 from spine.models import Job, JobState, LogEntry, Outbox
 from tests.database import clean
-from tests.detection.feeds.made import given
-from tests.detection.samples import DETECTOR
+from tests.detection.feeds.made import START, given
+from tests.detection.registered import ADMIN, make_detector
+from tests.detection.samples import DETECTOR, finding
 from tests.factories import make_case, make_cast
 from tests.killing import KILLS_A_JOB, MOMENTS, finished, kill_at, undisturbed
 from tests.lying_server import running
@@ -219,6 +222,73 @@ def test_pull_of_a_folder_survives_its_worker(worker: Worker, tmp_path: Path) ->
     survives(worker, prepare, pulled, moments=(0.4, 0.7))
 
 
+def test_backfill_of_a_feed_survives_its_worker(worker: Worker) -> None:
+    with running() as lying:
+        lying.control(items=given(120))
+        worker.restart(RETORT_OUTGOING_ALLOWED=lying.url)
+
+        def prepare() -> MakeJob:
+            feed = feed_of(lying.url, "http", {"url": f"{lying.url}/since", **SINCE})
+            Feed.objects.update(next_pull_at=timezone.now() + timedelta(days=1))  # the schedule adds no pull of its own
+            window = {"start": START, "end": START + timedelta(minutes=100)}
+
+            def ask() -> Job:
+                with override_settings(OUTGOING_ALLOWED=[parse(lying.url)]):
+                    return feed_verbs.request_backfill(feed, actor="user:admin", **window)
+
+            return ask
+
+        survives(worker, prepare, pulled)
+
+
+def test_findings_group_survives_its_worker(worker: Worker) -> None:
+    """All findings come in one batch, as a sender's would: the job that groups them is asked for with them."""
+
+    def prepare() -> MakeJob:
+        make_cast()
+        detector = detector_verbs.set_grouping(make_detector()[0], actor=ADMIN, revision=1, grouping=RULE)
+
+        def send() -> Job:
+            documents = [document for value in range(80) for document in sharing(f"pf_{value}", 60)]
+            counts = ingest.store(
+                documents, actor=f"detector:{detector.name}", detector=detector.name, origin=ingest.Origin()
+            )
+            assert not counts.rejected, counts.errors
+            return Job.objects.get(kind="findings.group")
+
+        return send
+
+    def joined() -> tuple[int, int, int]:
+        return Cluster.objects.count(), Lead.objects.count(), GroupingDue.objects.count()
+
+    survives(worker, prepare, joined)
+
+
+RULE = {"by": ["payment_fingerprint"], "window_hours": 24, "least_findings": 2, "least_accounts": 3}
+
+
+def sharing(value: str, accounts: int) -> list[dict[str, Any]]:
+    """Two findings of so many accounts each that all show the value."""
+    shown = [{"type": "payment_fingerprint", "value": value, "count": 2}]
+    return [
+        finding(
+            f"{value}-{part}",
+            accounts=[{"id": f"{value}-{part}-{n}", "exchanges": 10, "attributes": shown} for n in range(accounts)],
+            detector={"name": "outside", "version": "1.0"},
+        )
+        for part in range(2)
+    ]
+
+
+SINCE = {
+    "items": "",
+    "paging": "since",
+    "since_parameter": "since",
+    "since_at": "/updated_at",
+    "until_parameter": "until",
+    "size_parameter": "limit",
+    "page_size": 4,
+}
 OLDEST_FIRST = {"page_parameter": "page", "order": "oldest_first"}
 
 

@@ -42,7 +42,7 @@ def left_out(found: Clustering) -> tuple[Clustering, int]:
 
 def told(outcome: Outcome, detector: PoolDetector, left: int) -> Outcome:
     """Give the outcome with what its reason has to say of the number of tests, and of `left` clusters not looked at."""
-    said, tested = [outcome.reason], outcome.counts.get("pools_large_enough", 0)
+    said, tested = [outcome.reason], outcome.counts.get("pools_compared", 0)
     if outcome.status is not Status.COULD_NOT_TELL and tested > 1:
         chance = float(detector.parameters["highest_chance"])
         said.append(

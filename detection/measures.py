@@ -7,11 +7,13 @@ from uuid import UUID
 from django.db.models import Count, QuerySet
 
 from detection.models import Cluster, DetectorMeasure, DetectorVersion, TelemetrySource
-from detection.records import FindingDraft
+from detection.records import FindingDraft, Unit
 
 RULE = (
     "Of the accounts active in a telemetry source that is taken to be benign, the share that findings of the version "
-    "name, with Wilson's interval at 95 %: the false-positive rate among such customers. It says nothing of others."
+    "name, with Wilson's interval at 95 %: the false-positive rate among such customers. Of a detector of pools it is "
+    "the share that they name of groups of ten of these accounts, drawn at random, that could be compared. Such groups "
+    "are not look-alikes: it says nothing of classes, harnesses or gateways. No rate says anything of other customers."
 )
 
 
@@ -28,12 +30,13 @@ def printed(findings: Iterable[FindingDraft], version: DetectorVersion) -> Itera
 
 
 def support_of(measure: DetectorMeasure) -> dict[str, float | str]:
-    """What a finding says of the error rate of the version that made it."""
+    """What a finding says of the error rate of the version that made it, and of what it is the rate."""
+    of_groups = f"{measure.total_in_words} from " if measure.counted is Unit.GROUPS else ""
     return {
         "false_positive_rate": round(measure.rate, 6),
         "false_positive_low": round(measure.low, 6),
         "false_positive_high": round(measure.high, 6),
-        "measured_on": f"{measure.reference}, {measure.at:%Y-%m-%d}",
+        "measured_on": f"{of_groups}{measure.reference}, {measure.at:%Y-%m-%d}",
     }
 
 
@@ -71,10 +74,10 @@ def newest_by_detector(source: TelemetrySource) -> list[DetectorMeasure]:
 
 
 def in_words(found: DetectorMeasure | None) -> str:
-    """The figure as people read it."""
+    """The figure as people read it, with what it counts."""
     if found is None:
         return "not measured"
     return (
-        f"{found.named:,} of {found.active:,}: {found.rate:.1%} ({found.low:.1%} – {found.high:.1%}), "
+        f"{found.named:,} of {found.total_in_words}: {found.rate:.1%} ({found.low:.1%} – {found.high:.1%}), "
         f"{found.reference}, {found.at:%Y-%m-%d}"
     )

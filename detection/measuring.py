@@ -1,8 +1,11 @@
-"""How often each detector names accounts of a benign reference: measured, kept with the version, printed with findings.
+"""How often each detector errs on a benign reference: measured, kept with the version, printed with findings.
 
 A reference is a telemetry source all of whose accounts are taken to be benign; nothing that is found in it is stored.
 The share of its active accounts that a version names is what that version gets wrong among such customers, with
-Wilson's interval at 95 %. It says nothing of customers of another kind, and its name is printed with it.
+Wilson's interval at 95 %. Of a version that looks at pools it is the share of groups of these accounts, drawn at random
+with a fixed seed, that it makes a finding of, among those it could compare. Such groups are no pools and no look-alikes
+either: the rate says nothing of classes, harnesses or gateways, and what a run would join into clusters of the
+reference is not in it. No rate says anything of customers of another kind, and the reference's name is printed with it.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +20,8 @@ from detection import naming, registry
 from detection.facts import account_facts
 from detection.measures import in_words
 from detection.models import DetectorMeasure, TelemetrySource
-from detection.records import Outcome, Status, Window
+from detection.naming import Tally
+from detection.records import Window
 from detection.sources import telemetry_of
 from detection.stopping import unless_wanted
 from spine import jobs, log
@@ -56,10 +60,11 @@ def measure(
     confirm: Callable[[], None] = lambda: None,
     is_held: Callable[[], bool] = lambda: True,
 ) -> Measured:
-    """Run every detector over the source and count whom each names; the same job measures once.
+    """Run every detector over the source and count what each names; the same job measures once.
 
     Side effects: the measures under one log entry, in one transaction; no finding, no cluster.
-    Refused when the source has no exchanges. Raises LeaseLost, in the middle of a query too, once `is_held` says so.
+    `on_progress` is told before every detector, and of those of pools before every draw of groups. Refused when the
+    source has no exchanges. Raises LeaseLost, in the middle of a query too, once `is_held` says so.
     """
     done = DetectorMeasure.objects.filter(job_id=job_id).select_related("detector_version__detector")
     if done:
@@ -70,32 +75,29 @@ def measure(
             raise Refused(f"The source {source.name} has no exchanges yet.")
         accounts = account_facts(dataset, window)
         asked = registry.running_detectors()
-        found = list(naming.outcomes(dataset, window, accounts, *asked, on_progress))
-    told = [outcome for outcome in found if outcome.status is not Status.COULD_NOT_TELL]
+        found = list(naming.tallies(dataset, window, accounts, *asked, on_progress))
+    told = [tally for tally in found if not tally.untold]
     digest = reference_sha256(source)
     with transaction.atomic():
         confirm()
-        rows = [_row(outcome, source, digest, window, len(accounts), job_id) for outcome in told]
+        rows = [_row(tally, source, digest, window, job_id) for tally in told]
         data = {"source": source.name, "detectors": len(rows), "accounts": len(accounts), "reference_sha256": digest}
         log.record(actor=actor, action="detectors.measured", about=source, data=data, rows=rows)
-    untold = {outcome.detector: outcome.reason for outcome in found if outcome.status is Status.COULD_NOT_TELL}
-    return Measured(tuple(rows), untold)
+    return Measured(tuple(rows), {tally.detector: tally.untold for tally in found if tally.untold})
 
 
-def _row(
-    outcome: Outcome, source: TelemetrySource, digest: str, window: Window, active: int, job_id: UUID
-) -> DetectorMeasure:
-    named = naming.named(outcome)
-    low, high = naming.interval(named, active)
+def _row(tally: Tally, source: TelemetrySource, digest: str, window: Window, job_id: UUID) -> DetectorMeasure:
+    low, high = tally.interval
     return DetectorMeasure(
-        detector_version=registry.version_of(outcome.detector, outcome.version, outcome.config_sha256),
+        detector_version=registry.version_of(tally.detector, tally.version, tally.config_sha256),
         job_id=job_id,
         reference=source.name,
         reference_sha256=digest,
         window_start=window.start,
         window_end=window.end,
-        active=active,
-        named=named,
+        unit=tally.unit.value,
+        active=tally.of,
+        named=tally.named,
         low=low,
         high=high,
     )

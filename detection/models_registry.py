@@ -3,6 +3,7 @@
 from django.db import models
 from django.utils import timezone
 
+from detection.records import Unit
 from spine.ids import new_id
 from spine.models import AppendOnly, LogEntry
 
@@ -104,8 +105,16 @@ class VersionReinstated(AppendOnly):
     at = models.DateTimeField(default=timezone.now)
 
 
+UNIT_WORDS = {Unit.ACCOUNTS: "accounts", Unit.GROUPS: "groups drawn at random"}
+
+
 class DetectorMeasure(AppendOnly):
-    """How many accounts of a benign reference a detector's version names, of how many active ones, with an interval."""
+    """How much of a benign reference a detector's version names, of how much, with an interval: accounts or groups.
+
+    A version that looks at pools is measured on groups of the reference's accounts that were drawn at random. These are
+    not look-alikes: the figure says nothing of classes, harnesses or gateways. Older rows, without `unit`, are of
+    accounts.
+    """
 
     detector_version = models.ForeignKey("detection.DetectorVersion", on_delete=models.PROTECT, related_name="measures")
     job_id = models.UUIDField()
@@ -113,8 +122,16 @@ class DetectorMeasure(AppendOnly):
     reference_sha256 = models.CharField(max_length=64, help_text="of the digests of its files")
     window_start = models.DateTimeField()
     window_end = models.DateTimeField()
-    active = models.PositiveIntegerField(help_text="accounts with an exchange in the window")
-    named = models.PositiveIntegerField(help_text="of these, accounts that findings name")
+    unit = models.CharField(  # noqa: DJ001 - NULL is left out of the row's form
+        max_length=10,
+        null=True,
+        choices=[(unit.value, words) for unit, words in UNIT_WORDS.items()],
+        help_text="what is counted; null: accounts",
+    )
+    active = models.PositiveIntegerField(
+        help_text="accounts with an exchange in the window, or groups drawn of them that could be compared"
+    )
+    named = models.PositiveIntegerField(help_text="of these, how many findings name")
     low = models.FloatField(help_text="lower end of Wilson's interval at 95 %")
     high = models.FloatField()
     at = models.DateTimeField(default=timezone.now)
@@ -124,12 +141,26 @@ class DetectorMeasure(AppendOnly):
             models.CheckConstraint(
                 condition=models.Q(named__lte=models.F("active"), active__gte=1), name="measure_names_active_accounts"
             ),
+            models.CheckConstraint(
+                condition=models.Q(unit=None) | models.Q(unit__in=[unit.value for unit in Unit]),
+                name="measure_unit_is_known",
+            ),
             models.UniqueConstraint(fields=["job_id", "detector_version"], name="a_job_measures_a_version_once"),
         ]
 
     @property
+    def counted(self) -> Unit:
+        """What `named` and `active` count, of older rows too."""
+        return Unit(self.unit or Unit.ACCOUNTS)
+
+    @property
+    def total_in_words(self) -> str:
+        """Of what `named` are some: "1,516 accounts", "200 groups drawn at random"."""
+        return f"{self.active:,} {UNIT_WORDS[self.counted]}"
+
+    @property
     def rate(self) -> float:
-        """The share of active accounts that are named."""
+        """The share of active accounts, or of compared groups, that are named."""
         return self.named / self.active
 
 

@@ -23,6 +23,13 @@ class Status(StrEnum):
     COULD_NOT_TELL = "could_not_tell"
 
 
+class Unit(StrEnum):
+    """What a measure on a benign reference counts: active accounts, or groups of them drawn at random."""
+
+    ACCOUNTS = "accounts"
+    GROUPS = "groups"
+
+
 class Label(StrEnum):
     """What a cluster is consistent with; only the first is a suspicion of extraction."""
 

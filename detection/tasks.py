@@ -70,7 +70,7 @@ def run_detectors(job: Running) -> dict[str, Any]:
 
 
 def measure_detectors(job: Running) -> dict[str, Any]:
-    """Job `detectors.measure`: whom every detector names in a source that is taken to be benign."""
+    """Job `detectors.measure`: what every detector names in a source that is taken to be benign."""
     source = TelemetrySource.objects.get(id=job.args["source"])
     measured = measuring.measure(
         actor=job.actor,

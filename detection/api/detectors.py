@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from detection import detector_health, measures, queries, registry
 from detection.api.registry import ChangeDetectorSerializer, GroupingSerializer, change
 from detection.models import Detector, DetectorMeasure, DetectorVersion
+from detection.records import Unit
 from people.actions.keys import KEY_DAYS
 from people.api.keys import LimitsSerializer
 from people.authentication import needs
@@ -59,15 +60,22 @@ SAMPLE: dict[str, Any] = {
 
 
 class MeasureSerializer(serializers.ModelSerializer[DetectorMeasure]):
-    """How often a version names accounts of a benign reference."""
+    """How often a version errs on a benign reference: names accounts, or of a detector of pools groups of accounts."""
 
-    rate = serializers.FloatField(read_only=True, help_text="accounts named of accounts active, between 0 and 1")
+    unit = serializers.ChoiceField(
+        [unit.value for unit in Unit],
+        source="counted",
+        read_only=True,
+        help_text="what `active` and `named` count: accounts, or groups of these drawn at random that could be "
+        "compared, of a detector of pools. Such groups are not look-alikes",
+    )
+    rate = serializers.FloatField(read_only=True, help_text="named of active, between 0 and 1")
 
     class Meta:
         model = DetectorMeasure
         fields: tuple[str, ...] = (
             *("reference", "reference_sha256", "window_start", "window_end"),
-            *("active", "named", "rate", "low", "high", "at"),
+            *("unit", "active", "named", "rate", "low", "high", "at"),
         )
         read_only_fields = fields
 

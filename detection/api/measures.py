@@ -24,7 +24,7 @@ TAGS = ["telemetry"]
 
 
 class SourceMeasureSerializer(MeasureSerializer):
-    """How many active accounts of the source a detector's version named."""
+    """How many active accounts of the source, or groups drawn of them, a detector's version named."""
 
     detector = serializers.CharField(source="detector_version.detector.name")
     version = serializers.CharField(source="detector_version.version")
@@ -55,8 +55,9 @@ class SourceMeasures(generics.ListAPIView[DetectorMeasure]):
     @extend_schema(
         summary="Measure every detector on a source taken to be benign",
         description="All its accounts are taken to be benign: the share that a detector's version names is its rate of "
-        "false positives, kept with the version and printed with later findings. Nothing that is found is stored. The "
-        "same measuring that waits or goes on already is given instead.",
+        "false positives, kept with the version and printed with later findings. Of a detector of pools it is the "
+        "share of groups of accounts, drawn at random, that it makes a finding of (`unit`). Nothing that is found is "
+        "stored. The same measuring that waits or goes on already is given instead.",
         tags=TAGS,
         request=None,
         responses=answers(202, AskedSerializer, 404),

@@ -72,7 +72,8 @@ class RunAnswerSerializer(serializers.ModelSerializer[Answer]):
     counts = serializers.SerializerMethodField()
     hubs = serializers.SerializerMethodField(help_text="how many values it set aside; at most 200 are counted")
     false_positives_in_words = serializers.SerializerMethodField(
-        help_text="the newest rate measured of the version on a benign reference, with its interval; or: not measured"
+        help_text="the newest rate measured of the version on a benign reference, of accounts or of groups drawn at "
+        "random, with its interval; or: not measured"
     )
 
     class Meta:

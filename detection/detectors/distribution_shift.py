@@ -33,7 +33,7 @@ class DistributionShift(PoolDetector):
 
     name = "distribution-shift"
     signal = "distribution_shift"
-    version = "1.2.0"
+    version = "1.3.0"
     title = "Group whose prompts are distributed otherwise"
     idea = "What a pool asks for, taken together, is not what customers taken together ask for."
     requires = ("prompt",)

@@ -25,7 +25,7 @@ class LoadBalancing(PoolDetector):
 
     name = "load-balancing"
     signal = "load_balancing"
-    version = "1.1.0"
+    version = "1.2.0"
     title = "Group with an even total load"
     idea = "The total of one operation is smooth while its members come and go."
     requires = ("ts",)

@@ -23,6 +23,7 @@ from detection.records import AccountSeen, Figures, FindingDraft, Number, Outcom
 from detection.telemetry.dataset import Dataset
 
 SEED = 20260604
+MOST_TRIES = 2  # groups are drawn for each that is wanted, where some cannot be compared
 Draws = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 
@@ -59,6 +60,17 @@ class Comparison:
         return float(np.median(self.drawn))
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """Groups to look at together, the accounts they are compared with, and `places` of both; `lack` forbids it."""
+
+    counts: Mapping[str, int]
+    large: Sequence[Group]
+    others: Places
+    places: Places
+    lack: str
+
+
 class PoolDetector(Detector):
     """A detector that examines groups. Asked for accounts one by one it cannot tell."""
 
@@ -80,29 +92,58 @@ class PoolDetector(Detector):
 
         Where no group could be compared the answer is "could not tell", with what was lacking.
         """
+        (outcome,) = self.examine_in_turn(dataset, window, population, [groups])
+        return outcome
+
+    def examine_in_turn(
+        self, dataset: Dataset, window: Window, population: Population, times: Sequence[Sequence[Group]]
+    ) -> Iterator[Outcome]:
+        """Examine some groups, then others, as `examine` does each time, with one fetch for all of them.
+
+        What is usual of everybody is then of all accounts that any of the times asks about.
+        """
         if reason := self.missing(dataset) or self.unsuited(dataset, window):
-            return self.could_not_tell(reason)
+            yield from (self.could_not_tell(reason) for _ in times)
+            return
+        asked = [self._asked(population, groups) for groups in times]
+        places = [one.places for one in asked if not one.lack]
+        measures = self.measures(dataset, window, population, np.unique(np.concatenate(places))) if places else None
+        for one in asked:
+            yield self._compared(window, population, one, measures)
+
+    def _asked(self, population: Population, groups: Sequence[Group]) -> _Asked:
+        """Say which of the groups can be looked at, against which others, and whose rows that needs."""
         large = [group for group in groups if len(group.members) >= self.minimum_support]
-        counts = {"pools": len(groups), "pools_large_enough": len(large)}
-        if not large:
-            return self.could_not_tell(f"No pool has {self.minimum_support} accounts.", counts)
         others = _background(population, groups, int(self.parameters["background"]))
-        if len(others) < 20 * self.minimum_support:
-            return self.could_not_tell(f"Only {len(others):,} accounts are left to compare with.", counts)
-        asked = np.union1d(others, np.concatenate([self._looked_at(group) for group in large]))
-        measures = self.measures(dataset, window, population, asked)
+        places = np.unique(np.concatenate([others, *(self._looked_at(group) for group in large)]))
+        lack = ""
+        if not large:
+            lack = f"No pool has {self.minimum_support} accounts."
+        elif len(others) < 20 * self.minimum_support:
+            lack = f"Only {len(others):,} accounts are left to compare with."
+        return _Asked({"pools": len(groups), "pools_large_enough": len(large)}, large, others, places, lack)
+
+    def _compared(self, window: Window, population: Population, asked: _Asked, measures: Any) -> Outcome:
+        if asked.lack:
+            return self.could_not_tell(asked.lack, asked.counts)
         findings: list[FindingDraft] = []
         lacks: list[Lack] = []
-        for group in large:
+        alone = 0
+        for group in asked.large:
             members = self._looked_at(group)
-            comparison = self.compare(population, members, others, measures)
+            comparison = self.compare(population, members, asked.others, measures)
             if isinstance(comparison, Lack):
                 lacks.append(comparison)
             elif comparison.chance <= self.parameters["highest_chance"]:
-                findings += self._findings(window, population, group, members, measures, comparison)
-        counts |= {"accounts_compared_with": len(others), "pools_compared": len(large) - len(lacks)}
-        untold = " ".join(self._untold(measures, lacks, len(large)))
-        if len(lacks) == len(large):
+                if self.rests_on_one(measures, members, comparison):
+                    alone += 1
+                else:
+                    findings += self._findings(window, population, group, members, measures, comparison)
+        pools = len(asked.large)
+        compared = {"accounts_compared_with": len(asked.others), "pools_compared": pools - len(lacks)}
+        counts = {**asked.counts, **compared, "pools_unlike_others_by_one_account": alone}
+        untold = " ".join(self._untold(measures, lacks, pools))
+        if len(lacks) == pools:
             return self.could_not_tell(untold, counts)
         return self.outcome(findings, counts, (), f"No pool differs from groups drawn at random. {untold}".strip())
 
@@ -111,6 +152,15 @@ class PoolDetector(Detector):
         for lack in Lack:
             if number := lacks.count(lack):
                 yield f"{number:,} of {plural(pools, 'pools')} could not be compared: {self.lacking(measures, lack)}."
+
+    def rests_on_one(self, measures: Any, members: Places, comparison: Comparison) -> bool:
+        """Tell whether the group does not come as far without some one of its accounts, which says nothing of a pool.
+
+        Drawn groups have such an account more seldom than their share of accounts: some who send most are in the group.
+        """
+        values = (self.statistic(measures, np.delete(members, place)) for place in range(len(members)))
+        highest = self.parameters["highest_chance"]
+        return any(value is None or self.share_as_far(value, comparison.drawn) > highest for value in values)
 
     def unsuited(self, dataset: Dataset, window: Window) -> str | None:
         """Say why this dataset and window cannot be asked, beyond absent columns; None when they can."""
@@ -132,7 +182,7 @@ class PoolDetector(Detector):
         """Say what there was too little of."""
         if lack is Lack.POOL:
             return f"fewer than {self.needed(measures)}"
-        return f"of the groups drawn at random nine in ten or more have fewer than {self.needed(measures)}"
+        return f"of the groups drawn at random too many have fewer than {self.needed(measures)}"
 
     @abstractmethod
     def words(self, measures: Any, members: Places, comparison: Comparison) -> tuple[str, Figures]:
@@ -163,16 +213,15 @@ class PoolDetector(Detector):
             "statistic": round(comparison.value, 4),
             "usual": round(comparison.usual, 4),
             "chance": round(comparison.chance, 4),
-            "groups_drawn": int(self.parameters["draws"]),
-            "groups_compared": len(comparison.drawn),
+            "groups_drawn": len(comparison.drawn),
         }
         made = self.drafts(
             window,
             ("pool", group.key),
             [_seen(population, place) for place in group.members.tolist()],
             title=f"{self.title}: {len(group.members):,} accounts",
-            summary=f"{text} Of {self.parameters['draws']:,} {comparison.against} "
-            f"{comparison.chance * (self.parameters['draws'] + 1) - 1:.0f} come as far.",
+            summary=f"{text} Of {len(comparison.drawn):,} {comparison.against} "
+            f"{comparison.chance * (len(comparison.drawn) + 1) - 1:.0f} come as far.",
             score=score,
             confidence=confidence_word(score, len(group.members)),
             support=support,
@@ -180,27 +229,31 @@ class PoolDetector(Detector):
         return list(made)
 
     def compare(self, population: Population, members: Places, others: Places, measures: Any) -> Comparison | Lack:
-        """Compare a group with groups drawn at random, where the group and a tenth of those support it.
+        """Compare a group with groups drawn at random, where the group and enough of those support the statistic.
 
-        A drawn group that supports no statistic (nobody in it stopped, too little was sent) does not come as far.
+        A drawn group that supports none (nobody in it stopped, too little was sent) is no comparison and another is
+        drawn, twice as many as wanted at most. What is left has to be able to make a chance small enough.
         """
         value = self.statistic(measures, members)
         if value is None:
             return Lack.POOL
+        wanted = int(self.parameters["draws"])
         drawn: list[float] = []
         groups: list[Places] = []
-        for draw in matched(population, members, others, int(self.parameters["draws"])):
+        for draw in matched(population, members, others, MOST_TRIES * wanted):
             one = self.statistic(measures, draw)
             if one is not None:
                 drawn.append(one)
                 groups.append(draw)
-        if len(drawn) < 0.1 * self.parameters["draws"]:
+            if len(drawn) == wanted:
+                break
+        if self.share_as_far(np.inf, drawn) > self.parameters["highest_chance"]:
             return Lack.DRAWN
         return Comparison(value, tuple(drawn), self.share_as_far(value, drawn), groups)
 
     def share_as_far(self, value: float, drawn: Sequence[float]) -> float:
-        """Give the share of draws, the group itself among them, that come as far as the group."""
-        return (1 + sum(one >= value for one in drawn)) / (1 + self.parameters["draws"])
+        """Give the share of drawn groups, the group itself among them, that come as far as the group."""
+        return (1 + sum(one >= value for one in drawn)) / (1 + len(drawn))
 
 
 def matched(population: Population, members: Places, others: Places, draws: int) -> Draws:

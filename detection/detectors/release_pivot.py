@@ -23,7 +23,7 @@ class ReleasePivot(PoolDetector):
 
     name = "release-pivot"
     signal = "release_pivot"
-    version = "1.1.0"
+    version = "1.2.0"
     title = "Group that takes up a new model early"
     idea = "An operation that collects a model's answers takes up the next model within two days of its release."
     requires = ("model", "ts")

@@ -30,7 +30,7 @@ class ReplacementAfterBan(PoolDetector):
 
     name = "replacement-after-ban"
     signal = "replacement_after_ban"
-    version = "1.1.0"
+    version = "1.2.0"
     title = "Group in which new accounts follow those that stop"
     idea = (
         "An operation that loses accounts opens others; unrelated customers come and go without regard to each other."
@@ -96,6 +96,10 @@ class ReplacementAfterBan(PoolDetector):
         enough = value >= self.parameters["lowest_excess"]
         against = "draws of as many new accounts of others, after the same bans,"
         return Comparison(value, drawn, self.share_as_far(value, drawn) if enough else 1.0, against=against)
+
+    def rests_on_one(self, measures: Any, members: Places, comparison: Comparison) -> bool:
+        """No group does: each account counts once, however much it sends."""
+        return False
 
     def needed(self, measures: Any) -> str:
         what = "were banned" if measures[2] else "stopped"

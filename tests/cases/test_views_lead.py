@@ -256,7 +256,7 @@ def test_the_page_leads_to_the_run_and_says_how_often_its_detectors_name_the_inn
     shown = text_of(page(analyst, lead))
     assert reverse("run", args=[lead.cluster.run_id]) in shown
     assert reverse("detector_version", args=[version.detector_id, version.pk]) in shown
-    assert "On a benign reference: 3 of 1,516: 0.2% (0.1% – 0.6%), benign-1" in shown
+    assert "On a benign reference: 3 of 1,516 accounts: 0.2% (0.1% – 0.6%), benign-1" in shown
 
 
 def test_one_detector_and_three_cost_the_same_queries(analyst: Client, lead: Lead) -> None:

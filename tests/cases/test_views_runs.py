@@ -200,7 +200,7 @@ def test_a_run_says_what_was_measured_last_of_each_version(cast: Cast) -> None:
     page = client_of(cast.reader).get(f"/runs/{run.pk}/")
     words = [answer["false_positives"] for answer in page.context["answers"]]
     assert words[1] == "not measured"
-    assert words[0].startswith("3 of 1,516: 0.2% (0.1% – 0.6%), benign-1, ")
+    assert words[0].startswith("3 of 1,516 accounts: 0.2% (0.1% – 0.6%), benign-1, ")
     assert words[0] in text_of(page)
     whole = token_of(cast.reader).get(f"/api/v1/runs/{run.pk}/").json()
     assert [answer["false_positives_in_words"] for answer in whole["answers"]] == words

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from detection import detector_verbs, registry
 from detection.models import Canary, Detector, DetectorMeasure, DetectorVersion, ExcludedValue, Quarantine
+from detection.records import Unit
 from people.models import DetectorKey
 from spine import log
 from spine.ids import new_id
@@ -43,7 +44,9 @@ def make_excluded(kind: str = "ip", value: str = "203.0.113.77") -> ExcludedValu
 
 
 @transaction.atomic
-def make_measure(version: DetectorVersion, named: int = 3, active: int = 1_516) -> DetectorMeasure:
+def make_measure(
+    version: DetectorVersion, named: int = 3, active: int = 1_516, unit: Unit | None = Unit.ACCOUNTS
+) -> DetectorMeasure:
     """What a measuring on a benign reference would have written of the version."""
     at = timezone.now()
     row = DetectorMeasure(
@@ -53,6 +56,7 @@ def make_measure(version: DetectorVersion, named: int = 3, active: int = 1_516) 
         reference_sha256="ab" * 32,
         window_start=at - timedelta(days=28),
         window_end=at,
+        unit=unit and unit.value,
         active=active,
         named=named,
         low=0.0007,

@@ -27,7 +27,7 @@ def times(made: Clustering, number: int) -> Clustering:
 
 
 def answered(status: Status, tested: int) -> Outcome:
-    counts = {"pools": tested, "pools_large_enough": tested}
+    counts = {"pools": tested, "pools_compared": tested}
     return Outcome(DETECTOR.name, DETECTOR.version, DETECTOR.config_sha256, status, "No pool differs.", counts)
 
 
@@ -53,7 +53,7 @@ def test_answer_says_how_many_tests_there_were_and_who_was_not_looked_at() -> No
         "chance alone finds up to 0.6 of them. "
         "12 more clusters worth a look, beyond the 60 of highest score, were not looked at."
     )
-    assert told.counts == {"pools": 60, "pools_large_enough": 60, "pools_not_looked_at": 12}
+    assert told.counts == {"pools": 60, "pools_compared": 60, "pools_not_looked_at": 12}
 
 
 @pytest.mark.parametrize(("status", "tested"), [(Status.COULD_NOT_TELL, 60), (Status.FOUND, 1)])

@@ -15,7 +15,8 @@ class Command(RetortCommand):
 
     help = (
         "Run every detector over a telemetry source all of whose accounts are taken to be benign, and keep with each "
-        "version how many of them it names, with Wilson's interval at 95 %. New findings print it."
+        "version how many of them it names, with Wilson's interval at 95 %: of a detector of pools, how many groups of "
+        "them drawn at random, which are not look-alikes. New findings print it."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

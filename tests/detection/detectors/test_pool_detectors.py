@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from detection import naming
 from detection.clustering import cluster_accounts
 from detection.detectors import DETECTORS, POOL_DETECTORS
 from detection.detectors.base import Detector
@@ -24,7 +25,7 @@ from detection.detectors.replacement_after_ban import ReplacementAfterBan
 from detection.examining import extended, groups_of, population_of
 from detection.facts import account_facts
 from detection.population import Population
-from detection.records import Label, Outcome, Status, Window, finding_document, rfc3339
+from detection.records import Label, Outcome, Status, Unit, Window, finding_document, rfc3339
 from detection.simulation import texts
 from detection.telemetry.dataset import Dataset
 from tests.detection.telemetry.rows import START, dataset_of, row
@@ -109,6 +110,23 @@ def test_pool_is_found_and_groups_drawn_at_random_are_not(dataset: Dataset, dete
 
 
 @pytest.mark.parametrize("detector", POOL_DETECTORS, ids=lambda d: d.name)
+def test_groups_examined_in_turn_are_told_as_each_alone_and_counted_together(
+    dataset: Dataset, detector: PoolDetector
+) -> None:
+    population = population_of(account_facts(dataset, WINDOW))
+    one, other, small = (
+        [Group(f"g{n}", places(population, names)) for n, names in enumerate(groups)]
+        for groups in ([POOL, RANDOM[0]], [RANDOM[1]], [POOL[:4]])
+    )
+    alone = [detector.examine(dataset, WINDOW, population, groups) for groups in (one, other, small)]
+    assert list(detector.examine_in_turn(dataset, WINDOW, population, [one, other, small])) == alone
+    tally = naming.of_groups(dataset, WINDOW, population, detector, [one, other, small])
+    compared = sum(outcome.counts.get("pools_compared", 0) for outcome in alone)
+    assert (tally.unit, tally.named, tally.of, tally.untold) == (Unit.GROUPS, 1, compared, "")
+    assert tally.rate == 1 / compared
+
+
+@pytest.mark.parametrize("detector", POOL_DETECTORS, ids=lambda d: d.name)
 def test_asked_of_accounts_one_by_one_it_cannot_tell(dataset: Dataset, detector: PoolDetector) -> None:
     assert detector.detect(dataset, WINDOW).status is Status.COULD_NOT_TELL
     assert detector.signal == detector.name.replace("-", "_")
@@ -167,12 +185,32 @@ def test_pool_that_does_too_little_to_be_compared_cannot_be_told(tmp_path: Path,
     assert (found.status, found.counts["pools_compared"]) == (Status.FOUND, 1)
 
 
+def test_group_that_is_unlike_others_by_one_account_alone_is_no_pool(tmp_path: Path) -> None:
+    """Among ordinary accounts one that sends much takes to the new model at once, and makes nearly all of the share."""
+    eager = [
+        row(70_000 + n, "acct_eager", 24 * RELEASE_DAY + n / 4, model="birch-2", prompt="Translate this.")
+        for n in range(180)
+    ]
+    with dataset_of(tmp_path, [*ROWS, *eager], accounts=registered(), models=MODELS) as made:
+        outcome = ask(made, ReleasePivot(), [*RANDOM[0], "acct_eager"])
+        without = ask(made, ReleasePivot(), RANDOM[0])
+    assert (outcome.status, outcome.counts["pools_unlike_others_by_one_account"]) == (Status.NOTHING_FOUND, 1)
+    assert (without.status, without.counts["pools_unlike_others_by_one_account"]) == (Status.NOTHING_FOUND, 0)
+
+
+def test_chance_counts_those_drawn_groups_alone_that_can_be_compared(dataset: Dataset) -> None:
+    (finding,) = ask(dataset, ReplacementAfterBan(), POOL).findings
+    compared = finding.support["groups_drawn"]
+    assert finding.support["chance"] == round(1 / (1 + compared), 4)  # type: ignore[operator]
+    assert f"Of {compared} groups drawn at random from accounts used alike 0 come as far." in finding.summary
+
+
 def test_pool_among_accounts_that_send_next_to_nothing_cannot_be_told(tmp_path: Path) -> None:
     with dataset_of(tmp_path, [*pool_rows(), *quiet_rows(OTHERS)]) as made:
         outcome = ask(made, LoadBalancing(), POOL)
     assert (outcome.status, outcome.counts["pools_compared"]) == (Status.COULD_NOT_TELL, 0)
     assert outcome.reason == (
-        "1 of 1 pool could not be compared: of the groups drawn at random nine in ten or more have fewer than 100 "
+        "1 of 1 pool could not be compared: of the groups drawn at random too many have fewer than 100 "
         "exchanges, or fewer than three days between first and last."
     )
 

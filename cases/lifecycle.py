@@ -112,7 +112,7 @@ def _facts(found: Sequence[Case]) -> dict[UUID, Facts]:
     return {
         case.id: Facts(
             unpreserved=tuple(unpreserved[case.id]),
-            recalled=tuple(recalls.version_name(one.detector_version) for one in recalled[case.id]),
+            recalled=tuple(str(one.detector_version) for one in recalled[case.id]),
             summary=bool(case.summary.strip()),
             assigned=case.assignee_id is not None,
             exhibit=held[case.id][0],

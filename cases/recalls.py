@@ -117,7 +117,7 @@ class Leaned:
     @property
     def name(self) -> str:
         """The detector and its version."""
-        return version_name(self.recall.detector_version)
+        return str(self.recall.detector_version)
 
 
 def leaned(dossier: DossierVersion) -> list[Leaned]:
@@ -208,8 +208,7 @@ def _flag(case: Case, recall: VersionRecall) -> None:
     data = {"name": version.detector.name, "version": version.version, "findings": made.findings}
     log.record(actor=ACTOR, action="recall.flagged", about=row, scope=row.id, data=data, rows=[made])
     if row.assignee is not None:
-        rests = f"{row.ref} rests on {_count(made.findings)} of {version_name(version)}"
-        text = f"{rests}, which is recalled: {recall.reason}"
+        text = f"{row.ref} rests on {_count(made.findings)} of {version}, which is recalled: {recall.reason}"
         notices.give(row, [row.assignee], kind=Kind.RECALL, key=f"recall:{made.pk}", text=text)
 
 
@@ -246,7 +245,7 @@ def draft_text(ask: DisclosureAsk, recall: VersionRecall) -> str:
         [
             f"To {ask.recipient_name}",
             f"On {given:%d %B %Y} you received the dossier {dossier.bag_name} (package SHA-256 {ask.package_sha256}), "
-            f"on the basis {ask.basis_code}. It rests in part on findings of the detector {version_name(version)}.",
+            f"on the basis {ask.basis_code}. It rests in part on findings of the detector {version}.",
             f"On {recall.at:%d %B %Y} this version was declared not to be relied on, for this reason: {recall.reason}",
             f"Concerned are {len(numbers):,} of the {total:,} findings of that dossier: {listed or 'none by number'}. "
             "Please do not rely on them, or on a claim that rests on them alone, until you hear from us again. What "
@@ -286,11 +285,6 @@ def unanswered(found: Iterable[Case]) -> dict[UUID, list[VersionRecall]]:
     leaning = set(rested.filter(**{f"{on}__in": list(standing)}).values_list("case", on).distinct())
     due = waiting | (leaning - known)
     return {pk: [one for version, one in standing.items() if (pk, version) in due] for pk in ids}
-
-
-def version_name(version: DetectorVersion) -> str:
-    """The detector and its version."""
-    return f"{version.detector.name} {version.version}"
 
 
 def _count(number: int) -> str:

@@ -194,7 +194,7 @@ def _why_now(case: Case, missing: list[dict[str, str]]) -> str:
         return f"closed – {CLOSING_REASONS.get(case.closing_reason, case.closing_reason)}"
     if case.status == CaseStatus.ESCALATED:
         answers = [row["text"] for row in missing if row["anchor"] == "recalls"]
-        return f"escalated: it waits for {answers[0] if answers else 'those who decide what to do about it'}"
+        return f"escalated: it waits for {' and '.join(answers) or 'those who decide what to do about it'}"
     if not missing:
         return "nothing is missing: it can be escalated"
     return f"{len(missing)} {'thing is' if len(missing) == 1 else 'things are'} missing before escalation"

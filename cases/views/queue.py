@@ -81,7 +81,7 @@ def _why_now(
     headlines: Mapping[UUID, preservation.Headline],
     recalled: Mapping[UUID, Sequence[VersionRecall]],
 ) -> str:
-    names = [recalls.version_name(one.detector_version) for one in recalled[case.id]]
+    names = [str(one.detector_version) for one in recalled[case.id]]
     return why_now(case, len(missing.get(case.id, ())), headlines.get(case.id), names)
 
 

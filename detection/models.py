@@ -388,6 +388,7 @@ class ClusterMember(AppendOnly):
     """An account in a cluster: how firmly it is tied, why, and its volume in the run's window."""
 
     PERSONAL: ClassVar[tuple[str, ...]] = ("reasons",)
+    COPIED = True
 
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="members")
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="memberships")
@@ -407,6 +408,7 @@ class ClusterLink(AppendOnly):
     """Why an account is in a cluster: an attribute it shares, how rare that is, in words and as strength."""
 
     PERSONAL: ClassVar[tuple[str, ...]] = ("reason",)
+    COPIED = True
 
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="links")
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="links")
@@ -428,6 +430,8 @@ class ClusterLink(AppendOnly):
 
 class ClusterFinding(AppendOnly):
     """A finding that a cluster rests on."""
+
+    COPIED = True
 
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="findings")
     finding = models.ForeignKey(Finding, on_delete=models.PROTECT, related_name="clusters")

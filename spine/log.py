@@ -40,9 +40,8 @@ def record(
     _seal(entry, [_placed(row, entry, place) for place, row in enumerate(rows)])
     if action in followed():
         outbox.put("act.recorded", {"entry": str(entry.id)})
-    for _, group in groupby(rows, key=type):
-        chunk = list(group)
-        type(chunk[0])._default_manager.bulk_create(chunk, batch_size=BATCH)
+    for model, group in groupby(rows, key=type):
+        _insert(model, list(group))
     return entry
 
 
@@ -110,6 +109,16 @@ def _seal(entry: LogEntry, digests: Sequence[bytes]) -> None:
     entry.rows_root = merkle.root(digests)
     entry.save(force_insert=True)
     Pending.objects.create(entry=entry)
+
+
+def _insert(model: type[AppendOnly], rows: Sequence[AppendOnly]) -> None:
+    if not model.COPIED or len(rows) < BATCH:
+        model._default_manager.bulk_create(rows, batch_size=BATCH)
+        return
+    fields = [field for field in model._meta.concrete_fields if field.column]
+    names = [field.attname for field in fields]
+    values = (copying.sent([getattr(row, name) for name in names]) for row in rows)
+    copying.copy(model, [field.column for field in fields], values)
 
 
 def _salts(number: int) -> list[bytes]:

@@ -34,10 +34,12 @@ class LogEntry(models.Model):
 class AppendOnly(models.Model):
     """A protected row. Written once by `spine.log.record`; the database refuses to change or remove it.
 
-    PERSONAL names the columns whose values stand in the row's digest only as a salted commitment.
+    PERSONAL names the columns whose values stand in the row's digest only as a salted commitment. COPIED rows are
+    written by COPY where they are many; the database copies nothing into a table with row-level security.
     """
 
     PERSONAL: ClassVar[tuple[str, ...]] = ()
+    COPIED: ClassVar[bool] = False
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     entry = models.ForeignKey(LogEntry, on_delete=models.PROTECT, related_name="+", editable=False)

@@ -59,6 +59,12 @@ def test_every_model_with_a_way_to_a_case_is_behind_the_wall() -> None:
     assert set(WALLED) & set(OPEN) == set()
 
 
+def test_no_walled_table_is_written_by_copy_which_knows_no_policy() -> None:
+    copied = {model._meta.db_table for model in apps.get_models() if getattr(model, "COPIED", False)}
+    assert copied
+    assert copied & set(WALLED) == set()
+
+
 def test_every_walled_table_has_its_policy_in_the_database() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_policies WHERE policyname = %s", [POLICY])

@@ -8,11 +8,13 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from config.embedded import postgres
-from detection.models import ModelRelease
+from detection.models import ClusterLink, ClusterMember, ModelRelease
 from spine import checkpoint, log, merkle, sequencer, signing, verification
 from spine.models import Checkpoint, LogEntry, Node, Sequence
+from tests.factories import make_cluster, provider_ids
 from tests.servers import HOME
 
 ALIASES = ["default", "owner", "audit"]
@@ -92,6 +94,31 @@ def test_sequencer_numbers_all_and_signs_what_verifies(checkpoints_apart: Path) 
     note = checkpoint.verify(Checkpoint.objects.get(size=7).note, signing.current_key().public)
     assert note.root == merkle.root([bytes(s.leaf_hash) for s in Sequence.objects.order_by("index")])
     assert [file.name for file in checkpoints_apart.glob("*.txt")] == ["000000000007.txt"]
+    assert verification.verify().problems == []
+
+
+@pytest.mark.django_db(transaction=True, databases=ALIASES)
+def test_rows_of_a_large_act_are_copied_and_are_what_an_insert_makes_them() -> None:
+    few = make_cluster(provider_ids(3, "few"))
+    with CaptureQueriesContext(connection) as asked:
+        many = make_cluster(provider_ids(log.BATCH, "many"))
+
+    inserted = [sql for sql in (query["sql"] for query in asked) if sql.startswith("INSERT")]
+    assert [sql for sql in inserted if "detection_clustermember" in sql or "detection_clusterlink" in sql] == []
+    for model, names in (
+        (ClusterMember, ("strength", "exchanges", "input_tokens", "output_tokens", "first_seen", "last_seen")),
+        (ClusterLink, ("signal", "count", "population", "strength", "first_seen", "last_seen")),
+    ):
+        rows = model._default_manager.values_list(*names).distinct()
+        assert list(rows.filter(cluster=many)) == list(rows.filter(cluster=few))
+        assert model._default_manager.filter(cluster=many).count() == log.BATCH
+    member = ClusterMember.objects.filter(cluster=many).first()
+    link = ClusterLink.objects.filter(cluster=many).select_related("attribute").first()
+    assert member is not None
+    assert link is not None
+    assert member.reasons == [f"shows {link.attribute.value}"]
+    assert link.reason.startswith(link.attribute.value)
+    sequencer.sequence()
     assert verification.verify().problems == []
 
 

@@ -25,7 +25,7 @@ from detection.population import Population
 from detection.records import AccountFacts, Clustering, Edge, FindingDraft, Hub, rfc3339
 
 ALGORITHM = "pools-leiden"
-VERSION = "2.1.0"
+VERSION = "2.2.0"
 TIE_KINDS = frozenset({"payment_fingerprint", "org", "api_key", "email_domain", "programme", "ip", "subnet", "asn"})
 
 
@@ -41,6 +41,7 @@ class Parameters:
     carrier_behaviours: int = 8
     carrier_fillings: int = 5
     carrier_relatedness: float = 0.45
+    carrier_crowd: float = 0.5
     search: Search = field(default_factory=Search)
 
     def flat(self) -> dict[str, float | int | str]:
@@ -105,7 +106,11 @@ def cluster_accounts(
 
 
 def _carriers(population: Population, parameters: Parameters) -> Mapping[str, int]:
-    """Find single accounts that carry many behaviours evenly that hardly anybody else combines, as a gateway does."""
+    """Find single accounts that carry many behaviours evenly that hardly anybody else combines, as a gateway does.
+
+    What a gateway carries its customers' likes do too, one thing each. In a pool of thousands with as many templates
+    hardly any two accounts combine the same either, but whoever does the same is as wide: such a crowd is no gateways.
+    """
     many = np.zeros(population.size, np.int64)
     for behaviour in population.everything:
         many[behaviour.holders] += 1
@@ -115,14 +120,30 @@ def _carriers(population: Population, parameters: Parameters) -> Mapping[str, in
         for place, count in zip(behaviour.holders.tolist(), behaviour.counts.tolist(), strict=True):
             if place in held:
                 held[place].append((number, count))
-    found, overlap = {}, _Overlaps(population)
+    found: dict[int, list[int]] = {}
+    overlap = _Overlaps(population)
     for place, own in held.items():
         often = [number for number, count in own if count >= parameters.carrier_fillings]
         if len(often) < parameters.carrier_behaviours or effective([n for _, n in own]) < parameters.carrier_spread:
             continue
         if _relatedness(overlap, often) <= parameters.carrier_relatedness:
-            found[population.facts[place].account_id] = len(own)
-    return found
+            found[place] = often
+    crowded = _crowding(population, found)
+    return {
+        population.facts[place].account_id: len(held[place])
+        for place in found
+        if crowded[place] <= parameters.carrier_crowd
+    }
+
+
+def _crowding(population: Population, found: Mapping[int, Sequence[int]]) -> Mapping[int, float]:
+    """Give, of all others who do what each of these accounts often does, the share that is of these accounts too."""
+    wide = np.zeros(population.size, bool)
+    wide[list(found)] = True
+    holders = [behaviour.holders for behaviour in population.everything]
+    others = np.array([len(places) - 1 for places in holders])
+    alike = np.array([np.count_nonzero(wide[places]) - 1 for places in holders])
+    return {place: alike[often].sum() / max(1, others[often].sum()) for place, often in found.items()}
 
 
 class _Overlaps:

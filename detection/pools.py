@@ -56,17 +56,25 @@ class Pool:
 
 
 def find_pools(population: Population, search: Search) -> list[Pool]:
-    """Give the pools in the order found; accounts that an open explanation covers stand in none."""
+    """Give the pools in the order found; accounts that an open explanation covers stand in none.
+
+    Half of the tries go to what is densest, which is how small pools are met before what they could melt into; the
+    other half to what is heaviest: among very many accounts the densest candidates are thousands, and all are small.
+    """
     limits, found = search.limits, list[Pool]()
     alive: Flags = ~population.gateways & ~population.openly_tied
     parts = {stratum.name: stratum for stratum in strata(population, alive, limits)}
     waiting = [_tested(population, parts, c, limits) for c in candidates(population, list(parts.values()), limits)]
     search = replace(search, choices=math.log10(max(1.0, len(waiting) / search.usual_candidates)))
-    waiting = sorted((candidate for candidate in waiting if candidate.evidence >= search.worth), key=_promise)
+    waiting = sorted((candidate for candidate in waiting if candidate.evidence >= search.worth), key=_density)
     background = Background(population, alive)
-    for _ in range(search.most_tries):
+    order = _density
+    for tried in range(search.most_tries):
         if not waiting or len(found) >= search.most_pools:
             break
+        if tried == search.most_tries // 2:
+            order = _weight
+            waiting.sort(key=order)
         pools = _refined(background, waiting.pop(), search)
         if not pools:
             continue
@@ -76,13 +84,18 @@ def find_pools(population: Population, search: Search) -> list[Pool]:
         background = Background(population, alive)
         parts = {stratum.name: stratum for stratum in strata(population, alive, limits)}
         left = (_left(population, parts, old, alive, limits) for old in waiting)
-        waiting = sorted((candidate for candidate in left if candidate.evidence >= search.worth), key=_promise)
+        waiting = sorted((candidate for candidate in left if candidate.evidence >= search.worth), key=order)
     return found
 
 
-def _promise(candidate: Candidate) -> tuple[float, str, tuple[int, ...]]:
-    """Give the order in which candidates are looked into, the last first."""
+def _density(candidate: Candidate) -> tuple[float, str, tuple[int, ...]]:
+    """Give the order in which candidates are looked into first, the last first: much evidence on few accounts."""
     return candidate.evidence / len(candidate.members) ** 0.5, candidate.stratum, candidate.behaviours
+
+
+def _weight(candidate: Candidate) -> tuple[float, str, tuple[int, ...]]:
+    """Give the order of the later tries, the last first: much evidence on many accounts."""
+    return candidate.evidence * math.log(len(candidate.members)), candidate.stratum, candidate.behaviours
 
 
 def _tested(population: Population, parts: Mapping[str, Stratum], candidate: Candidate, limits: Limits) -> Candidate:

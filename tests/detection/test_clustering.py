@@ -85,6 +85,18 @@ def test_account_that_combines_what_nobody_else_does_is_a_gateway() -> None:
     assert cluster.assessment.worth_a_look is False
 
 
+def test_pool_with_many_templates_is_no_crowd_of_gateways_and_a_gateway_beside_it_stays_one() -> None:
+    """Of sixty templates each account fills twelve, so that hardly any two combine the same, as with a gateway."""
+    facts = crowd(600)
+    edges = [edge(f"acct_{10 * n + k:04d}", "template", f"head-{n}") for n in range(12) for k in range(10)]
+    edges += [edge("acct_0599", "template", f"head-{n}") for n in range(12)]
+    r = random.Random(5)
+    for n in range(200, 400):
+        edges += [edge(f"acct_{n:04d}", "template", f"pool-{k}") for k in r.sample(range(60), 12)]
+    alone = [c for c in cluster_accounts(edges, facts).clusters if len(c.members) == 1]
+    assert [c.members[0].account_id for c in alone] == ["acct_0599"]
+
+
 def test_edges_from_findings_joins_what_several_say_of_one_value() -> None:
     window = Window(START, START.replace(day=9))
 

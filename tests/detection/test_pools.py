@@ -12,7 +12,7 @@ from detection.pools import Search, find_pools
 from detection.population import Groups, Population
 from detection.records import AccountFacts, Edge
 from tests.detection.telemetry.rows import START
-from tests.detection.worlds import crowd, edge, people, pool, scattered
+from tests.detection.worlds import crowd, edge, fact, people, pool, scattered
 
 Facts = dict[str, AccountFacts]
 MEMBERS = [f"acct_{n:04d}" for n in range(24)]
@@ -62,6 +62,19 @@ def test_find_pools_of_two_campaigns_with_the_same_templates_keeps_them_apart() 
         edges += [edge(name, "template", template) for template in ("head-a", "head-b", "head-c", "head-d")]
         edges.append(edge(name, "payment_fingerprint", f"pf_other_{n // 4}"))
     assert sorted(found(edges, facts), key=min) == [set(MEMBERS), set(others)]
+
+
+def test_find_pools_with_more_dense_candidates_than_tries_still_meets_the_largest() -> None:
+    facts, edges = crowd(1_000), []
+    for number, (start, size) in enumerate([*((20 * n, 12) for n in range(8)), (400, 120)]):
+        for n in range(size):
+            name, ring = f"acct_{start + n:04d}", f"pf_ring_{number}_{n // 4}"
+            created = START - timedelta(days=9 + 20 * number, minutes=n)
+            facts[name] = fact(name, payment_fingerprint=ring, created_at=created)
+            edges += [edge(name, "template", f"head-{number}-{k}") for k in range(4)]
+            edges.append(edge(name, "payment_fingerprint", ring))
+    sizes = [len(one.members) for one in find_pools(Population(edges, facts), replace(Search(), most_tries=4))]
+    assert sizes == [12, 12, 120, 12]
 
 
 def test_find_pools_of_people_who_combine_scaffolds_that_products_send_finds_them() -> None:

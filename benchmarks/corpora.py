@@ -106,6 +106,11 @@ def accused(made: Clustering) -> list[Cluster]:
     return [c for c in made.clusters if c.assessment.label is Label.COORDINATED_EXTRACTION]
 
 
+def led(made: Clustering) -> list[Cluster]:
+    """Give the clusters that become leads, whatever they are assessed as."""
+    return [c for c in made.clusters if c.assessment.worth_a_look]
+
+
 def members(clusters: Sequence[Cluster]) -> set[str]:
     return {member.account_id for cluster in clusters for member in cluster.members}
 

@@ -414,7 +414,7 @@ SPECTACULAR_SETTINGS = {
         "CaseStatus": "cases.models.case.CaseStatus",
         "JobState": "spine.models.JobState",
         "FeedKind": "detection.models.FeedKind",
-        "MeasureUnit": ["accounts", "groups"],
+        "MeasureUnit": "detection.records.Unit",
         "FeedState": "detection.api.feeds.STATES",
         "FeedPullState": "detection.models.FeedPull.State",
         "NewerVersionAnswerKind": "cases.models.versions.NewerVersionAnswer.Kind",

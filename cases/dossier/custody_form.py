@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import typst
 from django.conf import settings
 
 from cases.dossier.plain import printable_all
@@ -15,6 +14,8 @@ TEMPLATE = Path(__file__).parent / "templates" / "custody.typ"
 
 def pdf(document: dict[str, Any], *, at: datetime, by: str) -> bytes:
     """The form as of a time, for who asks for it. Raises typst.TypstError when template and data do not fit."""
+    import typst  # only who renders needs what this loads
+
     made = {"at": f"{at:%d %b %Y %H:%M} UTC", "by": by, "release": settings.VERSION}
     data = printable_all({**document, "made": made})
     return typst.compile(

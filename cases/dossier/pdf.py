@@ -8,8 +8,6 @@ import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-import typst
-
 from cases.dossier import sets
 from cases.dossier.plain import printable_all
 from cases.dossier.reading import Row
@@ -23,6 +21,8 @@ LONGEST_READER = 60
 
 def pdf(whole: Row) -> bytes:
     """The PDF of a document. Raises typst.TypstError when the template and the data do not fit."""
+    import typst  # only who renders needs what this loads
+
     shown = view(whole)
     made = datetime.fromisoformat(whole["snapshot"]["cut"]["at"])
     return typst.compile(

@@ -1,6 +1,6 @@
 """A lead: why these accounts, what they could be instead, and the decision about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import wraps
 from typing import Any
@@ -32,12 +32,14 @@ from cases.models.lead import LeadState
 from cases.views import case_frame, lead_drawing, shared
 from cases.views.masking import masked
 from detection import drawing, measures, rarity, standing
+from detection.models import ClusterMember
 from detection.surprise import NO_CHANCE
 from people.policy import requires
 from people.rights import may
 from spine.errors import Refused
 
 Forms = dict[str, forms.Form]
+Clean = Callable[[str], str]  # text under pseudonyms
 View = Callable[..., HttpResponseBase]
 REASONS_SHOWN, JOINS_SHOWN, TWO = 2, 5, 2
 # Whatever of a form carries what its reader saw; a form that lost a race is shown again over what is there now.
@@ -246,10 +248,7 @@ def _page(
     drawn = drawing.standing(cluster)
     values = queries.shared_values(cluster, drawn.drawing)
     reasons = [reason for member in page.rows for reason in member.reasons[:REASONS_SHOWN]]
-    marks = testers.marks(page.rows)
     decisions = kept_apart.on_lead(request.user, found)
-    rests = standing.marks([cluster.pk])
-    apart = kept_apart.marks(decisions, [one.account_id for one in page.rows])
     kept_out = [join.attribute.value for one in decisions for join in one.joins[:JOINS_SHOWN]]
     examples = drawing.examples(drawn.drawing) if drawn.drawing else []
     texts = [*(one.value for one in values), *(one.reason for one in values), *(one["frame"] for one in examples)]
@@ -261,26 +260,8 @@ def _page(
         "lead": found,
         "detail": _detail(cluster.assessment_detail),
         "graph": lead_drawing.graph(drawn, values, clean),
-        "links": [
-            {
-                **vars(one),
-                "value": clean(one.value),
-                "reason": clean(one.reason),
-                "share": one.strength,
-                "rare": rarity.one_in(one.holders, one.population),
-            }
-            for one in values
-        ],
-        "members": [
-            {
-                "member": one,
-                "account": one.account,
-                "mark": marks.get(one.account_id),
-                "apart": apart.get(one.account_id),
-                "reasons": [clean(text) for text in one.reasons[:REASONS_SHOWN]],
-            }
-            for one in page.rows
-        ],
+        "links": [_link(one, clean) for one in values],
+        "members": _members(page.rows, decisions, clean),
         "pages": shared.pages(request, page, "accounts", total=cluster.account_count),
         "chart": charts.cluster_chart(cluster),
         "untold": lead_drawing.untold(cluster),
@@ -292,7 +273,7 @@ def _page(
         **lead_drawing.context(drawn, examples, clean),
         "sanctioned": testers.members(cluster).count(),
         "hubs": cluster.run.hubs,
-        "marks": rests.get(cluster.pk),
+        "marks": standing.marks([cluster.pk]).get(cluster.pk),
         "matches": matching.matches_of(found, request.user),
         "snooze": found.snoozes.select_related("by").order_by("-at", "-pk").first(),
         "decisions": found.decisions.select_related("decided_by", "case").order_by("-at", "-pk"),
@@ -306,6 +287,28 @@ def _page(
         **bound,
     }
     return render(request, "cases/lead.html", context, status=status)
+
+
+def _link(one: queries.SharedValue, clean: Clean) -> dict[str, Any]:
+    """A value that accounts share, under pseudonyms, with how rare it is."""
+    shown = {"value": clean(one.value), "reason": clean(one.reason), "share": one.strength}
+    return {**vars(one), **shown, "rare": rarity.one_in(one.holders, one.population)}
+
+
+def _members(rows: Sequence[ClusterMember], decisions: list[kept_apart.Effect], clean: Clean) -> list[dict[str, Any]]:
+    """The accounts of a page of them, each with its marks and its first reasons."""
+    marks = testers.marks(rows)
+    apart = kept_apart.marks(decisions, [one.account_id for one in rows])
+    return [
+        {
+            "member": one,
+            "account": one.account,
+            "mark": marks.get(one.account_id),
+            "apart": apart.get(one.account_id),
+            "reasons": [clean(text) for text in one.reasons[:REASONS_SHOWN]],
+        }
+        for one in rows
+    ]
 
 
 def _offered(request: HttpRequest, found: Lead) -> dict[str, Any]:

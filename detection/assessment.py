@@ -16,7 +16,7 @@ from detection.evidence import COHORT, COHORT_DAYS, COMMON_LIFT, COMMON_SHARE, E
 from detection.records import SUSPICIONS, Assessment, Label, LookAlike, Reason
 from detection.surprise import FEWEST_ALIKE, LEAST_DIFFERENCE, LEAST_LIFT, LEAST_SHARE, MOST_SPREAD
 
-VERSION = "2.2.0"
+VERSION = "2.3.0"
 FEWEST_MEMBERS = 3
 ONE_ORGANISATION = 0.6
 SAME_NETWORK = 0.3

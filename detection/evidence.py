@@ -13,7 +13,7 @@ import numpy as np
 from detection.candidates import Limits, behind_one_line, cap_of
 from detection.population import PROXY, Places, Population
 from detection.records import AccountFacts, Link
-from detection.surprise import LEAST_SHARE, Surprise
+from detection.surprise import LEAST_LIFT, LEAST_SHARE, NONE, Surprise
 
 OPEN_NETWORKS = frozenset({"education", "business"})
 PURSES = frozenset({"payment_fingerprint", "programme", "api_key"})
@@ -150,12 +150,14 @@ class Evidence:
     def one_hand(self) -> float:
         """Powers of ten of what one hand behind the accounts explains and one course, promotion or tool does not.
 
-        That is payers or keys that several share, mail domains that hardly anybody else uses, more networks than their
-        use explains, volumes as even as no customers' are, one commercial proxy, and scaffolds combined by accounts
-        that did not come in one week. When accounts came, their client, country, school's mail domain, host and voucher
-        are left out: whoever enrols together or pastes a key into the same tool has those in common.
+        That is payers or keys that several share, mail domains that hardly anybody else uses, far more networks than
+        their use explains, volumes as even as no customers' are, one commercial proxy, and scaffolds combined by
+        accounts that did not come in one week. When accounts came, their client, country, school's mail domain, host
+        and voucher are left out: whoever enrols together or pastes a key into the same tool has those in common.
         """
-        counted = {"roaming", "volume"}
+        counted = {"volume"}
+        if self.roams_far:
+            counted.add("roaming")
         if self.came_together < COHORT:
             counted.add("combination")  # the people of one course all do its exercises
         if self.paid_together >= LEAST_SHARE:
@@ -166,6 +168,12 @@ class Evidence:
             counted.add("domain")
         told = {name: self.tests[name].power for name in sorted(counted) if name in self.tests}
         return sum(min(power, cap_of(name, self.limits)) for name, power in told.items() if power >= self.limits.least)
+
+    @cached_property
+    def roams_far(self) -> bool:
+        """Whether members come from so many more networks than others that phones and travel do not explain it."""
+        own, usual = self.tests.get("roaming", NONE).of or (0.0, 0.0)
+        return bool(own >= LEAST_LIFT * max(usual, 1e-9))
 
     @cached_property
     def came_together(self) -> float:

@@ -157,6 +157,20 @@ def test_assessment_of_what_only_one_hand_explains_is_told_from_what_a_tool_does
     assert assessed(pool(facts) + scattered(facts), facts).features["one_hand"] >= ONE_HAND
 
 
+@pytest.mark.parametrize(("networks", "is_a_hand"), [(5, False), (12, True)])
+def test_more_networks_are_a_hand_only_where_phones_and_travel_do_not_explain_them(
+    networks: int, is_a_hand: bool
+) -> None:
+    facts = crowd()
+    edges = one_tool(facts, pool(facts) + scattered(facts))
+    for place, name in enumerate(sorted(facts)):
+        facts[name] = replace(facts[name], networks=1 + place % 4)
+    changed(facts, networks=networks)
+    result = assessed(edges, facts)
+    assert "test.roaming" in [reason.feature for reason in result.reasons_for]
+    assert (result.features["one_hand"] >= ONE_HAND) is is_a_hand
+
+
 def test_combined_scaffolds_are_no_hand_where_all_came_in_one_week() -> None:
     facts = crowd()
     edges = people(facts, 4)

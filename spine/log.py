@@ -115,10 +115,9 @@ def _insert(model: type[AppendOnly], rows: Sequence[AppendOnly]) -> None:
     if not model.COPIED or len(rows) < BATCH:
         model._default_manager.bulk_create(rows, batch_size=BATCH)
         return
-    fields = [field for field in model._meta.concrete_fields if field.column]
-    names = [field.attname for field in fields]
-    values = (copying.sent([getattr(row, name) for name in names]) for row in rows)
-    copying.copy(model, [field.column for field in fields], values)
+    held = {field.column: field.attname for field in model._meta.concrete_fields if field.column}
+    values = (copying.sent([getattr(row, name) for name in held.values()]) for row in rows)
+    copying.copy(model, list(held), values)
 
 
 def _salts(number: int) -> list[bytes]:

@@ -4,8 +4,8 @@ One campaign at a time among 1,500 others' accounts over 28 days. "Drawn" has it
 everything a careful operator can have: own cards, home addresses, mail at large providers, registrations spread out,
 any client, and half of what is sent is cover. RETORT_BENCH_SEEDS sets how many corpora each figure is the mean of.
 Predicted: nothing below eight accounts, since fewer are never accused; hidden pools from fifty accounts on, and only
-where each does enough to show the campaign's templates often. "Led" is the
-share of the pool that stands in leads, whatever they say: what a person gets to see of it.
+where each does enough to show the campaign's templates often. "Led" is the share of the pool that
+stands in leads, whatever they say: what a person gets to see of it.
 """
 
 import os

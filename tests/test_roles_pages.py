@@ -547,6 +547,7 @@ def every_page() -> set[str]:
 def stage(committed_cast: Cast, checkpoints_apart: Any, settings: Any, tmp_path: Path) -> dict[str, str]:
     """One of everything an address can name, as text: a case with an exhibit, an entry and a frozen version."""
     settings.DECONFLICTION_LEAST_ACCOUNTS = 1
+    settings.WORKER_SILENT_SECONDS = 24 * 3600  # no page asks in the middle of a long walk where the worker is
     analyst = committed_cast.analyst
     case = make_case(committed_cast, stage="judged")
     note = actions.add_timeline_note(

@@ -89,11 +89,9 @@ def cases(version: DetectorVersion, within: QuerySet[Case]) -> QuerySet[Case]:
 
 def dossiers(version: DetectorVersion, within: QuerySet[Case]) -> QuerySet[DossierVersion]:
     """The dossier versions of these cases that lean on it."""
-    before = {"entry__sequence__index__lt": OuterRef("log_size")}
-    held = _resting(version, CaseCluster.objects.filter(case=OuterRef("case"), **before)).exclude(
-        Exists(_left(OuterRef(OuterRef("log_size"))))
-    )
-    return DossierVersion.objects.filter(Exists(held), case__in=within.values("pk")).select_related("case")
+    held = _held_before(OuterRef("log_size"), CaseCluster.objects.filter(case=OuterRef("case")))
+    leaning = DossierVersion.objects.filter(Exists(_resting(version, held)), case__in=within.values("pk"))
+    return leaning.select_related("case")
 
 
 def disclosures(version: DetectorVersion, within: QuerySet[Case]) -> QuerySet[DisclosureAsk]:
@@ -142,8 +140,9 @@ def waits_for(dossier: DossierVersion) -> list[str]:
 
 
 def _under_dossier(dossier: DossierVersion) -> list[VersionRecall]:
-    whole = Case.objects.filter(pk=dossier.case_id)
-    return [one for one in _standing() if dossiers(one.detector_version, whole).filter(pk=dossier.pk).exists()]
+    """The recalls that stand, of versions that the dossier leans on."""
+    held = _held_before(dossier.log_size, CaseCluster.objects.filter(case=dossier.case_id))
+    return list(_standing().filter(Exists(_resting(OuterRef("detector_version"), held))))
 
 
 def _standing() -> QuerySet[VersionRecall]:
@@ -153,22 +152,30 @@ def _standing() -> QuerySet[VersionRecall]:
 
 def _under(rested: QuerySet[Finding]) -> list[VersionRecall]:
     """The recalls that stand, of versions that stated one of these findings."""
-    return [one for one in _standing() if rested.filter(detector_version=one.detector_version_id).exists()]
+    return list(_standing().filter(Exists(rested.order_by().filter(detector_version=OuterRef("detector_version")))))
 
 
 def _held(version: DetectorVersion) -> QuerySet[CaseCluster]:
     return history.in_force(_resting(version, CaseCluster.objects.all()))
 
 
-def _resting(version: DetectorVersion, held: QuerySet[CaseCluster]) -> QuerySet[CaseCluster]:
+def _resting(version: DetectorVersion | OuterRef, held: QuerySet[CaseCluster]) -> QuerySet[CaseCluster]:
     return held.filter(cluster__findings__finding__detector_version=version)
 
 
-def _left(size: Any) -> QuerySet[Detachment]:
-    """What took the held cluster of the outer query out of its case, and stood when the log had this size."""
-    put_back = Reattachment.objects.filter(detachment=OuterRef("pk"), entry__sequence__index__lt=OuterRef(size))
-    found = Detachment.objects.filter(held=OuterRef("pk"), entry__sequence__index__lt=size)
-    return found.exclude(Exists(put_back))
+def _held_before(size: int | OuterRef, held: QuerySet[CaseCluster]) -> QuerySet[CaseCluster]:
+    """Those of the held clusters that were in their case, and not taken out, when the log had this size."""
+
+    def before(depth: int) -> dict[str, Any]:
+        """The condition so many queries further in, where a size of an outer query is that much further out."""
+        outer: Any = size
+        for _ in range(depth if isinstance(size, OuterRef) else 0):
+            outer = OuterRef(outer)
+        return {"entry__sequence__index__lt": outer}
+
+    put_back = Reattachment.objects.filter(detachment=OuterRef("pk"), **before(2))
+    left = Detachment.objects.filter(held=OuterRef("pk"), **before(1)).exclude(Exists(put_back))
+    return held.filter(**before(0)).exclude(Exists(left))
 
 
 def flag(recall: VersionRecall, *, on_progress: OnProgress = lambda done, total, note: None) -> dict[str, int]:

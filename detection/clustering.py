@@ -25,7 +25,7 @@ from detection.population import Population
 from detection.records import AccountFacts, Clustering, Edge, FindingDraft, Hub, rfc3339
 
 ALGORITHM = "pools-leiden"
-VERSION = "2.2.0"
+VERSION = "2.3.0"
 TIE_KINDS = frozenset({"payment_fingerprint", "org", "api_key", "email_domain", "programme", "ip", "subnet", "asn"})
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from detection.candidates import Limits, behind_one_line, cap_of
-from detection.population import PROXY, Places, Population
+from detection.population import PAYERS, PROXY, Places, Population
 from detection.records import AccountFacts, Link
 from detection.surprise import LEAST_LIFT, LEAST_SHARE, NONE, Surprise
 
@@ -22,7 +22,6 @@ EVENT_DAYS = 5.0
 OWN_DOMAIN = 0.8
 TOLD = 0.5
 COHORT, COHORT_DAYS = 0.6, 7.0
-PAYERS = frozenset({"payment_fingerprint", "api_key"})
 
 
 @dataclass(frozen=True)

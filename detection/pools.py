@@ -23,7 +23,7 @@ from detection.candidates import (
     strata,
     test,
 )
-from detection.population import CLOUD, CONSUMER, OPEN, Flags, Places, Population
+from detection.population import CLOUD, CONSUMER, OPEN, PAYERS, RINGS, Flags, Places, Population
 from detection.refining import Background, Membership, Weights, refine
 from detection.surprise import Floats, Surprise
 
@@ -38,6 +38,7 @@ class Search:
     kept_apart: float = 0.9
     fewest_apart: int = 8
     evidence_apart: float = 25.0
+    paid_across: float = 0.5
     most_pools: int = 400
     most_tries: int = 1_000
     limits: Limits = field(default_factory=Limits)
@@ -152,15 +153,27 @@ def _by_line(population: Population, membership: Membership, persons: bool, aliv
     """Take a pool apart by the kind of line its members use, where each part is a strong pool on its own.
 
     Two campaigns may fill the same templates in the same weeks; how they come in is what an operation does one way.
+    Parts that have payers or keys in common are one operation that comes in more than one way.
     """
     kinds = population.kind[membership.members]
     parts = [membership.members[kinds == kind] for kind in np.unique(kinds).tolist()]
     parts = [part for part in parts if len(part) >= search.fewest_apart]
     if len(parts) < 2 or sum(len(part) for part in parts) < search.kept_apart * len(membership.members):
         return []
+    if all(_paid_across(population, part, membership.members) >= search.paid_across for part in parts):
+        return []
     pools = [_pool(population, part, membership, persons, alive, search) for part in parts]
     strong = [pool for pool in pools if pool is not None and pool.evidence >= search.evidence_apart]
     return strong if len(strong) == len(parts) else []
+
+
+def _paid_across(population: Population, part: Places, members: Places) -> float:
+    """Give the share of a part's accounts that share a payer or key with other members."""
+    rings = population.rings
+    others = rings.sums(np.setdiff1d(members, part)) > 0
+    across = others & np.isin(population.ring_kinds, [RINGS.index(kind) for kind in PAYERS])
+    groups, which = rings.of(part)
+    return len(np.unique(which[across[groups]])) / len(part)
 
 
 def _pool(

@@ -19,6 +19,7 @@ from detection.surprise import Codes, Floats
 
 CROWDED = 0.2  # used in sessions, as people do: this much more crowded than an even use of the same hours
 RINGS = ("payment_fingerprint", "api_key", "programme")
+PAYERS = ("payment_fingerprint", "api_key")  # rings that one hand holds; a programme is anybody's
 TRAITS = ("client", "network", "country", "domain")
 CONSUMER, PROXY, CLOUD, OPEN, UNKNOWN_KIND = range(5)
 KINDS = {

@@ -64,6 +64,22 @@ def test_find_pools_of_two_campaigns_with_the_same_templates_keeps_them_apart() 
     assert sorted(found(edges, facts), key=min) == [set(MEMBERS), set(others)]
 
 
+@pytest.mark.parametrize(
+    ("behind_a_proxy", "sizes"), [(range(24, 48), [24, 24]), (range(1, 48, 2), [48])], ids=["cards apart", "same cards"]
+)
+def test_find_pools_that_come_in_two_ways_are_one_where_they_pay_with_the_same_cards(
+    behind_a_proxy: range, sizes: list[int]
+) -> None:
+    facts = crowd()
+    edges = pool(facts, 48) + scattered(facts)
+    members = [f"acct_{n:04d}" for n in range(48)]
+    changed(facts, sorted(facts), country="QN", clients=("sdk-b/1.0",))
+    changed(facts, members, country="QM", clients=("sdk-a/1.0",), email_domain="")
+    changed(facts, ["acct_0200", "acct_0201"], country="QM")
+    changed(facts, [members[n] for n in behind_a_proxy], home_asn=4_200_000_900, home_kind="vpn")
+    assert [len(one) for one in found(edges, facts)] == sizes
+
+
 def test_find_pools_with_more_dense_candidates_than_tries_still_meets_the_largest() -> None:
     facts, edges = crowd(1_000), []
     for number, (start, size) in enumerate([*((20 * n, 12) for n in range(8)), (400, 120)]):

@@ -18,6 +18,8 @@ COPY at 10,000 stored and 0.037 to 0.048 at 40,000 to 100,000 (8,100 to 9,500 fi
 4,600 to 5,100 before); up to a million 0.056, 0.045 and 0.046, and as fast at the end as at the beginning (1.02). The
 web process took 332 MB, 301 without what only simulations need. The goal of 0.15 is not within reach of this way:
 PostgreSQL alone takes some 50 microseconds for the six rows of a finding with their indexes, where COPY writes one.
+On another machine, faster in Python and slower in what the database writes: 0.054 at 10,000 and 0.037 at 100,000 stored
+(6,200 and 4,900 findings/s beside 115,000 and 131,000 rows/s of COPY); the web process took 271 MB.
 RETORT_BENCH_FINDINGS sets how many are stored at each point of measuring, RETORT_BENCH_SENDERS how many send at once
 (the default is one, as the goal is stated).
 """

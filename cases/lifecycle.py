@@ -1,6 +1,6 @@
 """The steps of a case: which moves there are, what each means, who may make it, and what escalation needs first."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from cases import history, preservation, recalls
 from cases.models import AlternativeAnswer, Case, CaseAccount, EvidenceItem, Judgement
 from cases.models.case import CaseStatus
 from cases.vocabulary import ALTERNATIVES, REQUIRED_CLAIMS, Claim, Side, VerdictValue
+from detection.models import VersionRecall
 
 OPEN, INVESTIGATING = CaseStatus.OPEN.value, CaseStatus.INVESTIGATING.value
 ESCALATED, CLOSED = CaseStatus.ESCALATED.value, CaseStatus.CLOSED.value
@@ -94,13 +95,18 @@ def missing_for_escalation(case: Case) -> list[Missing]:
     return missing_by_case([case])[case.id]
 
 
-def missing_by_case(found: Sequence[Case]) -> dict[UUID, list[Missing]]:
-    """The same for several cases by their ids; nine queries for any number of them."""
-    facts = _facts(found)
+def missing_by_case(
+    found: Sequence[Case], recalled: Mapping[UUID, Sequence[VersionRecall]] | None = None
+) -> dict[UUID, list[Missing]]:
+    """The same for several cases by their ids; nine queries for any number of them.
+
+    `recalled`, what `recalls.unanswered` says of these cases, is not asked again where somebody has it.
+    """
+    facts = _facts(found, recalls.unanswered(found) if recalled is None else recalled)
     return {case.id: [missing for need in ESCALATION_NEEDS for missing in need(facts[case.id])] for case in found}
 
 
-def _facts(found: Sequence[Case]) -> dict[UUID, Facts]:
+def _facts(found: Sequence[Case], recalled: Mapping[UUID, Sequence[VersionRecall]]) -> dict[UUID, Facts]:
     ids = [case.id for case in found]
     judgements = history.newest(Judgement.objects.filter(case__in=ids), None)
     citations = history.citations_of(judgements).select_related(None).order_by()
@@ -108,7 +114,7 @@ def _facts(found: Sequence[Case]) -> dict[UUID, Facts]:
     judged = _by_case(judgements.values_list("case_id", "claim"))
     cited = _by_case(citations.values_list("judgement__case_id", "judgement__claim", "side", "note"))
     answered = _by_case(answers.values_list("case_id", "alternative"))
-    held, unpreserved, recalled = _held(ids), preservation.unanswered(found), recalls.unanswered(found)
+    held, unpreserved = _held(ids), preservation.unanswered(found)
     return {
         case.id: Facts(
             unpreserved=tuple(unpreserved[case.id]),

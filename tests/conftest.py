@@ -16,6 +16,19 @@ hypothesis.register_profile("retort", deadline=None)
 hypothesis.load_profile("retort")
 
 
+# Files that take a minute and more begin first: none of them is left when everything else is over.
+LONG = (
+    "tests/e2e/",
+    *(f"tests/test_{name}.py" for name in ("roles_pages", "kills", "fields", "matrix", "public_flaws", "roles_api")),
+    *(f"tests/detection/test_{name}.py" for name in ("spark", "kills_findings")),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort by that; the order stays what it was otherwise (and `--no-loadscope-reorder` has xdist keep it)."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
 @pytest.fixture
 def cast(db: None) -> Cast:
     """One person of each role: admin, lead, analyst, counsel, reader."""

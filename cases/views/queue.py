@@ -68,7 +68,8 @@ def _waiting_cases(request: HttpRequest) -> list[dict[str, Any]]:
     found, headlines = _urgent_first(queries.cases(request.user).exclude(status=CaseStatus.CLOSED))
     recalled = recalls.unanswered(found)
     asked = [case for case in found if case.id not in headlines and not recalled[case.id] and _may_be_ready(case)]
-    missing = lifecycle.missing_by_case(asked) if asked else {}  # of the others the sentence says something else
+    # of the others the sentence says something else
+    missing = lifecycle.missing_by_case(asked, recalled) if asked else {}
     return [
         {"case": case, "why_now": _why_now(case, missing, headlines, recalled), "expiring": case.id in headlines}
         for case in found

@@ -65,7 +65,7 @@ def _place(cluster: Cluster) -> None:
             if not lead.later.exists():
                 _raise_anew(cluster, lead, rejection)
                 return
-        elif one.overlap >= SAME:
+        elif one.overlap >= SAME or (_grown(lead, cluster) and one.contained >= SAME):
             _see_again(lead, cluster, one.overlap)
             return
     _raise(cluster)
@@ -111,6 +111,11 @@ def _rejection(lead: Lead) -> LeadDecision | None:
         return None
     rejections = lead.decisions.filter(kind=LeadDecision.Kind.REJECTED).select_related("cluster")
     return rejections.order_by("-at", "-id").first()
+
+
+def _grown(lead: Lead, cluster: Cluster) -> bool:
+    """Whether a lead that sleeps until it has grown so much has: at once, perhaps, to far more than what it was."""
+    return lead.state == LeadState.SNOOZED and lead.wakes_at is not None and cluster.account_count >= lead.wakes_at
 
 
 def _outgrew(cluster: Cluster, rejection: LeadDecision) -> bool:
@@ -181,9 +186,8 @@ def wake_due() -> int:
 def _see_again(lead: Lead, cluster: Cluster, overlap: float) -> None:
     """Note the sighting; a waiting lead moves on to the newer version, whatever was decided stays as decided."""
     before = lead.cluster.account_count
-    woken = lead.state == LeadState.SNOOZED and lead.wakes_at is not None and cluster.account_count >= lead.wakes_at
     if lead.state == LeadState.SNOOZED:
-        _follow(lead, cluster, woken=woken)
+        _follow(lead, cluster, woken=_grown(lead, cluster))
     elif lead.state == LeadState.WAITING and cluster.run.finished_at > lead.cluster.run.finished_at:
         lead.cluster, lead.changed_at = cluster, timezone.now()
         lead.why_now = (

@@ -129,10 +129,11 @@ def told(cases: Iterable[Case]) -> QuerySet[NewerVersion]:
 
 
 def sentence(version: NewerVersion) -> str:
-    """`The run of 4 May 2026 over api-logs sees 12 accounts more and 3 fewer.`"""
+    """`The run of 4 May 2026 over 1 Apr to 4 May 2026 of api-logs sees 12 accounts more and 3 fewer.`"""
     run = version.cluster.run
     more = f"{version.joined:,} account{'s' if version.joined != 1 else ''} more"
+    window = f"{run.window_start:%d %b} to {run.window_end:%d %b %Y}"
     return (
-        f"The run of {run.finished_at:%d %b %Y %H:%M} UTC over {run.source.name} sees {more} and "
+        f"The run of {run.finished_at:%d %b %Y %H:%M} UTC over {window} of {run.source.name} sees {more} and "
         f"{version.left:,} fewer than this case."
     )

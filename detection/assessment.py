@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from detection.describe import NAMES, said
+import numpy as np
+
+from detection.describe import NAMES, listed, said
 from detection.evidence import COHORT, COHORT_DAYS, COMMON_LIFT, COMMON_SHARE, EVENT_DAYS, OWN_DOMAIN, TOLD, Evidence
 from detection.records import SUSPICIONS, Assessment, Label, LookAlike, Reason
-from detection.surprise import FEWEST_ALIKE, LEAST_DIFFERENCE, LEAST_LIFT, LEAST_SHARE, MOST_SPREAD
+from detection.surprise import FEWEST_ALIKE, LEAST_DIFFERENCE, LEAST_LIFT, LEAST_SHARE, MOST_SPREAD, Surprise
 
-VERSION = "2.3.0"
+VERSION = "2.4.0"
 FEWEST_MEMBERS = 3
 ONE_ORGANISATION = 0.6
 SAME_NETWORK = 0.3
@@ -34,6 +36,9 @@ POOL_FOCUS = 0.35
 INTERCEPT, SLOPE = -3.86, 1.01
 # From six powers of ten on all but one in forty of those candidates were pools: no score says more than was counted.
 MOST_CERTAIN = 0.975
+
+
+NO_HAND = " Too little of that is what one hand alone explains."
 
 
 def thresholds() -> dict[str, float]:
@@ -73,7 +78,11 @@ def thresholds() -> dict[str, float]:
 def assess(e: Evidence) -> Assessment:
     """Assess one cluster: label, score for that label, reasons both ways, look-alikes, and what would settle it."""
     label = label_of(e)
-    hidden, opened = _ranked(_towards(e)), _ranked(_against(e))
+    towards, opening = list(_towards(e)), list(_against(e))
+    if label is Label.RESELLER_POOL:  # that they pay together is what makes them one reseller's
+        opening += [reason for reason in towards if reason.feature == "test.ring"]
+        towards = [reason for reason in towards if reason.feature != "test.ring"]
+    hidden, opened = _ranked(iter(towards)), _ranked(iter(opening))
     suspicion = label in SUSPICIONS
     return Assessment(
         label=label,
@@ -164,6 +173,8 @@ def _towards(e: Evidence) -> Iterator[Reason]:
     for name in e.telling:
         surprise = e.tests[name]
         text = said(name, surprise, e.population.values.get(name, ()))
+        if name == "network":
+            text = f"{text} {_who_else(e, surprise)}"
         yield Reason(text, min(8.0, surprise.power), f"test.{name}", round(surprise.power, 2))
     if len(e.common) >= 2:
         most = "all" if e.focus >= 0.995 else f"{e.focus:.0%} or more"
@@ -183,6 +194,20 @@ def _towards(e: Evidence) -> Iterator[Reason]:
             "everybody else's."
         )
         yield Reason(text, 1.0 + 2 * e.new_model_excess, "new_model_excess", round(e.new_model_excess, 4))
+
+
+def _who_else(e: Evidence, surprise: Surprise) -> str:
+    """Say of what kind the named networks are and how many others come from them: they may well be anybody's."""
+    codes = np.array(surprise.of, np.int64)
+    everybody = np.flatnonzero(np.isin(e.population.codes["network"], codes))
+    kinds = sorted({e.population.facts[place].home_kind or "" for place in everybody.tolist()} - {""})
+    kind = f"of kind {listed(kinds)}" if kinds else "of a kind that the source does not tell"
+    others = len(np.setdiff1d(everybody, e.places))
+    many = len(codes) != 1
+    return (
+        f"{'They are' if many else 'It is'} {kind}; {others:,} other accounts mostly come from "
+        f"{'them' if many else 'it'} too."
+    )
 
 
 def _against(e: Evidence) -> Iterator[Reason]:
@@ -224,8 +249,9 @@ def _against(e: Evidence) -> Iterator[Reason]:
         yield Reason(text, 5.0, "event_share", round(e.at_one_event, 4))
     if e.suspected and e.strength >= LOOKED_INTO and e.one_hand < ONE_HAND:
         text = (
-            "Too few share a payer, key or proxy, and networks and volumes are as customers have them: what most share "
-            "is what the people of one course or promotion, or the customers of one tool, have in common too."
+            "Too few share a payer, key or proxy, and neither networks nor volumes go as far beyond customers' as one "
+            "hand's: what most share is what the people of one course or promotion, or the customers of one tool, have "
+            "in common too."
         )
         yield Reason(text, 5.0, "one_hand", round(e.one_hand, 2))
     if not e.common and e.size > 1:
@@ -273,12 +299,14 @@ def look_alikes(e: Evidence) -> tuple[LookAlike, ...]:
             e.at_one_event >= ONE_EVENT
             or (e.suspected and e.one_hand < ONE_HAND)
             or (bool(e.telling) and set(e.telling) <= {"registration", "first_use", "last_use"}),
-            f"{e.at_one_event:.0%} did all they did within five days; beside templates the accounts share: {shared}.",
+            f"{e.at_one_event:.0%} did all they did within five days; beside templates the accounts share: {shared}."
+            f"{NO_HAND if e.suspected and e.one_hand < ONE_HAND else ''}",
         ),
         LookAlike(
             "commercial VPN used by strangers",
             _if_known(bool(e.telling) and set(e.telling) <= {"network", "roaming"}, e.lines_known),
-            f"A proxy network alone ties nobody. Beside templates the accounts share: {shared}.",
+            f"{e.proxied:.0%} mostly come through commercial proxies, as many strangers do: a proxy network alone ties "
+            f"nobody. Beside templates the accounts share: {shared}.",
         ),
     )
 

@@ -13,10 +13,10 @@ from detection.records import Edge, Link, Member
 from detection.surprise import Surprise
 
 IN_TITLE = 6.0  # powers of ten from which a test names a cluster
-SPANS: Mapping[str, str] = {
-    "registration": "were registered",
-    "first_use": "sent their first exchange",
-    "last_use": "sent their last exchange",
+SPANS: Mapping[str, tuple[str, str]] = {  # of whom, and what they did
+    "registration": ("accounts whose registration is known", "were registered"),
+    "first_use": ("accounts that began within the window", "sent their first exchange"),
+    "last_use": ("accounts that ended within the window", "sent their last exchange"),
 }
 VERBS: Mapping[str, str] = {
     "client": "use the client",
@@ -76,7 +76,8 @@ def said(name: str, surprise: Surprise, values: Sequence[object]) -> str:
     chance = f"{surprise.expected:.1f}" if surprise.expected >= 0.05 else "fewer than 0.1"
     by_chance = f"{chance} would be expected among accounts used alike."
     if name in SPANS:
-        return f"Of {among} accounts {found} {SPANS[name]} {_span(*surprise.of)}; {by_chance}"
+        who, did = SPANS[name]
+        return f"Of {among} {who} {found} {did} {_span(*surprise.of)}; {by_chance}"
     if name == "roaming":
         mine, theirs = surprise.of
         times = mine / max(theirs, 1e-9)

@@ -189,7 +189,10 @@ def plant_canary(
 
 @transaction.atomic
 def remove_canary(canary: Canary, *, actor: str) -> None:
-    """Expect the canary no more; what came back stays. Side effects: one log entry, unless it was removed already."""
+    """Expect the canary no more, and let it join clusters again; what came back stays.
+
+    Side effects: one log entry, unless it was removed already.
+    """
     if Canary.objects.filter(pk=canary.pk, removed_at=None).update(removed_at=timezone.now()):
         conditions.settle(f"canary:{canary.pk}")
         log.record(actor=actor, action="canary.removed", about=canary, data={"name": canary.detector.name})

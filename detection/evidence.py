@@ -161,12 +161,17 @@ class Evidence:
             counted.add("combination")  # the people of one course all do its exercises
         if self.paid_together >= LEAST_SHARE:
             counted.add("ring")
-        if float((self.population.kind[self.places] == PROXY).mean()) >= 0.5:
+        if self.proxied >= 0.5:
             counted.add("network")
         if self.own_domains >= LEAST_SHARE:
             counted.add("domain")
         told = {name: self.tests[name].power for name in sorted(counted) if name in self.tests}
         return sum(min(power, cap_of(name, self.limits)) for name, power in told.items() if power >= self.limits.least)
+
+    @cached_property
+    def proxied(self) -> float:
+        """Share of members that mostly come through commercial proxies."""
+        return float((self.population.kind[self.places] == PROXY).mean())
 
     @cached_property
     def roams_far(self) -> bool:
@@ -225,8 +230,8 @@ class Evidence:
 
     @cached_property
     def telling(self) -> list[str]:
-        """The tests that speak against chance, strongest first."""
-        named = [name for name, surprise in self.tests.items() if surprise.power >= 1]
+        """The tests that speak against chance enough to count as evidence, strongest first."""
+        named = [name for name, surprise in self.tests.items() if surprise.power >= self.limits.least]
         return sorted(named, key=lambda name: (-self.tests[name].power, name))
 
     def features(self) -> dict[str, float]:

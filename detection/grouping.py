@@ -8,7 +8,7 @@ stands for where the originals behind its findings lie.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from detection import apart, joining, standing
-from detection.finding_schema import ATTRIBUTE_TYPES
+from detection.finding_schema import ATTRIBUTE_TYPES, OWN_WORD
 from detection.joining import NotJoined
 from detection.models import (
     AssessmentLabel,
@@ -44,6 +44,8 @@ from spine.principal import acting_as
 ACTOR = "system:grouping"
 ALGORITHM, VERSION = "shared-value", "1.0.0"
 MOST_BATCHES = 50  # a job takes so many at a time, so that its memory does not grow with what waits
+AT_ONCE = 24  # and only what came within such a part of the window of each other
+MOST_SUMMED = 2**53 - 1  # what a sum of stated volumes ends at: more is no volume, and no whole number in JSON
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def understood(given: Mapping[str, Any]) -> Grouping:
     if unknown:
         raise Refused(f"There is no {sorted(unknown)[0]} in a grouping.", field="grouping")
     kinds = tuple(dict.fromkeys(given.get("by") or ()))
-    wrong = [kind for kind in kinds if kind not in ATTRIBUTE_TYPES and not str(kind).startswith("x-")]
+    wrong = [kind for kind in kinds if kind not in ATTRIBUTE_TYPES and not OWN_WORD.fullmatch(str(kind))]
     if not kinds or wrong:
         accepted = ", ".join(ATTRIBUTE_TYPES)
         raise Refused(f"Name the kinds of value that join accounts: {accepted}, and your own with x-.", field="by")
@@ -119,10 +121,12 @@ def group(job: jobs.Running) -> dict[str, Any]:
     runs = clusters = 0
     while True:
         with transaction.atomic():
-            taken = list(
+            taken = _near_in_time(
+                detector,
                 GroupingDue.objects.select_for_update(skip_locked=True, of=("self",))
+                .select_related("batch")
                 .filter(detector=detector)
-                .order_by("pk")[:MOST_BATCHES]
+                .order_by("pk")[:MOST_BATCHES],
             )
             made = _group(detector, taken) if taken else None
             GroupingDue.objects.filter(pk__in=[one.pk for one in taken]).delete()
@@ -131,6 +135,16 @@ def group(job: jobs.Running) -> dict[str, Any]:
             return {"runs": runs, "clusters": clusters}
         runs, clusters = runs + bool(made), clusters + (made or 0)
         job.progress(0, 0, f"{clusters:,} clusters from {runs:,} runs")
+
+
+def _near_in_time(detector: Detector, waiting: Iterable[GroupingDue]) -> list[GroupingDue]:
+    """The first of what waits, and what came near it: however long it waited, its window is that of when it came."""
+    rule, taken = grouping_of(detector), list[GroupingDue]()
+    near = timedelta(hours=rule.window_hours) / AT_ONCE if rule else timedelta.max
+    for one in waiting:
+        if not taken or abs(one.batch.received_at - taken[0].batch.received_at) <= near:
+            taken.append(one)
+    return taken
 
 
 # Values of the chosen kinds that the waiting findings show, with everything current in the window that shows them too.
@@ -155,7 +169,8 @@ WITH fresh AS MATERIALIZED (
     ) s
     CROSS JOIN LATERAL (
         SELECT * FROM detection_finding
-        WHERE id = s.finding_id AND detector_id = %(detector)s AND received_at >= %(since)s AND score >= %(score)s
+        WHERE id = s.finding_id AND detector_id = %(detector)s AND received_at BETWEEN %(since)s AND %(until)s
+            AND score >= %(score)s
         OFFSET 0
     ) f
     CROSS JOIN LATERAL (SELECT namespace, provider_id FROM detection_account WHERE id = s.account_id OFFSET 0) a
@@ -204,8 +219,9 @@ def _group(detector: Detector, taken: Sequence[GroupingDue]) -> int | None:
         return None
     apart.settled()
     started = timezone.now()
-    since = started - timedelta(hours=rule.window_hours)
-    rows = _rows(detector, rule, [one.batch_id for one in taken], since)
+    came, window = [one.batch.received_at for one in taken], timedelta(hours=rule.window_hours)
+    since, until = min(came) - window, max(came) + window
+    rows = _rows(detector, rule, [one.batch_id for one in taken], since, until)
     hubs = {row.attribute_id: row for row in rows if row.accounts > rule.most_accounts}
     tying = [row for row in rows if row.attribute_id not in hubs]
     sides = apart.sides_of({row.account_id for row in tying})
@@ -218,7 +234,7 @@ def _group(detector: Detector, taken: Sequence[GroupingDue]) -> int | None:
         job_id=new_id(),
         source=source,
         window_start=since,
-        window_end=started,
+        window_end=min(started, until),
         algorithm=ALGORITHM,
         algorithm_version=VERSION,
         parameters={**asdict(rule), "by": list(rule.by), "detector": detector.name},
@@ -234,7 +250,7 @@ def _group(detector: Detector, taken: Sequence[GroupingDue]) -> int | None:
         protected += [cluster, *its, *_kept_out(cluster.pk, {row.account_id for row in members}, refused)]
     data = {
         "source": source.name,
-        "window": [since.isoformat(), started.isoformat()],
+        "window": [since.isoformat(), min(started, until).isoformat()],
         "clusters": len(joined),
         "accounts": run.account_count,
         "answers": {detector.name: "grouped"},
@@ -244,7 +260,7 @@ def _group(detector: Detector, taken: Sequence[GroupingDue]) -> int | None:
     return len(joined)
 
 
-def _rows(detector: Detector, rule: Grouping, batches: list[UUID], since: datetime) -> list[_Row]:
+def _rows(detector: Detector, rule: Grouping, batches: list[UUID], since: datetime, until: datetime) -> list[_Row]:
     query = ROWS.format(
         set_aside=standing.SET_ASIDE, recalled=standing.RECALLED, canary=standing.CANARY, excluded=standing.EXCLUDED
     )
@@ -255,6 +271,7 @@ def _rows(detector: Detector, rule: Grouping, batches: list[UUID], since: dateti
         "detector": detector.pk,
         "most": MOST_OF_A_VALUE,
         "since": since,
+        "until": until,
         "accounts": rule.least_accounts,
         "findings": rule.least_findings,
     }
@@ -296,9 +313,9 @@ def _cluster(run: Run, detector: Detector, rule: Grouping, rows: Sequence[_Row])
         worth_a_look=True,
         signals=sorted({row.signal for row in rows}),
         account_count=len(by_account),
-        exchanges=sum(one[0] for one in volumes.values()),
-        input_tokens=sum(one[1] for one in volumes.values()),
-        output_tokens=sum(one[2] for one in volumes.values()),
+        exchanges=summed(one[0] for one in volumes.values()),
+        input_tokens=summed(one[1] for one in volumes.values()),
+        output_tokens=summed(one[2] for one in volumes.values()),
         first_seen=first,
         last_seen=last,
     )
@@ -335,7 +352,7 @@ def _links(cluster: Cluster, rule: Grouping, account: UUID, own: Sequence[_Row])
             account_id=account,
             attribute_id=attribute,
             signal=signal,
-            count=sum(row.count for row in rows),
+            count=summed(row.count for row in rows),
             holders=rows[0].accounts,
             population=max(rows[0].accounts, cluster.run.account_count),
             strength=max(row.score for row in rows),
@@ -387,7 +404,13 @@ def _volumes(findings: set[UUID], accounts: list[UUID]) -> dict[UUID, tuple[int,
     """What the findings say of each account's volume: exchanges, tokens in, tokens out."""
     with connection.cursor() as cursor:
         cursor.execute(VOLUMES, [list(findings), accounts])
-        return {pk: (int(exchanges), int(into), int(out)) for pk, exchanges, into, out in cursor.fetchall()}
+        rows = cursor.fetchall()
+    return {pk: (summed([exchanges]), summed([into]), summed([out])) for pk, exchanges, into, out in rows}
+
+
+def summed(stated: Iterable[Any]) -> int:
+    """A sum of what findings state, which may be any number; two absurd ones keep nothing else from being grouped."""
+    return min(MOST_SUMMED, int(sum(stated)))
 
 
 def _hub(row: _Row, rule: Grouping) -> dict[str, Any]:

@@ -27,7 +27,8 @@ RECALLED = """EXISTS (
 EXCLUDED = """EXISTS (
     SELECT FROM detection_excludedvalue x WHERE x.type = t.type AND x.value = t.value AND x.removed_at IS NULL)"""
 CANARY = """EXISTS (
-    SELECT FROM detection_canary c WHERE c.namespace = a.namespace AND c.account_id = a.provider_id)"""
+    SELECT FROM detection_canary c
+    WHERE c.namespace = a.namespace AND c.account_id = a.provider_id AND c.removed_at IS NULL)"""
 
 # The findings of clusters that do not count, by cluster; none is looked at while nothing is in quarantine or recalled.
 MARKED = """

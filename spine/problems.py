@@ -55,7 +55,8 @@ def _later(detail: str, seconds: int) -> Response:
 def _refused(refused: Refused) -> Response:
     set_rollback()
     status_code = 409 if isinstance(refused, Conflict) or not refused.field else 400
-    places = [{"pointer": f"/{strict_json.escape(refused.field)}", "detail": refused.message}] if refused.field else []
+    pointer = "".join(f"/{strict_json.escape(step)}" for step in refused.field.split("/"))
+    places = [{"pointer": pointer, "detail": refused.message}] if refused.field else []
     answer = _answer(status_code, refused.message, places)
     if refused.missing:
         answer.data["missing"] = list(refused.missing)

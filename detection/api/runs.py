@@ -179,6 +179,9 @@ class AskRunSerializer(serializers.Serializer[Any]):
     end = serializers.DateTimeField(required=False)
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        for name, called in (("from", "start"), ("to", "end")):
+            if name in self.initial_data:
+                raise serializers.ValidationError({name: f"This is called {called} here."})
         if ("start" in given) != ("end" in given):
             raise serializers.ValidationError({"end": "A window has a start and an end."})
         if "days" in given and "start" in given:

@@ -40,10 +40,13 @@ class CapabilitySweep(PoolDetector):
 
     def unsuited(self, dataset: Dataset, window: Window) -> str | None:
         rows = dataset.within(window)
-        labelled = "cue_capability" in rows.columns and dataset.arrow(rows.aggregate(n=rows.cue_capability.count()))
-        if not labelled or not labelled["n"][0].as_py():
-            return "The telemetry was added before prompts were labelled by capability: add it again under a new name."
-        return None
+        named = {name: rows[name].count() for name in ("cue_capability", "cue_reasoning") if name in rows.columns}
+        counted = dataset.arrow(rows.aggregate(**named)).to_pylist()[0] if named else {}
+        if counted.get("cue_capability"):
+            return None
+        if named.keys() == {"cue_capability", "cue_reasoning"} and not counted["cue_reasoning"]:
+            return "No request in the window has a prompt."
+        return "The telemetry was added before prompts were labelled by capability: add it again under a new name."
 
     def measures(self, dataset: Dataset, window: Window, population: Population, places: Places) -> Any:
         """Give each account's share of prompts by label, and how many prompts it sent."""

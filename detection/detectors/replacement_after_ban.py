@@ -53,6 +53,11 @@ class ReplacementAfterBan(PoolDetector):
     source = "Public reports of replacement accounts after bans (2026); time to replacement against drawn groups"
     techniques = ("AML.T0008.005",)
 
+    def unsuited(self, dataset: Dataset, window: Window) -> str | None:
+        if not {"banned_at", "created_at"} & set(dataset.account_columns):
+            return "The accounts are known neither by when they were registered nor by when they were banned."
+        return None
+
     def measures(self, dataset: Dataset, window: Window, population: Population, places: Places) -> Any:
         """Give when each account stopped and when it was new, in days; NaN where it did neither inside the window."""
         start, end = window.start.timestamp() / 86_400, window.end.timestamp() / 86_400

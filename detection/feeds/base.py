@@ -164,6 +164,15 @@ def _is_plain(value: str) -> str:
     return value
 
 
+ACCEPTED: dict[str, str] = {}  # by the pattern of a setting, what it accepts, in a sentence
+
+
+def written(pattern: str, accepted: str, **bounds: int) -> Any:
+    """A setting that is written as the pattern says; the sentence says it to people."""
+    ACCEPTED[pattern] = accepted
+    return Field(pattern=pattern, **bounds)
+
+
 Pointer = Annotated[str, Field(max_length=500), AfterValidator(_is_pointer)]
 Plain = Annotated[str, Field(max_length=500), AfterValidator(_is_plain)]
 
@@ -180,6 +189,8 @@ def checked(model: type[Settings], given: Mapping[str, Any]) -> Settings | list[
 def _sentence(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return "there is no such setting"
+    if error["type"] == "string_pattern_mismatch":
+        return ACCEPTED[error["ctx"]["pattern"]]
     template = SENTENCES.get(error["type"])
     return template.format_map(error.get("ctx", {})) if template else str(error["msg"])
 

@@ -22,13 +22,14 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from detection import streams
-from detection.feeds.base import Broken, Cursor, FileRead, Opening, Page, Settings, fitting, stamp_of
+from detection.feeds.base import Broken, Cursor, FileRead, Opening, Page, Settings, fitting, stamp_of, written
 from detection.streams import BrokenStream, Line, Unreadable
 from spine.outgoing import NoAnswer, NotAllowed
 
 MOST_IN_ARRAY = 1_000_000
 MOST_ARRAY_BYTES = 256 * 1024 * 1024
 MOST_FILES = 1_000_000
+NAMES = "a pattern for names of files is accepted, without folders"
 SUFFIX = re.compile(r"\.(ndjson|jsonl|json|csv|parquet)(?:\.(?:gz|zst))?$", flags=re.IGNORECASE)
 
 
@@ -36,9 +37,9 @@ class FileSettings(Settings):
     """What feeds of files have in common."""
 
     form: Literal["auto", "ndjson", "json", "csv", "parquet"] = "auto"
-    pattern: Annotated[str, Field(max_length=200, pattern=r"^[^\x00/]*$")] = ""
+    pattern: Annotated[str, written(r"^[^\x00/]*$", NAMES, max_length=200)] = ""
     settle_seconds: Annotated[int, Field(ge=0, le=86_400)] = 10
-    delimiter: Annotated[str, Field(pattern=r"^[,;|\t]?$")] = ""
+    delimiter: Annotated[str, written(r"^[,;|\t]?$", "a comma, a semicolon, a bar or a tab is accepted")] = ""
 
 
 @dataclass(frozen=True)

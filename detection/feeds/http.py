@@ -35,6 +35,7 @@ from detection.feeds.base import (
     moves,
     stamp_of,
     wait_in,
+    written,
 )
 from detection.feeds.paging import PAGING, POSITIONS, SAME_PAGE, Came, Step, stored
 from detection.feeds.slices import slice_at
@@ -43,6 +44,7 @@ from spine import strict_json
 from spine.outgoing import Answer, Outgoing
 
 MOST_ROWS = 100_000
+HEADERS = "at most 60 letters, digits and hyphens are accepted"
 
 
 class HttpSettings(Settings):
@@ -53,7 +55,7 @@ class HttpSettings(Settings):
     items: Pointer = ""
     auth: Literal["none", "bearer", "basic", "header", "oauth2"] = "none"
     username: Plain = ""
-    auth_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,60}$")] = ""
+    auth_header: Annotated[str, written(r"^[A-Za-z0-9-]{0,60}$", HEADERS)] = ""
     token_url: Annotated[str, Field(max_length=1000)] = ""
     scope: Plain = ""
     paging: Literal["none", "page", "cursor", "link", "since"] = "none"

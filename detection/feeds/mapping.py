@@ -6,7 +6,8 @@ A mapping names native fields by JSON Pointers, each with where its value comes 
      "/window/start": {"from": "/seen_at"}, "/accounts/0/id": {"from": "/user"},
      "/accounts/*/id": {"from": "/users/*/id"}}
 
-`*` makes one element for each element of the source's array. Numbers and times written as text become what the field
+`*` makes one element for each element of the source's array; what names no such array, as a constant, is put into every
+element that others make. Numbers and times written as text become what the field
 is; anything else stays as it came, for the finding's own check to judge. `uid`, when it is not mapped, is the digest
 of the row. The row itself stays in the finding, as `source_row`.
 """
@@ -89,11 +90,12 @@ def mapped(row: Line, mapping: RowMapping, *, detector: str) -> Line:
 
 def _put_together(row: Mapping[str, Any], fields: Mapping[str, FieldRule]) -> dict[str, Any]:
     document: dict[str, Any] = {}
-    for target, rule in fields.items():
+    for target, rule in sorted(fields.items(), key=_spared):  # which elements there are is known before they are filled
         for place, value in _values(row, target, rule):
             converted = _converted(target, value, rule)
             if converted is not None:
-                _put(document, place, converted)
+                for each in _everywhere(document, place):
+                    _put(document, each, converted)
     for account in _objects(document.get("accounts")):
         if isinstance(account.get("attributes"), list):
             account["attributes"] = [one for one in _objects(account["attributes"]) if one.get("value") is not None]
@@ -114,8 +116,24 @@ def _values(row: Mapping[str, Any], target: str, rule: FieldRule) -> list[tuple[
     found = []
     for place, source in pairs:
         value = None if source is None else at(row, source)
-        found.append((place.replace("*", "0"), rule.value if value is None or value == "" else value))
+        found.append((place, rule.value if value is None or value == "" else value))
     return found
+
+
+def _spared(field: tuple[str, FieldRule]) -> int:
+    """How many * of a field its source has no array for."""
+    target, rule = field
+    return target.count("*") - (rule.source or "").split("/").count("*")
+
+
+def _everywhere(document: Mapping[str, Any], place: str) -> list[str]:
+    """The places that the * left in a place stand for: each element that was made, or the first where none was."""
+    before, star, after = place.partition("/*")
+    if not star:
+        return [place]
+    made = at(document, before)
+    count = len(made) if isinstance(made, list) and made else 1
+    return [each for number in range(count) for each in _everywhere(document, f"{before}/{number}{after}")]
 
 
 def _spread(row: Mapping[str, Any], target: str, source: str | None) -> list[tuple[str, str | None]]:

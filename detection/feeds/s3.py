@@ -15,21 +15,23 @@ from urllib.parse import quote, urlencode, urlsplit
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from detection.feeds.base import Broken, Kind, Opening, Plain, Reach, wait_in
+from detection.feeds.base import Broken, Kind, Opening, Plain, Reach, wait_in, written
 from detection.feeds.files import FileSettings, FilesSource, Listed
 from spine.outgoing import Outgoing
 
 MOST_LISTING = 16 * 1024 * 1024
 MOST_PAGES = 1000
+BUCKETS = "3 to 63 small letters, digits, dots and hyphens are accepted, at both ends a letter or digit"
+REGIONS = "1 to 40 small letters, digits and hyphens are accepted"
 
 
 class S3Settings(FileSettings):
     """Settings of a prefix; without `access_key` it is asked without a signature."""
 
     endpoint: Annotated[str, Field(min_length=1, max_length=300)]
-    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    bucket: Annotated[str, written(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", BUCKETS)]
     prefix: Annotated[str, Field(max_length=500)] = ""
-    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")] = "us-east-1"
+    region: Annotated[str, written(r"^[a-z0-9-]{1,40}$", REGIONS)] = "us-east-1"
     access_key: Plain = ""
 
     @model_validator(mode="after")

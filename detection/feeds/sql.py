@@ -17,7 +17,20 @@ from psycopg import sql
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from detection.feeds.base import Broken, Cursor, Kind, Opening, Page, Plain, Settings, fitting, moment, moves, stamp_of
+from detection.feeds.base import (
+    Broken,
+    Cursor,
+    Kind,
+    Opening,
+    Page,
+    Plain,
+    Settings,
+    fitting,
+    moment,
+    moves,
+    stamp_of,
+    written,
+)
 from spine import allowlist
 from spine.outgoing import NoAnswer, Outgoing
 
@@ -25,16 +38,19 @@ CLOSING_SECONDS = 5.0
 # What the first two characters of an error's code mean to who set the feed up.
 CLASSES = {"42": "the query is not accepted", "28": "the database refuses the role or its password"}
 
+NAMES = "control characters are not accepted here"
+QUERIES = "the character of code zero is not accepted"
+
 
 class SqlSettings(Settings):
     """Settings of a query. `document` names a column whose JSON is the row; without it the whole row is."""
 
     host: Annotated[str, Field(min_length=1, max_length=253)]
     port: Annotated[int, Field(ge=1, le=65535)] = 5432
-    database: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[^\x00-\x1f]+$")]
-    username: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[^\x00-\x1f]+$")]
+    database: Annotated[str, written(r"^[^\x00-\x1f]+$", NAMES, min_length=1, max_length=63)]
+    username: Annotated[str, written(r"^[^\x00-\x1f]+$", NAMES, min_length=1, max_length=63)]
     tls: Literal["verify-full", "disable"] = "verify-full"
-    query: Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"^[^\x00]+$")]
+    query: Annotated[str, written(r"^[^\x00]+$", QUERIES, min_length=1, max_length=20_000)]
     since: Plain = ""
     since_type: Literal["time", "number", "text"] = "time"
     overlap: Annotated[int, Field(ge=0, le=10**12)] = 60

@@ -56,6 +56,22 @@ def test_snoozed_until_it_doubles_comes_back_when_it_has_and_not_before(lead: Le
     assert Lead.objects.count() == 1
 
 
+def test_snoozed_until_it_doubles_comes_back_when_it_grows_to_far_more_at_once(lead: Lead, cast: Cast) -> None:
+    snooze(lead, cast, factor=2.0)
+    again(11)
+    lead.refresh_from_db()
+    assert (lead.state, lead.cluster.account_count) == ("waiting", 11)
+    assert lead.why_now == "snoozed until now: it has grown to 11 accounts, 8 were waited for"
+    assert Lead.objects.count() == 1
+
+
+def test_snoozed_until_a_day_lets_something_far_larger_be_a_lead_of_its_own(lead: Lead, cast: Cast) -> None:
+    snooze(lead, cast)
+    again(11)
+    lead.refresh_from_db()
+    assert (lead.state, Lead.objects.count()) == ("snoozed", 2)
+
+
 def test_snoozed_lead_is_put_back_by_a_person(lead: Lead, cast: Cast) -> None:
     snooze(lead, cast)
     back = actions.reopen_lead(Lead.objects.get(pk=lead.pk), actor=cast.lead)

@@ -225,7 +225,7 @@ def test_look_alikes_stand_as_fitting_not_seen_or_not_checked(analyst: Client) -
 @pytest.mark.parametrize(
     ("label", "shown"),
     [
-        ("coordinated_extraction", ["consistent with", "score 0.98"]),
+        ("coordinated_extraction", ["consistent with", "score 0.975"]),
         ("cannot_tell", []),
         ("shared_egress", ["consistent with"]),
     ],
@@ -233,7 +233,13 @@ def test_look_alikes_stand_as_fitting_not_seen_or_not_checked(analyst: Client) -
 def test_score_stands_where_it_was_counted_alone(label: str, shown: list[str], analyst: Client) -> None:
     lead = make_lead(3, assessment=label, score=0.975)
     head = analyst.get(reverse("lead", args=[lead.pk])).content.decode().split('class="figures"')[0]
-    assert [words for words in ("consistent with", "score 0.98") if words in head] == shown
+    assert [words for words in ("consistent with", "score 0.975") if words in head] == shown
+
+
+def test_that_nothing_speaks_against_a_suspicion_is_said(analyst: Client) -> None:
+    lead = make_lead(3, assessment_detail={"reasons_for": [], "reasons_against": []})
+    shown = analyst.get(reverse("lead", args=[lead.pk])).content.decode()
+    assert "Nothing that programs looked at does." in shown.split('id="against-title"')[1].split("</section>")[0]
 
 
 def test_what_detectors_could_not_tell_stands_on_the_page(analyst: Client) -> None:

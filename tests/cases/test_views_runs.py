@@ -245,6 +245,11 @@ def test_api_lists_reads_starts_and_stops_runs(cast: Cast) -> None:
     job = asked.json()["job_id"]
     assert admin.post(f"/api/v1/telemetry/{source}/runs/", {"days": 6}, format="json").status_code == 409
     assert admin.post(f"/api/v1/jobs/{job}/stop/").json()["state"] == "failed"
+    elsewhere = admin.post(f"/api/v1/telemetry/{source}/runs/", {"from": "2026-05-04T00:00:00Z"}, format="json")
+    assert (elsewhere.status_code, elsewhere.json()["errors"]) == (
+        400,
+        [{"pointer": "/from", "detail": "This is called start here."}],
+    )
     half = admin.post(f"/api/v1/telemetry/{source}/runs/", {"start": timezone.now().isoformat()}, format="json")
     assert half.status_code == 400
 

@@ -4,11 +4,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from detection.assessment import ACCUSED, MOST_CERTAIN, ONE_HAND
+from detection.candidates import Limits
 from detection.clustering import cluster_accounts
+from detection.evidence import Evidence
+from detection.population import Population
 from detection.records import AccountFacts, Assessment, Edge, Label
+from detection.surprise import Surprise
 from tests.detection.telemetry.rows import START
 from tests.detection.worlds import crowd, edge, people, pool, scattered
 
@@ -198,11 +203,52 @@ def test_assessment_ranks_reasons_and_prints_found_among_and_expected() -> None:
         "organisations",
     ]
     assert [reason.text for reason in result.reasons_for[:2]] == [
-        "Of 24 accounts 24 were registered from 20 February 2026 to 21 February 2026; 0.1 would be expected among "
-        "accounts used alike.",
+        "Of 24 accounts whose registration is known 24 were registered from 20 February 2026 to 21 February 2026; "
+        "0.1 would be expected among accounts used alike.",
         "Of 24 accounts 24 share a payment fingerprint with another of them.",
     ]
     assert result.would_settle[1] == "payment records behind the fingerprints"
+
+
+def test_assessment_of_a_reseller_counts_that_accounts_pay_together_for_it() -> None:
+    facts = crowd()
+    edges = one_payer(facts, pool(facts) + scattered(facts))
+    for name in MEMBERS[20:]:  # a value of more than twenty is no ring
+        facts[name] = replace(facts[name], payment_fingerprint=f"own_{name}")
+    payers = [one for one in edges if one.type != "payment_fingerprint" or one.account_id not in MEMBERS[20:]]
+    result = assessed(payers, facts)
+    assert result.label == Label.RESELLER_POOL
+    assert "test.ring" in [reason.feature for reason in result.reasons_for]
+    assert "test.ring" not in [reason.feature for reason in result.reasons_against]
+
+
+def test_reason_of_networks_says_of_what_kind_they_are_and_who_else_comes_from_them() -> None:
+    facts = crowd()
+    edges = pool(facts) + scattered(facts)
+    changed(facts, home_kind="vpn", home_asn=4_200_000_900)
+    for name in ("acct_0100", "acct_0101"):
+        facts[name] = replace(facts[name], home_kind="vpn", home_asn=4_200_000_900)
+    result = assessed(edges, facts)
+    (reason,) = [reason.text for reason in result.reasons_for if reason.feature == "test.network"]
+    assert reason.endswith("It is of kind vpn; 2 other accounts mostly come from it too.")
+    (proxy,) = [one.text for one in result.look_alikes if one.name == PROXY]
+    assert proxy.startswith("100% mostly come through commercial proxies, as many strangers do")
+
+
+def test_answers_too_weak_to_count_as_evidence_are_no_reasons() -> None:
+    population = Population([], crowd())
+    evidence = Evidence(
+        population=population,
+        places=np.arange(8),
+        held={},
+        tests={"client": Surprise(1.9, 3, 8, 1.0, (0,)), "domain": Surprise(2.1, 3, 8, 1.0, (0,))},
+        strength=2.1,
+        suspected=True,
+        links=(),
+        carried={},
+        limits=Limits(),
+    )
+    assert evidence.telling == ["domain"]
 
 
 def test_assessment_of_a_pool_that_shares_one_template_on_one_tie_cannot_tell() -> None:

@@ -1,10 +1,14 @@
 """Findings that were pushed become clusters and leads by what they share, each join with its reason."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from cases.models import Lead, LeadSighting
 from detection import detector_verbs, grouping, ingest
@@ -12,7 +16,7 @@ from detection.models import Account, Cluster, ClusterLink, Detector, Finding, G
 from spine import jobs, outbox
 from spine.errors import Refused
 from spine.models import Job, JobState, LogEntry
-from tests.detection.registered import ADMIN, make_detector, make_excluded, make_quarantine
+from tests.detection.registered import ADMIN, make_canary, make_detector, make_excluded, make_quarantine
 from tests.detection.samples import finding
 from tests.factories import run_job
 
@@ -161,7 +165,7 @@ def test_findings_from_before_the_window_join_no_more(outside: Detector) -> None
     received = Finding.objects.latest("received_at").received_at
 
     def joined(since: datetime) -> list[str]:
-        rows = grouping._rows(outside, grouping.understood(RULE), batches, since)
+        rows = grouping._rows(outside, grouping.understood(RULE), batches, since, received)
         named = Account.objects.filter(pk__in=[row.account_id for row in rows])
         return sorted(named.values_list("provider_id", flat=True))
 
@@ -170,11 +174,55 @@ def test_findings_from_before_the_window_join_no_more(outside: Detector) -> None
     assert joined(received + timedelta(microseconds=1)) == []
 
 
+@contextmanager
+def at(moment: datetime) -> Iterator[None]:
+    """Let what is sent be received then."""
+    with patch("django.utils.timezone.now", lambda: moment):
+        yield
+
+
+def test_what_waited_longer_than_the_window_is_joined_within_the_window_of_when_it_came(outside: Detector) -> None:
+    received = [timezone.now() - timedelta(hours=hours) for hours in (60, 59.5, 20)]
+    for moment, accounts in zip(received, (["acct_1", "acct_2"], ["acct_3"], ["acct_4"]), strict=True):
+        with at(moment):
+            send(pushed(accounts[0], *accounts))
+    work()
+    assert shares() == [["acct_1", "acct_2", "acct_3"]]
+    windows = Run.objects.values_list("window_start", "window_end")
+    assert list(windows) == [(received[0] - timedelta(hours=24), received[1] + timedelta(hours=24))]
+    assert not GroupingDue.objects.exists()
+
+
+def test_sums_of_absurd_volumes_end_where_numbers_do_and_keep_nothing_from_being_grouped(outside: Detector) -> None:
+    accounts = [f"acct_{number}" for number in range(1100)]
+    absurd = [pushed(uid, *accounts[:900], pf="pf_absurd") for uid in ("a", "b")]
+    for document in absurd:
+        for account in document["accounts"]:
+            account["exchanges"] = account["attributes"][0]["count"] = 2**53 - 1
+    send(*absurd, pushed("c", "acct_1001", "acct_1002"), pushed("d", "acct_1003"))
+    work()
+    assert sorted(map(len, shares())) == [3, 900]
+    assert Cluster.objects.get(account_count=900).exchanges == 2**53 - 1
+    assert set(ClusterLink.objects.filter(cluster__account_count=900).values_list("count", flat=True)) == {2**53 - 1}
+
+
+def test_removed_canary_joins_again(outside: Detector) -> None:
+    planted = make_canary(outside, account_id="acct_1")
+    send(pushed("a", "acct_1", "acct_2", "acct_3"), pushed("b", "acct_4"))
+    work()
+    assert shares() == [["acct_2", "acct_3", "acct_4"]]
+    detector_verbs.remove_canary(planted, actor=ADMIN)
+    send(pushed("c", "acct_4"))
+    work()
+    assert shares() == [["acct_1", "acct_2", "acct_3", "acct_4"]]
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
         ({"by": []}, "by"),
         ({"by": ["nonsense"]}, "by"),
+        ({"by": ["x-"]}, "by"),
         ({"window_hours": 0}, "window_hours"),
         ({"least_accounts": 1}, "least_accounts"),
         ({"least_score": 2}, "least_score"),

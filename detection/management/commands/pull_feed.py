@@ -43,7 +43,7 @@ class Command(RetortCommand):
             self.say(f"{one['place']}:{one['line']}: {one['pointer'] or '/'}: {one['detail']}")
         self.stdout.write(json.dumps({name: getattr(pull, name) for name in COUNTS}))
         if pull.state != FeedPull.State.DONE:
-            raise Refused(f"The pull ended early: {pull.error}.")
+            raise Refused(f"The pull ended early: {pull.error.rstrip('.')}.")
 
 
 def _moment(text: str | None) -> Any:

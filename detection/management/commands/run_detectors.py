@@ -35,6 +35,8 @@ class Command(RetortCommand):
         days = options["days"]
         if days is not None and (options["start"] or options["end"]):
             raise Refused("Either --days or --from and --to.")
+        if options["schedule"] and (options["start"] or options["end"]):
+            raise Refused("--schedule has it run over the newest days: give --days instead of --from and --to.")
         if days is not None and not 1 <= days <= run_schedule.LONGEST:
             raise Refused(f"--days: 1 to {run_schedule.LONGEST:,} are accepted.")
         for source in sources:

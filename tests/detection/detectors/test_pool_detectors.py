@@ -156,6 +156,21 @@ def test_without_prompts_it_cannot_tell(tmp_path: Path, detector: PoolDetector) 
     )
 
 
+def test_sweep_where_no_request_in_the_window_has_a_prompt_says_that(tmp_path: Path) -> None:
+    bare = [{**one, "prompt": None} for one in ROWS[1:]]
+    with dataset_of(tmp_path, [ROWS[0], *bare]) as made:
+        late = Window(WINDOW.start + timedelta(days=1), WINDOW.end)
+        reason = CapabilitySweep().unsuited(made, late)
+    assert reason == "No request in the window has a prompt."
+
+
+def test_replacement_without_registrations_and_bans_cannot_tell(tmp_path: Path) -> None:
+    with dataset_of(tmp_path, ROWS) as made:
+        outcome = ask(made, ReplacementAfterBan(), POOL)
+    assert outcome.status is Status.COULD_NOT_TELL
+    assert outcome.reason == "The accounts are known neither by when they were registered nor by when they were banned."
+
+
 def quiet_rows(accounts: list[str] = QUIET) -> Iterator[dict[str, Any]]:
     """Accounts that send two exchanges each, on the last day."""
     r = Random(26)

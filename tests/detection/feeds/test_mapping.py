@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 
 from detection.feeds.base import checked
+from detection.feeds.folder import FolderSettings
+from detection.feeds.http import HttpSettings
 from detection.feeds.links import next_of
 from detection.feeds.mapping import RowMapping, mapped
+from detection.feeds.s3 import S3Settings
 from detection.feeds.slices import slice_at
 from detection.finding_schema import NativeFinding, check
 from detection.streams import BrokenStream, Unreadable
@@ -77,6 +80,33 @@ def test_star_makes_one_account_for_each_element_of_the_rows_array() -> None:
     assert [one["id"] for one in document["accounts"]] == ["u1", "u2"]
     assert document["accounts"][0]["exchanges"] == 3
     assert [one["value"] for one in document["accounts"][0]["attributes"]] == ["203.0.113.1", "203.0.113.2"]
+
+
+def test_constant_and_value_of_the_row_go_into_every_element_that_others_make() -> None:
+    document = put_together(
+        {
+            "/accounts/*/attributes/0/type": {"value": "ip"},
+            "/accounts/*/attributes/0/value": {"from": "/ip"},
+            "/accounts/*/attributes/*/type": {"value": "ip"},
+            "/accounts/*/attributes/*/value": {"from": "/users/*/ips/*"},
+            "/accounts/*/exchanges": {"from": "/users/*/n", "value": 1},
+            "/accounts/*/id": {"from": "/users/*/id"},
+        },
+        ROW,
+    )
+    assert document["accounts"] == [
+        {
+            "id": "u1",
+            "exchanges": 3,
+            "attributes": [{"type": "ip", "value": "203.0.113.7"}, {"type": "ip", "value": "203.0.113.2"}],
+        },
+        {"id": "u2", "exchanges": 1, "attributes": [{"type": "ip", "value": "203.0.113.7"}]},
+    ]
+
+
+def test_constant_under_a_star_that_nothing_else_fills_makes_one_element() -> None:
+    document = put_together({"/accounts/*/id": {"value": "acct_1"}}, ROW)
+    assert document["accounts"] == [{"id": "acct_1"}]
 
 
 def test_uid_that_is_not_mapped_is_the_rows_digest() -> None:
@@ -153,3 +183,20 @@ def test_link_header_is_read_as_the_rule_says() -> None:
     assert next_of("</c>; rel=next") == "/c"
     for none in ("", "</c>; rel=nextish", "</c>", "rel=next", "<" * 50_000):
         assert next_of(none) == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "pointer", "detail"),
+    [
+        (S3Settings, {"endpoint": "https://s3.example", "bucket": "b"}, "/bucket", "3 to 63 small letters"),
+        (S3Settings, {"endpoint": "https://s3.example", "bucket": "bucket", "region": "?"}, "/region", "1 to 40 small"),
+        (HttpSettings, {"url": "https://a.example", "auth_header": "X_Api Key"}, "/auth_header", "at most 60 letters"),
+        (FolderSettings, {"folder": "/drop", "pattern": "a/b"}, "/pattern", "a pattern for names of files"),
+    ],
+)
+def test_setting_that_is_written_otherwise_is_told_what_is_accepted(
+    model: Any, given: dict[str, Any], pointer: str, detail: str
+) -> None:
+    problems = checked(model, given)
+    assert isinstance(problems, list)
+    assert [(one.pointer, detail in one.detail) for one in problems] == [(pointer, True)]

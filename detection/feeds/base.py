@@ -167,10 +167,10 @@ def _is_plain(value: str) -> str:
 ACCEPTED: dict[str, str] = {}  # by the pattern of a setting, what it accepts, in a sentence
 
 
-def written(pattern: str, accepted: str, **bounds: int) -> Any:
+def written(pattern: str, accepted: str, *, least: int | None = None, most: int | None = None) -> Any:
     """A setting that is written as the pattern says; the sentence says it to people."""
     ACCEPTED[pattern] = accepted
-    return Field(pattern=pattern, **bounds)
+    return Field(pattern=pattern, min_length=least, max_length=most)
 
 
 Pointer = Annotated[str, Field(max_length=500), AfterValidator(_is_pointer)]

@@ -37,7 +37,7 @@ class FileSettings(Settings):
     """What feeds of files have in common."""
 
     form: Literal["auto", "ndjson", "json", "csv", "parquet"] = "auto"
-    pattern: Annotated[str, written(r"^[^\x00/]*$", NAMES, max_length=200)] = ""
+    pattern: Annotated[str, written(r"^[^\x00/]*$", NAMES, most=200)] = ""
     settle_seconds: Annotated[int, Field(ge=0, le=86_400)] = 10
     delimiter: Annotated[str, written(r"^[,;|\t]?$", "a comma, a semicolon, a bar or a tab is accepted")] = ""
 

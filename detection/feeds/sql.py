@@ -47,10 +47,10 @@ class SqlSettings(Settings):
 
     host: Annotated[str, Field(min_length=1, max_length=253)]
     port: Annotated[int, Field(ge=1, le=65535)] = 5432
-    database: Annotated[str, written(r"^[^\x00-\x1f]+$", NAMES, min_length=1, max_length=63)]
-    username: Annotated[str, written(r"^[^\x00-\x1f]+$", NAMES, min_length=1, max_length=63)]
+    database: Annotated[str, written(r"^[^\x00-\x1f]+$", NAMES, least=1, most=63)]
+    username: Annotated[str, written(r"^[^\x00-\x1f]+$", NAMES, least=1, most=63)]
     tls: Literal["verify-full", "disable"] = "verify-full"
-    query: Annotated[str, written(r"^[^\x00]+$", QUERIES, min_length=1, max_length=20_000)]
+    query: Annotated[str, written(r"^[^\x00]+$", QUERIES, least=1, most=20_000)]
     since: Plain = ""
     since_type: Literal["time", "number", "text"] = "time"
     overlap: Annotated[int, Field(ge=0, le=10**12)] = 60

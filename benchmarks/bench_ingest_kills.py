@@ -57,7 +57,7 @@ def main() -> int:
         site = Site(home)
         try:
             senders = [Sender(number, site.port, key) for number, key in enumerate(keys)]
-            killed = site.kill_while([threading.Thread(target=sender.run) for sender in senders], senders)
+            killed = site.kill_while([threading.Thread(target=sender.run, daemon=True) for sender in senders], senders)
             stored, faults = compare([sender.ledger for sender in senders], sum(sender.again for sender in senders))
         finally:
             site.end()

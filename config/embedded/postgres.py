@@ -18,6 +18,7 @@ from config.home import DATABASE, POSTGRES_SOCKET, EmbeddedError, Home, locked, 
 MAJOR = "18"
 START_SECONDS = 60.0
 ROLE_ATTEMPTS = 10
+STARTS = 3
 STOP_STEPS = [(signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 5.0)]
 RECOVERY_SECONDS = 1800.0  # a database that replays its log after a crash says so and is given this long
 
@@ -57,11 +58,25 @@ log_min_duration_statement = -1
 def start(home: Home) -> None:
     """Start the server unless it runs, making its data folder first where there is none, and set its roles right.
 
-    The caller holds the servers' lock. Returns when connections are accepted.
+    The caller holds the servers' lock. Returns when connections are accepted. A server that runs when it is looked at,
+    and was killed a moment before, is started anew.
 
     Raises:
         EmbeddedError: the folder is not one of ours, the release differs, or the server does not come up.
     """
+    for attempt in range(1, STARTS + 1):
+        _bring_up(home)
+        try:
+            _keep_roles(home)
+        except EmbeddedError:
+            if running(home) is not None or attempt == STARTS:
+                raise
+        else:
+            return
+
+
+def _bring_up(home: Home) -> None:
+    """Start the server unless it runs; returns when it says that it is ready."""
     _await_stray(home)
     if running(home) is None:
         binaries.require_reachable(binaries.program("postgres"), home.path)
@@ -83,7 +98,6 @@ def start(home: Home) -> None:
         raise EmbeddedError(
             f"PostgreSQL in {home.postgres} runs but does not accept connections: see {home.logs}/postgres.log"
         )
-    _keep_roles(home)
 
 
 def running(home: Home) -> int | None:
@@ -247,7 +261,7 @@ def _keep_roles(home: Home) -> None:
             return
         except psycopg.OperationalError as error:
             going = any(word in str(error) for word in ("server closed the connection", "accepting connections on"))
-            if going and attempt < ROLE_ATTEMPTS:  # it has just been killed, or came up this moment
+            if going and attempt < ROLE_ATTEMPTS and running(home) is not None:  # it came up this moment
                 time.sleep(0.5)
                 continue
             raise EmbeddedError(

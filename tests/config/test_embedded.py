@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from redis.retry import Retry
 
 from config import embedded
 from config.embedded import postgres, processes, valkey
-from config.home import CHECKOUT, EmbeddedError, Home, environment
+from config.home import CHECKOUT, POSTGRES_SOCKET, EmbeddedError, Home, environment
 
 
 @pytest.fixture
@@ -120,6 +121,21 @@ def test_killed_servers_start_again_with_their_data(home):
     assert ask(home, "retort_owner", "SELECT n FROM kept") == [(7,)]
     now = embedded.status(home)
     assert now.postgres not in (None, before.postgres) and now.valkey not in (None, before.valkey)
+
+
+def test_server_that_dies_while_it_is_looked_at_is_started_anew(home):
+    """As when it was killed a moment before: it is still there, and nobody can reach it any more."""
+    embedded.start(home)
+    before = embedded.status(home).postgres
+    (home.sockets / POSTGRES_SOCKET).unlink()
+    end = threading.Timer(1.5, os.kill, (before, signal.SIGKILL))
+    end.start()
+    try:
+        embedded.start(home)
+    finally:
+        end.cancel()
+    assert ask(home, "retort_app", "SELECT 1") == [(1,)]
+    assert embedded.status(home).postgres not in (None, before)
 
 
 def test_queue_outlives_a_killed_valkey(home):

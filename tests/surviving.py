@@ -45,7 +45,7 @@ def survives(
         met = kill_at(worker, make_job, delays)
         waiting += [delay / 2 for delay, hit in zip(delays, met, strict=True) if not hit]
         found = census(), extra()
-        assert found == expected, set(expected[0].items()) ^ set(found[0].items())
+        assert found == expected, (set(expected[0].items()) ^ set(found[0].items()), expected[1], found[1])
         assert [str(problem) for problem in verification.verify().problems] == []
         if not waiting:
             return

@@ -156,7 +156,7 @@ LADDER = {
     "GET runs/<run_id>/changes/": "401 403 200 200 200 200 403",
     "GET runs/<run_id>/changes/accounts/": "401 403 200 200 200 403 403",
     "GET runs/<run_id>/clusters/download/": "401 403 200 200 200 403 403",
-    "POST telemetry/<source_id>/runs/": "401 202 403 403 403 403 403",
+    "POST telemetry/<source_id>/runs/": "401 400 403 403 403 403 403",
     "POST telemetry/simulate/": "401 400 403 403 403 403 403",
     "GET telemetry/<source_id>/measures/": "401 200 200 200 200 200 403",
     "POST telemetry/<source_id>/measures/": "401 202 403 403 403 403 403",

@@ -9,7 +9,7 @@ came of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -82,7 +82,7 @@ def assess(e: Evidence) -> Assessment:
     if label is Label.RESELLER_POOL:  # that they pay together is what makes them one reseller's
         opening += [reason for reason in towards if reason.feature == "test.ring"]
         towards = [reason for reason in towards if reason.feature != "test.ring"]
-    hidden, opened = _ranked(iter(towards)), _ranked(iter(opening))
+    hidden, opened = _ranked(towards), _ranked(opening)
     suspicion = label in SUSPICIONS
     return Assessment(
         label=label,
@@ -164,7 +164,7 @@ def _worth_a_look(label: Label, e: Evidence) -> bool:
     return e.size >= FEWEST_MEMBERS and bool(e.common) and e.strength >= LOOKED_INTO
 
 
-def _ranked(reasons: Iterator[Reason]) -> tuple[Reason, ...]:
+def _ranked(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     return tuple(sorted(reasons, key=lambda reason: (-reason.weight, reason.feature)))
 
 

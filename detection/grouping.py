@@ -42,7 +42,7 @@ from spine.models import AppendOnly, Job, JobState
 from spine.principal import acting_as
 
 ACTOR = "system:grouping"
-ALGORITHM, VERSION = "shared-value", "1.0.0"
+ALGORITHM, VERSION = "shared-value", "1.1.0"
 MOST_BATCHES = 50  # a job takes so many at a time, so that its memory does not grow with what waits
 AT_ONCE = 24  # and only what came within such a part of the window of each other
 MOST_SUMMED = 2**53 - 1  # what a sum of stated volumes ends at: more is no volume, and no whole number in JSON

@@ -20,7 +20,7 @@ from cases.models import Case
 from cases.models.case import CaseStatus
 from cases.views import jobs
 from cases.vocabulary import VerdictValue
-from detection.models import Cluster
+from detection.models import AssessmentLabel, Cluster
 from people.rights import may
 from spine.errors import Refused
 from spine.models import Job, JobState, LogEntry
@@ -40,6 +40,8 @@ TABS = {
 }
 Bound = dict[str, forms.Form]
 View = Callable[..., HttpResponseBase]
+
+SUSPECTED = AssessmentLabel.COORDINATED_EXTRACTION
 
 
 def posted(tab: str) -> Callable[[View], View]:
@@ -223,7 +225,7 @@ def _rail(case: Case) -> dict[str, Any]:
     strongest: Cluster | None = max(clusters, key=lambda cluster: cluster.score, default=None)
     reasons = strongest.assessment_detail.get("reasons_for", []) if strongest else []
     return {
-        "score": strongest.score if strongest else None,
+        "score": strongest.score if strongest and strongest.assessment == SUSPECTED else None,  # else it only ranks
         "assessment": strongest.get_assessment_display() if strongest else "",
         "reasons": [reason["text"] for reason in reasons[:4]],
         "models": queries.models_hit(case)[:6],

@@ -25,7 +25,7 @@ class CapabilitySweep(PoolDetector):
 
     name = "capability-sweep"
     signal = "capability_sweep"
-    version = "1.2.0"
+    version = "1.2.1"
     title = "Group with a mix of capabilities of its own"
     idea = "A data set is collected for some capability, or over all of them evenly; customers each have their own mix."
     requires = ("prompt",)

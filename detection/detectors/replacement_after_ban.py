@@ -30,7 +30,7 @@ class ReplacementAfterBan(PoolDetector):
 
     name = "replacement-after-ban"
     signal = "replacement_after_ban"
-    version = "1.2.0"
+    version = "1.3.0"
     title = "Group in which new accounts follow those that stop"
     idea = (
         "An operation that loses accounts opens others; unrelated customers come and go without regard to each other."

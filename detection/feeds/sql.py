@@ -37,7 +37,6 @@ from spine.outgoing import NoAnswer, Outgoing
 CLOSING_SECONDS = 5.0
 # What the first two characters of an error's code mean to who set the feed up.
 CLASSES = {"42": "the query is not accepted", "28": "the database refuses the role or its password"}
-
 NAMES = "control characters are not accepted here"
 QUERIES = "the character of code zero is not accepted"
 

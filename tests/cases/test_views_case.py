@@ -96,6 +96,18 @@ def test_the_rail_adds_up(analyst: Client, cast: Cast) -> None:
     assert rail["models"] == [("aster-2", 240), ("aster-1", 160)]
 
 
+@pytest.mark.parametrize(
+    ("label", "score"), [("coordinated_extraction", 0.975), ("cannot_tell", None), ("reseller_pool", None)]
+)
+def test_the_rail_shows_a_score_where_it_was_counted_alone(
+    label: str, score: float | None, analyst: Client, cast: Cast
+) -> None:
+    case = make_case(cast, assessment=label, score=0.975)
+    page = analyst.get(reverse("case", args=[case.ref]))
+    assert page.context["rail"]["score"] == score
+    assert ("0.975" in text_of(page)) == (score is not None)
+
+
 def test_the_summary_form_edits_what_its_reader_saw(analyst: Client, cast: Cast) -> None:
     case = make_case(cast)
     sent = sent_by(analyst.get(reverse("case", args=[case.ref])).context["summary_form"])

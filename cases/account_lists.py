@@ -44,16 +44,35 @@ class Known:
         return "; ".join(f"{ref}: {verdict}" for ref, verdict in self.cases)
 
 
-def ids_in(text: str) -> list[str]:
-    """The ids of a pasted or uploaded list, each once, in order: one a line, the first cell of each.
+HEADINGS = {"account", "account_id", "id", "provider_id"}
 
-    A first line that says `account`, `account_id`, `id` or `provider_id` is a heading.
+
+def ids_in(text: str) -> dict[str, int]:
+    """The ids of a pasted or uploaded list, each once, in order, with the line it stands in first (from 1).
+
+    One a line, the first cell of each. A first line that says one of HEADINGS is a heading.
     """
-    lines = text.lstrip("\ufeff").splitlines()
-    cells = (next(iter(next(csv.reader([line]), [])), "").strip() for line in lines if line.strip())
-    found = list(dict.fromkeys(one for one in cells if one))
-    headings = {"account", "account_id", "id", "provider_id"}
-    return found[1:] if found and found[0].lower() in headings else found
+    found: dict[str, int] = {}
+    for number, line in enumerate(text.lstrip("\ufeff").splitlines(), 1):
+        if one := _first_cell(line):
+            found.setdefault(one, number)
+    first = next(iter(found), "")
+    if first.lower() in HEADINGS:
+        del found[first]
+    return found
+
+
+def _first_cell(line: str) -> str:
+    """The line itself where it is none of a CSV file, which is longer than any id."""
+    try:
+        return next(iter(next(csv.reader([line]), [])), "").strip()
+    except csv.Error:
+        return line
+
+
+def is_id(text: str) -> bool:
+    """Whether an account can have this id."""
+    return len(text) <= LONGEST_ID and "\x00" not in text
 
 
 def known(person: Person, provider_ids: Iterable[str], namespace: str = "default") -> list[Known]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from django.template.defaultfilters import pluralize
+
 from cases import history, timeline
 from cases.dossier.plain import visible
 from cases.history import Cut
@@ -231,7 +233,7 @@ def _releases_by_moment(volume: Volume) -> dict[datetime, list[str]]:
 def _marks(volume: Volume, day: date) -> list[str]:
     edge_before, edge_after = day == volume.days[0], day == volume.days[-1]
     detections = [
-        f"{one.findings:,} findings by {one.detector}"
+        f"{one.findings:,} finding{pluralize(one.findings)} by {one.detector}"
         for one in volume.detections
         if one.day == day or (edge_before and one.day < day) or (edge_after and one.day > day)
     ]

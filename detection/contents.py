@@ -131,6 +131,8 @@ def _clock(source: TelemetrySource, days: Sequence[Day], now: datetime) -> tuple
     """When the source's own logs of these days go, by what is stated of it."""
     if not days:
         return "nothing is here yet, so nothing expires", None
+    ahead = now.date() + timedelta(days=1)
+    days = [one for one in days if one.day <= ahead] or days  # what clocks that go wrong date later expires with these
     first, last = (datetime(one.day.year, one.day.month, one.day.day, tzinfo=UTC) for one in (days[0], days[-1]))
     stated = retention.current().filter(source=source, data_class=DataClass.REQUEST_LOGS).first()
     clock = expiry.clock(
@@ -146,8 +148,9 @@ def unfinished(source: TelemetrySource) -> QuerySet[Job]:
 
 
 def failed(source: TelemetrySource) -> QuerySet[Job]:
-    """The newest files that could not be read."""
-    lost = Job.objects.filter(kind=KIND, state__in=[JobState.FAILED, JobState.PARKED], args__source=str(source.pk))
+    """The newest files that could not be read, or whose reading was stopped."""
+    ended = [JobState.FAILED, JobState.STOPPED, JobState.PARKED]
+    lost = Job.objects.filter(kind=KIND, state__in=ended, args__source=str(source.pk))
     return lost.order_by("-created_at")[:20]
 
 

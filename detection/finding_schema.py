@@ -234,7 +234,7 @@ def check(document: object, *, detector: str) -> NativeFinding | list[Problem]:
 def _across(finding: NativeFinding, detector: str) -> Iterator[Problem]:
     """What no field shows by itself."""
     if finding.detector.name != detector:
-        yield Problem("/detector/name", "this is not the detector that the key was made for")
+        yield Problem("/detector/name", f"another detector's name: findings of {detector} alone are taken here")
     seen: set[str] = set()
     for index, account in enumerate(finding.accounts):
         if account.id in seen:

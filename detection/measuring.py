@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 from detection import naming, registry
 from detection.facts import account_facts
 from detection.measures import in_words
-from detection.models import DetectorMeasure, TelemetrySource
+from detection.models import Cluster, DetectorMeasure, Run, TelemetrySource
 from detection.naming import Tally
 from detection.records import Window
 from detection.sources import telemetry_of
@@ -44,6 +44,18 @@ class Measured:
 def request_measure(*, actor: str, source: TelemetrySource) -> Job:
     """Ask a worker to measure on this source. Side effects: one job, unless the same waits or goes on already."""
     return jobs.enqueue(KIND, actor=actor, key=str(source.id), args={"source": str(source.id)})
+
+
+def doubt(source: TelemetrySource) -> str:
+    """What speaks against taking all accounts of the source to be benign, in a sentence; empty for nothing known."""
+    newest = Run.objects.filter(source=source).order_by("-id")[:1]
+    count = Cluster.objects.filter(run__in=newest.values("pk"), worth_a_look=True).count()
+    if not count:
+        return ""
+    held = "1 cluster that is" if count == 1 else f"{count:,} clusters that are"
+    return (
+        f"The newest run found {held} worth a look here: unless all of that is innocent, the rates come out too high."
+    )
 
 
 def jobs_of(source: TelemetrySource) -> QuerySet[Job]:

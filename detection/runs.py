@@ -123,7 +123,7 @@ def run_detectors(
     running, of_pools = registry.running_detectors()
     steps = len(running) + len(of_pools) + 3
     with telemetry_of(source) as dataset, unless_wanted(is_held, dataset.engine.interrupt):
-        window = window or _newest(dataset.span(), days)
+        window = window or newest(dataset, days, timezone.now())
         if window is None:
             raise Refused(f"The source {source.name} has no exchanges yet.")
         answers = []
@@ -155,17 +155,19 @@ def run_detectors(
     return run
 
 
-def _newest(span: Window | None, days: int | None) -> Window | None:
-    return newest(span, days, timezone.now()) if span and days else span
+def newest(dataset: Dataset, days: int | None, now: datetime) -> Window | None:
+    """The newest so many days of what a source holds, None for all of it; they end with its last exchange.
 
-
-def newest(span: Window, days: int, now: datetime) -> Window:
-    """The newest so many days of what a source holds: up to its last exchange, or to now where some are dated later.
-
-    A day ahead is allowed for clocks that go wrong; where everything lies in the future, all of it is meant.
+    Exchanges dated more than a day ahead, which clocks that go wrong may be, are passed over; where there are no
+    others, they are meant.
     """
-    end = span.end if span.end <= now + timedelta(days=1) or span.start >= now else now
-    return Window(max(span.start, end - timedelta(days=days)), end)
+    span = dataset.span()
+    if span is None or days is None:
+        return span
+    ahead = now + timedelta(days=1)
+    if span.end > ahead:
+        span = dataset.span(before=ahead) or span
+    return Window(max(span.start, span.end - timedelta(days=days)), span.end)
 
 
 def _answer(outcome: Outcome, source: TelemetrySource) -> _Answered:

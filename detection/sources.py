@@ -130,7 +130,7 @@ def request_all(*, actor: str, source: TelemetrySource, uri: str, kind: str, ada
 def stop(*, actor: str, source: TelemetrySource, job: UUID) -> None:
     """End the reading of a file that waits or runs; nothing of it is kept.
 
-    Side effects: the job has failed, with who stopped it; one log entry. Raises Refused when it has ended.
+    Side effects: the job is stopped, with who did it; one log entry. Raises Refused when it has ended.
     """
     found = Job.objects.filter(pk=job, kind=KIND, args__source=str(source.pk)).first()
     with transaction.atomic():

@@ -132,19 +132,37 @@ def _measured(line: bytes, dropped: int) -> Iterator[Line]:
 def guessed(chunks: Iterable[bytes], name: str = "") -> tuple[str, Iterator[bytes]]:
     """Whether this is `json` (one document or one array) or `ndjson`, and the chunks again, none missing.
 
-    A name that ends in .jsonl or .ndjson (before .gz or .zst) decides; else the first line that is not blank.
+    A name that ends in .jsonl or .ndjson (before .gz or .zst) decides; else the first line that is not blank, and where
+    that is broken off, the second.
     """
     waiting = iter(chunks)
     head = b""
-    for chunk in waiting:
-        head += chunk
-        if b"\n" in head.lstrip() or len(head) > LONGEST_LINE:
-            break
+    try:
+        for chunk in waiting:
+            head += chunk
+            if head.lstrip().count(b"\n") >= 2 or len(head) > LONGEST_LINE:
+                break
+    except BrokenStream as broken:  # told when what came before it has been read
+        waiting = _broken(broken)
     again = chain([head], waiting)
     if name.removesuffix(".gz").removesuffix(".zst").endswith((".jsonl", ".ndjson")):
         return "ndjson", again
-    first, _, _ = head.lstrip().partition(b"\n")
-    return ("ndjson" if first.startswith(b"{") and first.rstrip().endswith(b"}") else "json"), again
+    first, second, *_ = *head.lstrip().split(b"\n", 2), b""
+    return ("ndjson" if _is_object(first) or (_is_object(second) and not _goes_on(first)) else "json"), again
+
+
+def _broken(broken: BrokenStream) -> Iterator[bytes]:
+    yield b""
+    raise broken
+
+
+def _is_object(line: bytes) -> bool:
+    return line.startswith(b"{") and line.rstrip().endswith(b"}")
+
+
+def _goes_on(line: bytes) -> bool:
+    """Whether a line may be the beginning of a document that the next line goes on with."""
+    return line.startswith(b"[") or line.rstrip().endswith((b"{", b"[", b":", b","))
 
 
 def whole(chunks: Iterable[bytes]) -> bytes:

@@ -1,10 +1,14 @@
 """What endpoints of the API document and check alike: their refusals, and the shape of what they are sent."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
+from spine.errors import Refused
 from spine.problems import PROBLEM
 
 MEANINGS = {
@@ -50,3 +54,18 @@ def checked(serializer: type[serializers.Serializer[Any]], given: Any) -> dict[s
     form = serializer(data=given)
     form.is_valid(raise_exception=True)
     return dict(form.validated_data)
+
+
+@contextmanager
+def within(place: str = "", *, places: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
+    """Say of what is refused in here where it stands in the request: in the object `place`, or at one of `places`.
+
+    `places` has where a field stands that the rule calls otherwise, steps parted by a slash.
+    """
+    try:
+        yield
+    except Refused as refused:
+        if refused.field and refused.field != place:
+            field = places.get(refused.field, refused.field)
+            refused.field = f"{place}/{field}" if place else field
+        raise

@@ -261,14 +261,14 @@ def stop(job: Job, *, why: str) -> bool:
     The attempt that runs notices at its next progress, or when it would write.
     """
     going = Job.objects.filter(id=job.id, state__in=[JobState.QUEUED, JobState.RUNNING])
-    ended = going.update(state=JobState.FAILED, holder=None, lease_until=None, finished_at=Now(), error=why[:2000])
+    ended = going.update(state=JobState.STOPPED, holder=None, lease_until=None, finished_at=Now(), error=why[:2000])
     if ended:
-        _count(job.kind, JobState.FAILED)
+        _count(job.kind, JobState.STOPPED)
     return bool(ended)
 
 
 def start_again(job: Job, *, actor: str) -> Job:
-    """Put a failed or parked job's work in the queue anew, as a job of its own."""
-    if job.state not in {JobState.FAILED, JobState.PARKED}:
-        raise Refused("Only a job that failed or was set aside can be started again.")
+    """Put the work of a job that failed, was stopped or is parked in the queue anew, as a job of its own."""
+    if job.state not in {JobState.FAILED, JobState.STOPPED, JobState.PARKED}:
+        raise Refused("Only a job that failed, was stopped or was set aside can be started again.")
     return enqueue(job.kind, actor=actor, key=job.key, args=job.args, scope=job.scope)

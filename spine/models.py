@@ -180,12 +180,15 @@ class Counted(models.Model):
 
 
 class JobState(models.TextChoices):
-    """Where a job is. Parked: it killed its worker three times and waits for a person."""
+    """Where a job is. Stopped: by a person, and it waits for nobody. Parked: it killed its worker three times and waits
+    for a person.
+    """
 
     QUEUED = "queued", "waiting"
     RUNNING = "running", "running"
     DONE = "done", "done"
     FAILED = "failed", "failed"
+    STOPPED = "stopped", "stopped"
     PARKED = "parked", "set aside"
 
 
@@ -233,7 +236,7 @@ class Job(models.Model):
     @property
     def is_finished(self) -> bool:
         """Nothing more will happen to it by itself."""
-        return self.state in {JobState.DONE, JobState.FAILED, JobState.PARKED}
+        return self.state not in {JobState.QUEUED, JobState.RUNNING}
 
     @property
     def percent(self) -> int:

@@ -67,6 +67,6 @@ def look_up(*, actor: User, provider_ids: Sequence[str]) -> list[Known]:
             f"{len(provider_ids):,} ids are in the list; at most {account_lists.MOST_IDS:,} fit.", field="ids"
         )
     for number, one in enumerate(provider_ids, 1):
-        if len(one) > account_lists.LONGEST_ID or "\x00" in one:
+        if not account_lists.is_id(one):
             raise Refused(f"What stands at {number} is no account's id.", field="ids")
     return account_lists.known(actor, provider_ids)

@@ -23,7 +23,7 @@ def stop_job(job: Job, *, actor: User) -> Job:
     """End a job of a case, a run or measuring over a source, or the making of a simulated one, while it waits or
     runs; it writes nothing any more.
 
-    Side effects: the job has failed, with who stopped it; one log entry. Raises Refused for work that cannot be ended
+    Side effects: the job is stopped, with who did it; one log entry. Raises Refused for work that cannot be ended
     or has ended.
     """
     base.require(actor, "detectors.write" if job.kind in OF_SOURCES else "cases.write")

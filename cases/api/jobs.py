@@ -89,7 +89,8 @@ class OneJob(APIView):
 
     @extend_schema(
         summary="Read a job's progress",
-        description="Finished when `is_finished`; then `state` is done, failed or parked, with `result` or `error`.",
+        description="Finished when `is_finished`; then `state` is done, failed, stopped or parked, with `result` or "
+        "`error`.",
         tags=["jobs"],
         responses=answers(200, JobSerializer, 404),
     )

@@ -16,7 +16,7 @@ from cases.api.shared import person
 from cases.models import Notice, NoticeSettings
 from cases.notice_kinds import Kind, Way
 from people.models import User
-from spine.answers import answers, checked
+from spine.answers import answers, checked, within
 
 TAGS = ["notices"]
 
@@ -134,5 +134,7 @@ class NoticeChoices(APIView):
     )
     def patch(self, request: Request) -> Response:
         who = person(request)
-        notices.choose(who, **checked(ChooseNoticesSerializer, request.data))
+        given = checked(ChooseNoticesSerializer, request.data)
+        with within(places={kind: f"ways/{kind}" for kind in given["ways"]}):
+            notices.choose(who, **given)
         return Response(NoticeSettingsSerializer(notices.settings_of(who)).data)

@@ -23,6 +23,7 @@ from spine.errors import Refused
 
 SHOWN = 500
 MOST_BYTES = 2 * 1024 * 1024
+LONGEST = f"one has at most {account_lists.LONGEST_ID} characters"
 
 
 class IdsForm(forms.Form):
@@ -48,6 +49,16 @@ class IdsForm(forms.Form):
             return str(given.read().decode("utf-8-sig"))
         except UnicodeDecodeError:
             raise ValidationError("The file is not text in UTF-8.") from None
+
+    def clean(self) -> None:
+        """What is wrong with a list stands under it, with its line."""
+        for name in ("ids", "file"):
+            found = account_lists.ids_in(self.cleaned_data.get(name, ""))
+            bad = [line for one, line in found.items() if not account_lists.is_id(one)]
+            if bad:
+                self.add_error(name, f"What stands in line {bad[0]:,} is no account's id: {LONGEST}.")
+            elif len(found) > account_lists.MOST_IDS:
+                self.add_error(name, f"{len(found):,} ids are in it; at most {account_lists.MOST_IDS:,} fit.")
 
     def found(self) -> list[str]:
         """The ids of both."""

@@ -248,6 +248,7 @@ def _measures(source: TelemetrySource) -> dict[str, Any]:
             for one in measures.newest_by_detector(source)
         ],
         "measure_rule": measures.RULE,
+        "doubt": measuring.doubt(source),
     }
 
 

@@ -57,7 +57,8 @@ class SourceMeasures(generics.ListAPIView[DetectorMeasure]):
         description="All its accounts are taken to be benign: the share that a detector's version names is its rate of "
         "false positives, kept with the version and printed with later findings. Of a detector of pools it is the "
         "share of groups of accounts, drawn at random, that it makes a finding of (`unit`). Nothing that is found is "
-        "stored. The same measuring that waits or goes on already is given instead.",
+        "stored. The same measuring that waits or goes on already is given instead. A source whose newest run has "
+        "clusters worth a look is benign only if all of these are innocent.",
         tags=TAGS,
         request=None,
         responses=answers(202, AskedSerializer, 404),

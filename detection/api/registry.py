@@ -1,7 +1,5 @@
 """Detectors held to account over the API: who owns one, where it stands, canaries, and what is set aside."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +17,7 @@ from detection.models import Canary, Detector, ExcludedValue, Lifecycle, Quarant
 from people.authentication import needs
 from people.rights import may
 from spine import principal
-from spine.answers import answers, checked
-from spine.errors import Refused
+from spine.answers import answers, checked, within
 
 TAGS = ["detectors"]
 
@@ -110,18 +107,6 @@ class LiftSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=1000)
 
 
-@contextmanager
-def within(place: str, **named: str) -> Iterator[None]:
-    """Say of what is refused in here where it stands in the request: in this object, under the names it has there."""
-    try:
-        yield
-    except Refused as refused:
-        if refused.field and refused.field != place:
-            field = named.get(refused.field, refused.field)
-            refused.field = f"{place}/{field}" if place else field
-        raise
-
-
 def change(detector: Detector, given: dict[str, Any]) -> Detector:
     """Describe a detector, move it on, or both, in one transaction."""
     actor, revision = principal.current(), given.pop("revision")
@@ -139,7 +124,8 @@ def change(detector: Detector, given: dict[str, Any]) -> Detector:
                 detector = detector_verbs.set_grouping(detector, actor=actor, revision=revision, grouping=grouping)
             revision = detector.revision
         if to is not None and to != detector.lifecycle:
-            detector = detector_verbs.move_detector(detector, actor=actor, revision=revision, to=to, reason=reason)
+            with within(places={"to": "lifecycle"}):
+                detector = detector_verbs.move_detector(detector, actor=actor, revision=revision, to=to, reason=reason)
     return detector
 
 
@@ -241,7 +227,7 @@ class Canaries(APIView):
         detector = get_object_or_404(Detector, pk=detector_id)
         given = checked(NewCanarySerializer, request.data)
         account = given.pop("provider_id")
-        with within("", account_id="provider_id"):
+        with within(places={"account_id": "provider_id"}):
             made = detector_verbs.plant_canary(detector, actor=principal.current(), account_id=account, **given)
         return Response(next(one for one in _canaries(request, detector) if one["id"] == str(made.pk)), status=201)
 

@@ -49,9 +49,12 @@ class Dataset:
         ts = self.exchanges.ts
         return self.exchanges.filter((ts >= ibis.timestamp(window.start)) & (ts < ibis.timestamp(window.end)))
 
-    def span(self) -> Window | None:
-        """Give the window that covers every row, to the microsecond; None when there is no row."""
-        row = self.arrow(self.exchanges.aggregate(first=self.exchanges.ts.min(), last=self.exchanges.ts.max()))
+    def span(self, *, before: datetime | None = None) -> Window | None:
+        """Give the window that covers every row, or all before a time, to the microsecond; None when there is none."""
+        rows = self.exchanges
+        if before is not None:
+            rows = rows.filter(rows.ts < ibis.timestamp(before))
+        row = self.arrow(rows.aggregate(first=rows.ts.min(), last=rows.ts.max()))
         first, last = row["first"][0].as_py(), row["last"][0].as_py()
         return None if first is None else Window(first, last + timedelta(microseconds=1))
 

@@ -40,16 +40,16 @@ def rows_of(answer: Any) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("a\nb\r\n\n a \n", ["a", "b"]),
-        ("account_id,why\nacct_1,x\nacct_2,y", ["acct_1", "acct_2"]),
-        ('"quoted, with comma",1\n', ["quoted, with comma"]),
-        ("\ufeffid\n1", ["1"]),
-        ("", []),
-        (",,\n;", [";"]),
+        ("a\nb\r\n\n a \n", {"a": 1, "b": 2}),
+        ("account_id,why\nacct_1,x\n\nacct_2,y", {"acct_1": 2, "acct_2": 4}),
+        ('"quoted, with comma",1\n', {"quoted, with comma": 1}),
+        ("\ufeffid\n1", {"1": 2}),
+        ("", {}),
+        (",,\n;", {";": 2}),
     ],
 )
-def test_ids_of_a_list_are_the_first_cells_each_once(text: str, found: list[str]) -> None:
-    assert ids_in(text) == found
+def test_ids_of_a_list_are_the_first_cells_each_once(text: str, found: dict[str, int]) -> None:
+    assert list(ids_in(text).items()) == list(found.items())
 
 
 def test_what_is_known_of_ids_is_told_in_their_order(case: Case, cast: Cast) -> None:
@@ -75,6 +75,23 @@ def test_file_of_ids_counts_with_those_pasted_and_a_bad_one_is_told(case: Case, 
     bad = SimpleUploadedFile("ids.csv", b"\xff\xfe\x00")
     answer = browser.post("/accounts/", {"file": bad})
     assert (answer.status_code, "The file is not text in UTF-8." in text_of(answer)) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("field", "sent", "said"),
+    [
+        ("file", "account\na\n\na\n" + "b" * 201, "What stands in line 5 is no account's id"),
+        ("file", "account\na\x00b", "What stands in line 2 is no account's id"),
+        ("ids", "a\n" + "b" * 200_000, "What stands in line 2 is no account's id"),
+        ("file", "\n".join(map(str, range(10_001))), "10,001 ids are in it; at most 10,000 fit."),
+    ],
+)
+def test_what_is_wrong_with_a_list_stands_under_it_with_its_line(field: str, sent: str, said: str, cast: Cast) -> None:
+    given = {"ids": "fine", field: SimpleUploadedFile("ids.csv", sent.encode()) if field == "file" else sent}
+    answer = client_of(cast.analyst).post("/accounts/", given)
+    errors = answer.context["form"].errors
+    assert (answer.status_code, list(errors)) == (422, [field])
+    assert said in errors[field][0]
 
 
 def test_nothing_of_a_restricted_case_is_known_to_who_may_not_know_of_it(case: Case, cast: Cast) -> None:

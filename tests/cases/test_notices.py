@@ -394,13 +394,15 @@ def test_preferences_are_kept_by_page_and_api(committed_cast: Cast) -> None:
     assert api.get("/api/v1/notices/settings/").json()["digest_hour"] == 5
     changed = api.patch("/api/v1/notices/settings/", {"ways": {"review": "digest"}}, format="json").json()
     assert (changed["ways"]["review"], changed["ways"]["moved"], changed["digest_hour"]) == ("digest", "off", 5)
-    for bad in (
-        {"ways": {"hold": "off"}},
-        {"ways": {"stalled": "in_app"}},
-        {"ways": {"x": "off"}},
-        {"digest_hour": 24},
+    for bad, pointer in (
+        ({"ways": {"hold": "off"}}, "/ways/hold"),
+        ({"ways": {"stalled": "in_app"}}, "/ways"),
+        ({"ways": {"x": "off"}}, "/ways"),
+        ({"ways": {"": "off"}}, "/ways"),
+        ({"digest_hour": 24}, "/digest_hour"),
     ):
-        assert api.patch("/api/v1/notices/settings/", bad, format="json").status_code == 400, bad
+        answer = api.patch("/api/v1/notices/settings/", bad, format="json")
+        assert (answer.status_code, [one["pointer"] for one in answer.json()["errors"]]) == (400, [pointer]), bad
     with pytest.raises(Refused):
         notices.choose(committed_cast.analyst, ways={"moved": "sometimes"})
     admin = token_of(committed_cast.admin).get("/api/v1/notices/settings/").json()

@@ -164,6 +164,20 @@ def test_api_describes_moves_plants_and_sets_aside(made: tuple[Detector, Detecto
     assert Canary.objects.get().removed_at is not None
 
 
+def test_api_points_to_where_the_request_has_what_is_refused(made: tuple[Detector, DetectorKey], cast: Cast) -> None:
+    admin, path = api_of(cast.admin), f"/api/v1/detectors/{made[0].pk}/"
+    planted = {"provider_id": CANARY_ACCOUNT, "every_minutes": 60}
+    assert admin.post(f"{path}canaries/", planted, format="json").status_code == 201
+    refused = {
+        "/grouping/by": admin.patch(path, {"revision": 1, "grouping": {"by": ["nonsense"]}}, format="json"),
+        "/lifecycle": admin.patch(path, {"revision": 1, "lifecycle": "draft", "reason": "r"}, format="json"),
+        "/provider_id": admin.post(f"{path}canaries/", planted, format="json"),
+        "/every_minutes": admin.post(f"{path}canaries/", planted | {"every_minutes": 0}, format="json"),
+    }
+    found = {pointer: [one["pointer"] for one in answer.json()["errors"]] for pointer, answer in refused.items()}
+    assert found == {pointer: [pointer] for pointer in refused}
+
+
 def test_api_refuses_a_key_of_another_detector(made: tuple[Detector, DetectorKey], cast: Cast) -> None:
     other = make_detector("other")[1]
     body = {"key": str(other.pk), "since": "2026-01-01T00:00:00Z", "reason": "leaked"}

@@ -105,7 +105,7 @@ def test_work_is_stopped_and_writes_nothing(case: Case, page: Client, cast: Cast
     page.post(f"/cases/{case.ref}/sets/make/", form(case))
     job = Job.objects.get(kind="exchange_set.make")
     assert page.post(f"/jobs/{job.pk}/stop/").status_code == 302
-    assert run_job(job).state == JobState.FAILED
+    assert run_job(job).state == JobState.STOPPED
     assert (ExchangeSet.objects.count(), "stopped by" in job.error) == (0, True)
     assert LogEntry.objects.get(action="job.stopped").data["kind"] == "exchange_set.make"
     again = api.client_of(cast.analyst).post(f"/api/v1/cases/{case.ref}/jobs/{job.pk}/stop/")

@@ -63,12 +63,15 @@ def test_a_finished_job_asks_no_more_and_leads_to_its_result(cast: Cast) -> None
     assert ("hx-get" in page, f'href="/cases/{case.ref}/accounts/"' in page) == (False, True)
 
 
-@pytest.mark.parametrize(("state", "words"), [("failed", "Failed: the disk"), ("parked", "Set aside after 3 attempts")])
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("failed", "Failed: the disk"), ("stopped", "The disk"), ("parked", "Set aside after 3 attempts")],
+)
 def test_a_job_that_ended_badly_says_why_and_offers_a_second_start(cast: Cast, state: str, words: str) -> None:
     job = jobs.enqueue("detectors.run", actor="user:analyst", key="k")
     Job.objects.filter(pk=job.pk).update(state=state, attempts=3, error="the disk\u202e is full")
     analyst, reader = (client_of(one).get(f"/jobs/{job.pk}/") for one in (cast.analyst, cast.reader))
-    assert (words in text_of(analyst), "the disk⟨U+202E⟩ is full" in text_of(analyst)) == (True, True)
+    assert (words in text_of(analyst), " disk⟨U+202E⟩ is full" in text_of(analyst)) == (True, True)
     assert (forms_of(analyst), forms_of(reader)) == ({f"/jobs/{job.pk}/start-again/"}, set())
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from cases.actions import work
 from cases.actions.runs import export_clusters
+from cases.context import failed_jobs
 from detection import measuring, registry, runs
 from detection.models import Answer, DetectorMeasure, DetectorVersion, Run, TelemetrySource
 from spine import log
@@ -46,7 +47,7 @@ def test_runs_of_a_source_take_one_number_of_queries(
         make_run(provider_ids(3, f"a{number}"), provider_ids(4, f"b{number}"))
     client = client_of(cast.admin)
     client.get("/sources/")
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(21):
         page = client.get(f"/sources/{source.pk}/runs/")
     assert len(page.context["runs"]) == rows
     first = page.context["runs"][0]["run"]
@@ -74,10 +75,11 @@ def test_a_run_is_started_watched_stopped_and_started_again(cast: Cast, source: 
 
     client.post(f"/jobs/{job.pk}/stop/")
     job.refresh_from_db()
-    assert job.state == JobState.FAILED
+    assert job.state == JobState.STOPPED
+    assert not failed_jobs().exists()  # what somebody stopped waits for nobody
     assert LogEntry.objects.filter(action="job.stopped", data__job=str(job.pk)).count() == 1
     page = client.get(address)
-    assert "stopped by admin; findings that were stored by then stay" in text_of(page)
+    assert "Stopped by admin; findings that were stored by then stay" in text_of(page)
     assert f"/jobs/{job.pk}/start-again/" in forms_of(page)
 
 
@@ -109,7 +111,7 @@ def test_a_measuring_is_asked_for_once_watched_stopped_and_asked_for_again(cast:
     client.post(f"/jobs/{job.pk}/stop/")
     assert LogEntry.objects.filter(action="job.stopped", data__job=str(job.pk)).count() == 1
     page = client.get(address)
-    assert "stopped by admin; nothing of it was kept" in text_of(page)
+    assert "Stopped by admin; nothing of it was kept" in text_of(page)
     assert f"/jobs/{job.pk}/start-again/" in forms_of(page)
     client.post(ask)
     assert measuring.jobs_of(source).count() == 2
@@ -141,7 +143,7 @@ def test_api_gives_the_measuring_that_waits_and_stops_it(cast: Cast, source: Tel
     job = asked.json()["job_id"]
     assert asked["Location"] == asked.json()["status_url"]
     assert admin.get(asked["Location"]).json()["state"] == "queued"
-    assert admin.post(f"/api/v1/jobs/{job}/stop/").json()["state"] == "failed"
+    assert admin.post(f"/api/v1/jobs/{job}/stop/").json()["state"] == "stopped"
     assert admin.post(f"/api/v1/jobs/{job}/stop/").status_code == 409
     assert admin.post(address).json()["job_id"] != job
     assert admin.get(address).json()["results"] == []
@@ -174,7 +176,7 @@ def test_measures_of_a_source_take_one_number_of_queries(cast: Cast, rows: int, 
     measured(*"abc"[:rows])
     client, reader = client_of(cast.admin), token_of(cast.reader)
     client.get("/sources/")
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(21):
         client.get(f"/sources/{source.pk}/runs/")
     with django_assert_num_queries(6):
         assert len(reader.get(f"/api/v1/telemetry/{source.pk}/measures/").json()["results"]) == rows
@@ -244,7 +246,7 @@ def test_api_lists_reads_starts_and_stops_runs(cast: Cast) -> None:
     assert asked.status_code == 202
     job = asked.json()["job_id"]
     assert admin.post(f"/api/v1/telemetry/{source}/runs/", {"days": 6}, format="json").status_code == 409
-    assert admin.post(f"/api/v1/jobs/{job}/stop/").json()["state"] == "failed"
+    assert admin.post(f"/api/v1/jobs/{job}/stop/").json()["state"] == "stopped"
     elsewhere = admin.post(f"/api/v1/telemetry/{source}/runs/", {"from": "2026-05-04T00:00:00Z"}, format="json")
     assert (elsewhere.status_code, elsewhere.json()["errors"]) == (
         400,

@@ -62,6 +62,15 @@ def test_contents_tell_when_the_logs_of_the_source_expire(filled: TelemetrySourc
     assert (held.expires, held.next_loss) == ("request logs expire in 2 d", START + timedelta(days=30))
 
 
+def test_an_exchange_dated_far_ahead_puts_off_no_expiry(filled: TelemetrySource, tmp_path: Path) -> None:
+    set_retention(filled, actor="user:admin", data_class="request_logs", days=30)
+    path = file_of(tmp_path / "ahead.ndjson", [row(100, hours=24 * 365 * 70)])
+    sources.add_file(actor="user:admin", source=filled, kind="exchanges", path=path)
+    held = contents.contents(filled, now=START + timedelta(days=31))
+    assert held.days[-1].day.year == 2096
+    assert held.expires.endswith("until 3 Apr 2026")
+
+
 def test_page_shows_what_is_here_what_failed_and_lines_not_kept(filled: TelemetrySource, committed_cast: Cast) -> None:
     client = client_of(committed_cast.lead)
     page = client.get(f"/sources/{filled.pk}/").content.decode()
@@ -130,7 +139,7 @@ def test_reading_is_stopped_and_adds_nothing(place: Path, committed_cast: Cast) 
     assert "Stop reading" in shown
     assert [answer.status_code for answer in answers] == [403, 302, 422]
     job.refresh_from_db()
-    assert (job.state, source.files.count()) == (JobState.FAILED, 0)
+    assert (job.state, source.files.count()) == (JobState.STOPPED, 0)
     assert LogEntry.objects.filter(action="job.stopped").count() == 1
 
 

@@ -28,7 +28,7 @@ from tests.detection.detectors.scenes import elicited, explained
 from tests.detection.registered import make_measure
 from tests.detection.telemetry.rows import file_of
 from tests.detection.worlds import crowd
-from tests.factories import Cast, run_job
+from tests.factories import Cast, make_run, run_job
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner", "audit"])
 NAME = "reasoning-requests"
@@ -231,6 +231,19 @@ def test_a_measuring_asked_for_on_the_page_is_done_by_a_worker_and_shown_there(t
     assert one["reference_sha256"] == measuring.reference_sha256(source)
 
 
+def test_measuring_on_a_source_with_something_worth_a_look_warns_of_it(tmp_path: Path, cast: Cast, capsys: Any) -> None:
+    make_run([f"known-{number}" for number in range(4)], worth_a_look=False)
+    source = source_of(tmp_path, "api-logs", explained()[0])
+    page = client_of(cast.admin).get(f"/sources/{source.pk}/runs/")
+    assert (measuring.doubt(source), "unless all of that" in text_of(page)) == ("", False)
+
+    make_run(*([f"held-{group}-{number}" for number in range(4)] for group in range(2)), worth_a_look=True)
+    said = "The newest run found 2 clusters that are worth a look here"
+    assert said in text_of(client_of(cast.admin).get(f"/sources/{source.pk}/runs/"))
+    call_command("measure_detectors", "--source", "api-logs")
+    assert said in capsys.readouterr().err
+
+
 class Stopped(Running):
     """A job that the administrator stops as so much of it is done."""
 
@@ -273,7 +286,7 @@ def test_a_measuring_that_is_stopped_stores_nothing_and_can_be_asked_for_again(
     source, kinds = source_of(tmp_path, "benign-1", explained()[0]), settings.JOB_KINDS
     settings.JOB_KINDS = kinds | {measuring.KIND: f"{__name__}.{handler}"}
     job = run_job(measuring.request_measure(actor="user:admin", source=source))
-    assert (job.state, job.error) == (JobState.FAILED, "stopped by admin; nothing of it was kept")
+    assert (job.state, job.error) == (JobState.STOPPED, "stopped by admin; nothing of it was kept")
     assert (job.done, job.note, job.result) == (done, note, None)
     assert not DetectorMeasure.objects.exists()
     assert not DetectorVersion.objects.exists()
@@ -290,7 +303,7 @@ def test_a_measuring_that_is_stopped_while_it_waits_is_taken_by_no_worker(tmp_pa
     source = source_of(tmp_path, "benign-1", explained()[0])
     job = measuring.request_measure(actor="user:admin", source=source)
     work.stop_job(job, actor=cast.admin)
-    assert run_job(job).state == JobState.FAILED
+    assert run_job(job).state == JobState.STOPPED
     assert not DetectorMeasure.objects.exists()
 
 

@@ -1,7 +1,7 @@
 """Runs by the clock: only when telemetry came, never two at once for a source, over the newest days."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from detection.records import Window
 from spine import jobs
 from spine.errors import Conflict, Refused
 from spine.models import Job, JobState, LogEntry
+from tests.detection.telemetry.rows import START, dataset_of, row
 from tests.detection.test_sources import exchange
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("no_broker")]
@@ -82,12 +83,17 @@ def test_the_window_is_the_newest_days(source: TelemetrySource, tmp_path: Path) 
     assert run.window_end.date().isoformat() == "2026-05-06"
 
 
-def test_newest_days_pass_over_exchanges_dated_in_the_future() -> None:
-    now = datetime(2026, 6, 1, tzinfo=UTC)
-    far, long_ago = datetime(2099, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
-    assert runs.newest(Window(long_ago, far), 10, now) == Window(now - timedelta(days=10), now)
-    later = Window(now + timedelta(days=30), far)
-    assert runs.newest(later, 10, now) == Window(far - timedelta(days=10), far)
+def test_newest_days_pass_over_exchanges_dated_in_the_future(tmp_path: Path) -> None:
+    day, far, tick = timedelta(days=1), 24 * 365 * 70, timedelta(microseconds=1)
+    rows = [row(0, hours=hours, request_id=f"r{hours}") for hours in (0, 240, far, far + 480)]
+    with dataset_of(tmp_path, rows) as dataset:
+        last = START + 10 * day + tick
+        for now in (START + 9.5 * day, START + 300 * day):  # a day ahead is taken, a year behind is no matter
+            assert runs.newest(dataset, 4, now) == Window(last - 4 * day, last)
+        assert runs.newest(dataset, 90, START + 300 * day) == Window(START, last)
+        all_ahead, end = START - 300 * day, START + timedelta(hours=far + 480) + tick
+        assert runs.newest(dataset, 30, all_ahead) == Window(end - 30 * day, end)
+        assert runs.newest(dataset, None, START) == Window(START, end)
 
 
 def test_while_a_run_goes_on_none_is_asked_for(source: TelemetrySource, tmp_path: Path) -> None:

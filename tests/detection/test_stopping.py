@@ -90,7 +90,7 @@ def test_a_run_that_is_stopped_ends_in_the_middle_of_a_detector(
     stopping = stop_at_work(job)
     job = run_job(job)
     stopping.join()
-    assert (job.state, job.error.startswith("stopped by admin")) == (JobState.FAILED, True)
+    assert (job.state, job.error.startswith("stopped by admin")) == (JobState.STOPPED, True)
     assert (slow.came_to_its_end, Run.objects.count(), Finding.objects.count()) == (False, 0, 0)
 
 
@@ -101,7 +101,7 @@ def test_a_measuring_that_is_stopped_ends_in_the_middle_of_a_detector(
     stopping = stop_at_work(job)
     job = run_job(job)
     stopping.join()
-    assert (job.state, job.error) == (JobState.FAILED, "stopped by admin; nothing of it was kept")
+    assert (job.state, job.error) == (JobState.STOPPED, "stopped by admin; nothing of it was kept")
     assert (slow.came_to_its_end, DetectorMeasure.objects.count()) == (False, 0)
 
 

@@ -117,6 +117,15 @@ def test_array_that_is_not_utf8_is_broken() -> None:
         (b'{"a":\n1}', "one.json", "json"),
         (b'\n {"a": 1}\n{"a": 2}', "", "ndjson"),
         (b'{"a": 1}', "", "ndjson"),
+        (b'{"a": 1\n{"a": 2}\n{"a": 3}', "findings.txt", "ndjson"),
+        (b'\nno json\n{"a": 2}', "", "ndjson"),
+        (b'{"a": 1\n{"a": ', "", "json"),
+        (b'{"a": [1],\n"b": {"c": 2}}', "", "json"),
+        (b'{"a":\n{"b": 1}\n}', "", "json"),
+        (b'{"a": [\n{"b": 1}\n]}', "", "json"),
+        (b'[\n{"a": 1}\n]', "", "json"),
+        (b'["a"\n,{"a": 1}\n]', "", "json"),
+        (b"<html>\n<body>{}</body>", "", "json"),
         (b"[{}]", "", "json"),
         (b"{bad", "lines.jsonl.gz", "ndjson"),
         (b"", "", "json"),
@@ -125,6 +134,18 @@ def test_array_that_is_not_utf8_is_broken() -> None:
 def test_form_is_guessed_without_losing_bytes(raw: bytes, name: str, form: str) -> None:
     found, chunks = streams.guessed(in_pieces(raw, 2), name)
     assert (found, b"".join(chunks)) == (form, raw)
+
+
+def test_form_of_a_stream_that_breaks_is_guessed_from_what_came_before() -> None:
+    def breaking() -> Iterator[bytes]:
+        yield b'{"a": 1}\n'
+        raise BrokenStream("cut")
+
+    found, chunks = streams.guessed(breaking())
+    assert found == "ndjson"
+    assert next(chunks) == b'{"a": 1}\n'
+    with pytest.raises(BrokenStream, match="cut"):
+        list(chunks)
 
 
 def test_document_of_many_keys_is_one_item() -> None:

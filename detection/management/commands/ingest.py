@@ -57,7 +57,9 @@ class Command(RetortCommand):
             for path in options["file"]:
                 total.add(self._file(path, options, repeats))
         self.stdout.write(json.dumps({name: getattr(total, name) for name in FIGURES}))
-        if total.rejected or not total.received:
+        if not total.received:
+            raise CommandError("No finding is in these files." if len(options["file"]) > 1 else "No finding is in it.")
+        if total.rejected:
             raise CommandError(f"{total.rejected:,} of {total.received:,} findings were not accepted.")
 
     def _file(self, path: Path, options: dict[str, Any], repeats: Repeats) -> Counts:

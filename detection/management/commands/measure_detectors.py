@@ -26,6 +26,8 @@ class Command(RetortCommand):
         source = TelemetrySource.objects.filter(name=options["source"]).first()
         if source is None:
             raise Refused("No such source.")
+        if doubt := measuring.doubt(source):
+            self.say(doubt)
         result = waiting.finish(measuring.request_measure(actor=self.actor, source=source)).result or {}
         for line in result["lines"]:
             self.stdout.write(line)

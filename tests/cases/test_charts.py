@@ -41,7 +41,7 @@ def test_release_and_detection_are_marked_in_picture_and_table(cast: Cast) -> No
         *[""] * 4,
         "aster-2 released",
         *[""] * 4,
-        "1 findings by shared_attribute",
+        "1 finding by shared_attribute",
     ]
 
 

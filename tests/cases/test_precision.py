@@ -6,7 +6,8 @@ from cases import actions, precision
 from cases.filters import AccountFilter
 from cases.models import Case, Verdict, VersionPrecision
 from detection import detector_verbs, ingest
-from detection.models import Detector, DetectorVersion
+from detection.index import ensure_accounts
+from detection.models import SIMULATED, Detector, DetectorVersion
 from people.models import DetectorKey
 from tests.cases.pages import client_of, text_of
 from tests.cases.recalling import version_under
@@ -59,6 +60,15 @@ def test_accounts_nobody_decided_about_count_for_nothing(case: Case, cast: Cast)
     assert figures(case) == (0, 0)
     decide(case, cast, "actor_controlled", "reseller_pool", "benign", "victim", "unknown")
     assert figures(case) == (2, 4)
+
+
+def test_simulated_accounts_are_in_no_figure(cast: Cast) -> None:
+    ids = provider_ids(3, "mixed")
+    ensure_accounts(f"{SIMULATED}trial", ids[:1])
+    mixed = make_case(cast, accounts=ids)
+    for one, value in zip(ids, ("benign", "actor_controlled", "benign"), strict=True):
+        decide_about(mixed, cast, one, value)
+    assert figures(mixed) == (1, 2)
 
 
 def test_interval_is_wilsons(case: Case, cast: Cast) -> None:

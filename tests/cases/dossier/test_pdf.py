@@ -49,6 +49,21 @@ def test_pdf_says_draft_when_nobody_approved(story: Story) -> None:
     assert pdf.pdf(whole) != pdf.pdf({**whole, "package": {**whole["package"], "draft": False}})
 
 
+def test_score_is_printed_of_a_suspicion_alone(whole: dict[str, Any]) -> None:
+    [cluster] = whole["snapshot"]["clusters"]["rows"]
+    printed = {}
+    for label, score in (("coordinated extraction", 0.93), ("coordinated extraction", 0.9996), ("reseller pool", 0.93)):
+        cluster |= {"assessment": label, "score": score}
+        text = reading_pdf.text_of(pdf.pdf(whole))
+        printed[label, score] = text.partition("Assessedbyaprogram:")[2].partition("accounts,")[0]
+    counted = cluster["accounts"]
+    assert printed == {
+        ("coordinated extraction", 0.93): f"consistentwithcoordinatedextraction,score0.930.{counted}",
+        ("coordinated extraction", 0.9996): f"consistentwithcoordinatedextraction,score1.000.{counted}",
+        ("reseller pool", 0.93): f"consistentwithresellerpool.{counted}",
+    }
+
+
 def test_hostile_text_is_printed_as_text(story: Story) -> None:
     actions.edit_case(story.case, actor=story.cast.lead, changes={"summary": (story.case.summary, HOSTILE)})
     view = pdf.view(document(story.freeze()))

@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
+from django.http import QueryDict
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
 from spine.errors import Refused
 from spine.problems import PROBLEM
 
+OF_EVERY_ADDRESS = {"cursor", "page_size", "format"}  # parameters of pages, and of the form of an answer
 MEANINGS = {
     400: "The request is not acceptable as it is; `errors` names each place.",
     401: "No key, or one that is not known.",
@@ -50,8 +52,14 @@ def answers(status: int | tuple[int, str], body: Any, *refusals: int) -> dict[An
 
 
 def checked(serializer: type[serializers.Serializer[Any]], given: Any) -> dict[str, Any]:
-    """What was sent, in the serializer's shape; raises ValidationError with the places."""
+    """What was sent, in the serializer's shape; raises ValidationError with the places.
+
+    Of a query, a parameter that nobody asks for is refused: a filter that is misspelt would give everything.
+    """
     form = serializer(data=given)
+    if isinstance(given, QueryDict) and (unknown := sorted(given.keys() - form.fields.keys() - OF_EVERY_ADDRESS)):
+        known = f"There is no such parameter here, but {', '.join(form.fields)}."
+        raise serializers.ValidationError(dict.fromkeys(unknown, known))
     form.is_valid(raise_exception=True)
     return dict(form.validated_data)
 

@@ -64,6 +64,19 @@ def test_findings_are_listed_newest_first_in_pages(analyst: Caller) -> None:
     assert (second.json()["next"], first.json()["previous"]) == (None, None)
 
 
+def test_a_filter_that_is_misspelt_is_refused_by_its_name_instead_of_giving_everything(analyst: Caller) -> None:
+    store(line())
+    for path in ("findings/", "accounts/", "clusters/", "attributes/", "runs/", "log/", "leads/", "cases/", "holds/"):
+        assert analyst.get(path, page_size=3, format="json").status_code == 200, path
+        answer = analyst.get(path, detectr="x", page_size=3)
+        assert answer.status_code == 400, path
+        assert [one["pointer"] for one in answer.json()["errors"]] == ["/detectr"]
+    assert (
+        "There is no such parameter here, but signal, detector, "
+        in analyst.get("findings/", q="x").json()["errors"][0]["detail"]
+    )
+
+
 def test_listed_finding_has_exactly_these_fields(analyst: Caller) -> None:
     store(line())
     row = analyst.get("findings/").json()["results"][0]

@@ -20,6 +20,12 @@ from spine.models import Job, JobState, Outbox
 MOST_BANNERS = 3
 
 
+def _sample_data() -> str:
+    """How much of what is here comes from the sample story: all, part, or nothing (empty)."""
+    names = set(TelemetrySource.objects.order_by().values_list("name", flat=True))
+    return ("part" if names - {SOURCE} else "all") if SOURCE in names else ""
+
+
 def frame(request: HttpRequest) -> dict[str, Any]:
     """Context of every template; asks the database only for people who can act on the answer."""
     person = getattr(request, "user", None)
@@ -32,7 +38,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "places": offered(person),
         "notices": list(unseen.filter(kind__in=BANNERS)[:MOST_BANNERS]) if count else [],
         "notice_count": count,
-        "sample_data": TelemetrySource.objects.filter(name=SOURCE).exists(),
+        "sample_data": _sample_data(),
+        "sample_source": SOURCE,
         "may_identify_accounts": may(person, "accounts.identify"),
         "may_read_cases": may(person, "cases.read"),
         "may_read_system": may(person, "system.read"),

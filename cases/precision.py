@@ -3,7 +3,7 @@
 Counted are accounts, once for each version, by the newest verdict that anybody gave them; never an account that nobody
 has decided about. Cases are not drawn at random, so this is the precision of what was reviewed, and is said to be that.
 Restricted cases are left out for everybody: the figure is one, and must not tell that there are such cases. Accounts of
-simulated telemetry were made up here, and say nothing of how often a detector is right.
+simulated telemetry, and cases of the sample story, were made up here and say nothing of how often a detector is right.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from cases.exchange_sets.intervals import wilson
 from cases.models import VersionPrecision
+from cases.sample_texts import SOURCE
 from cases.vocabulary import VerdictValue
 from detection import standing
 from detection.models import SIMULATED, Detector
@@ -25,7 +26,7 @@ CONFIRMED = (VerdictValue.ACTOR_CONTROLLED.value, VerdictValue.RESELLER_POOL.val
 DECIDED = (*CONFIRMED, VerdictValue.VICTIM.value, VerdictValue.BENIGN.value)  # "unknown" decides nothing
 RULE = (
     "Of the accounts that findings of the version name and that somebody has decided about (newest verdict, cases that "
-    "are not restricted, accounts that are not simulated), the share assessed as actor-controlled or reseller pool; "
+    "are not restricted, nothing simulated or of the sample), the share assessed as actor-controlled or reseller pool; "
     "benign and victim count against it, unknown for neither. Wilson's interval at 95 %. Cases are not drawn at "
     "random: it is the precision of what was reviewed."
 )
@@ -34,6 +35,9 @@ WITH newest AS (
     SELECT DISTINCT ON (v.account_id) v.account_id, v.value
     FROM cases_verdict v JOIN cases_case held ON held.id = v.case_id AND NOT held.restricted
     WHERE NOT EXISTS (SELECT FROM cases_verdict later WHERE later.supersedes_id = v.id) AND v.value <> ''
+        AND NOT EXISTS (SELECT FROM cases_casecluster c JOIN detection_cluster l ON l.id = c.cluster_id
+                        JOIN detection_run r ON r.id = l.run_id JOIN detection_telemetrysource s ON s.id = r.source_id
+                        WHERE c.case_id = held.id AND s.name = '{SOURCE}')
     ORDER BY v.account_id, v.at DESC, v.id DESC
 )
 SELECT f.detector_version_id, newest.value, count(DISTINCT newest.account_id)

@@ -59,6 +59,6 @@ class System:
 def system() -> System:
     """Read everything: a dozen queries, whatever there is."""
     running = set(feed_health.unfinished("feed.pull").values_list("key", flat=True))
-    feeds = Feed.objects.select_related("detector").order_by("name")
+    feeds = feed_health.feeds().order_by("name")
     stand = tuple(FeedStands(feed, feed_health.health(feed, running=str(feed.pk) in running)) for feed in feeds)
     return System(work=operations.operations(), feeds=stand, tallies=tuple(tally.tallies()))

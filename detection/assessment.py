@@ -14,11 +14,21 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from detection.describe import NAMES, listed, said
-from detection.evidence import COHORT, COHORT_DAYS, COMMON_LIFT, COMMON_SHARE, EVENT_DAYS, OWN_DOMAIN, TOLD, Evidence
+from detection.evidence import (
+    COHORT,
+    COHORT_DAYS,
+    COMMON_LIFT,
+    COMMON_SHARE,
+    EVENT_DAYS,
+    ONE_FIRM,
+    OWN_DOMAIN,
+    TOLD,
+    Evidence,
+)
 from detection.records import SUSPICIONS, Assessment, Label, LookAlike, Reason
 from detection.surprise import FEWEST_ALIKE, LEAST_DIFFERENCE, LEAST_LIFT, LEAST_SHARE, MOST_SPREAD, Surprise
 
-VERSION = "2.4.0"
+VERSION = "2.5.0"
 FEWEST_MEMBERS = 3
 ONE_ORGANISATION = 0.6
 SAME_NETWORK = 0.3
@@ -54,6 +64,7 @@ def thresholds() -> dict[str, float]:
         "cohort": COHORT,
         "cohort_days": COHORT_DAYS,
         "own_domain": OWN_DOMAIN,
+        "one_firm": ONE_FIRM,
         "told": TOLD,
         "accused": ACCUSED,
         "looked_into": LOOKED_INTO,
@@ -219,6 +230,12 @@ def _against(e: Evidence) -> Iterator[Reason]:
     if e.organisation_share >= ONE_ORGANISATION and e.size > 1:
         text = f"{e.organisation_share:.0%} of the accounts belong openly to one organisation."
         yield Reason(text, 6.0, "organisation_share", round(e.organisation_share, 4))
+    if e.may_be_staff and e.size > 1:
+        text = (
+            f"{e.one_domain:.0%} have mail addresses at one domain that hardly anybody else uses: they may be the "
+            "staff of whoever owns it."
+        )
+        yield Reason(text, 4.0, "one_domain_share", round(e.one_domain, 4))
     if e.open_network >= 0.3:
         text = f"{e.open_network:.0%} of the accounts come from one school or company network."
         yield Reason(text, 4.0, "open_network_share", round(e.open_network, 4))
@@ -284,6 +301,13 @@ def look_alikes(e: Evidence) -> tuple[LookAlike, ...]:
             else "The source does not say from what kind of network most of the accounts come.",
         ),
         LookAlike(
+            "staff of one firm with accounts of their own",
+            _if_known(e.may_be_staff and e.size > 1, e.told("email_domain")),
+            f"{e.one_domain:.0%} have mail addresses at one domain that hardly anybody else uses."
+            if e.told("email_domain")
+            else "The source does not say at which domains most of the accounts have their mail.",
+        ),
+        LookAlike(
             "reseller or gateway for unrelated customers",
             _if_known(_pool(e) or bool(e.carried), e.told("payment_fingerprint", "org_id")),
             f"{e.largest_purse:.0%} share one payer or programme; the median share of prompts in common templates is "
@@ -305,8 +329,8 @@ def look_alikes(e: Evidence) -> tuple[LookAlike, ...]:
         LookAlike(
             "commercial VPN used by strangers",
             _if_known(bool(e.telling) and set(e.telling) <= {"network", "roaming"}, e.lines_known),
-            f"{e.proxied:.0%} mostly come through commercial proxies, as many strangers do: a proxy network alone ties "
-            f"nobody. Beside templates the accounts share: {shared}.",
+            f"{e.proxied:.0%} mostly come through commercial proxies, which many strangers share: a proxy network "
+            f"alone ties nobody. Beside templates the accounts share: {shared}.",
         ),
     )
 
@@ -333,6 +357,8 @@ def _lacking(e: Evidence) -> Iterator[str]:
         yield "registration times, which the source does not give for most of the accounts"
     if e.at_one_event >= ONE_EVENT:
         yield "whether one contest, workshop or trial explains when they were used: the word of whoever held it"
+    if e.may_be_staff:
+        yield "whose the mail domain is: ask its owner openly whether these accounts are its staff's"
     if e.one_hand < ONE_HAND:
         yield "whether one course, promotion or tool brought them: what they were told to use, and who runs it"
     if e.strength < ACCUSED:

@@ -44,7 +44,7 @@ MOVES: dict[str, tuple[str, ...]] = {
 MEANINGS: dict[str, str] = {
     Lifecycle.DRAFT: "Its findings are refused; they can be checked without being stored.",
     Lifecycle.MONITOR: "Its findings are stored and shown, join no cluster and open no lead.",
-    Lifecycle.ACTIVE: "Its findings join clusters and open leads.",
+    Lifecycle.ACTIVE: "Its findings join clusters of runs, and open leads by themselves where their grouping is set.",
     Lifecycle.RETIRED: "New findings are refused; what it has sent stays.",
 }
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")

@@ -19,7 +19,7 @@ OPEN_NETWORKS = frozenset({"education", "business"})
 PURSES = frozenset({"payment_fingerprint", "programme", "api_key"})
 COMMON_SHARE, COMMON_LIFT = 0.25, 4.0
 EVENT_DAYS = 5.0
-OWN_DOMAIN = 0.8
+OWN_DOMAIN, ONE_FIRM = 0.8, 0.6
 TOLD = 0.5
 COHORT, COHORT_DAYS = 0.6, 7.0
 
@@ -152,18 +152,20 @@ class Evidence:
         That is payers or keys that several share, mail domains that hardly anybody else uses, far more networks than
         their use explains, volumes as even as no customers' are, one commercial proxy, and scaffolds combined by
         accounts that did not come in one week. When accounts came, their client, country, school's mail domain, host
-        and voucher are left out: whoever enrols together or pastes a key into the same tool has those in common.
+        and voucher are left out: whoever enrols together or pastes a key into the same tool has those in common. Where
+        most have one mail domain, they may be the staff of whoever owns it, and only payers and scaffolds count: a firm
+        has one mail domain, hours, and a way out of its own.
         """
-        counted = {"volume"}
-        if self.roams_far:
+        counted = set() if self.may_be_staff else {"volume"}
+        if self.roams_far and not self.may_be_staff:
             counted.add("roaming")
         if self.came_together < COHORT:
             counted.add("combination")  # the people of one course all do its exercises
         if self.paid_together >= LEAST_SHARE:
             counted.add("ring")
-        if self.proxied >= 0.5:
+        if self.proxied >= 0.5 and not self.may_be_staff:
             counted.add("network")
-        if self.own_domains >= LEAST_SHARE:
+        if self.own_domains >= LEAST_SHARE and not self.may_be_staff:
             counted.add("domain")
         told = {name: self.tests[name].power for name in sorted(counted) if name in self.tests}
         return sum(min(power, cap_of(name, self.limits)) for name, power in told.items() if power >= self.limits.least)
@@ -195,14 +197,26 @@ class Evidence:
     @cached_property
     def own_domains(self) -> float:
         """Share of members with a mail domain of which four in five accounts are members."""
+        return float(self._on_own_domains.sum()) / self.size
+
+    @cached_property
+    def one_domain(self) -> float:
+        """Share of members with the most common of these mail domains."""
+        return float(self._on_own_domains.max(initial=0)) / self.size
+
+    @cached_property
+    def may_be_staff(self) -> bool:
+        """Whether so many have one mail domain of their own that they may be the staff of one firm, openly."""
+        return self.one_domain >= ONE_FIRM
+
+    @cached_property
+    def _on_own_domains(self) -> Places:
+        """How many members have each mail domain of which four in five accounts are members."""
         codes = self.population.codes["domain"]
         known = codes[codes >= 0]
-        if not known.size:
-            return 0.0
         everybody = np.bincount(known)
         mine = np.bincount(codes[self.places][codes[self.places] >= 0], minlength=len(everybody))
-        own = (mine >= 2) & (mine >= OWN_DOMAIN * everybody)
-        return float(mine[own].sum()) / self.size
+        return mine[(mine >= 2) & (mine >= OWN_DOMAIN * everybody)]
 
     @cached_property
     def at_one_event(self) -> float:
@@ -250,6 +264,7 @@ class Evidence:
             "largest_purse_share": round(self.largest_purse, 4),
             "egress_share": round(self.egress, 4),
             "one_hand": round(self.one_hand, 2),
+            "one_domain_share": round(self.one_domain, 4),
             "event_share": round(self.at_one_event, 4),
             "new_model_excess": round(self.new_model_excess, 4),
             "end_user_share": round(self.end_users, 4),

@@ -2,20 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
-from django.db.models.functions import Now
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from detection.models_feeds import Feed
+from detection.models_feeds import Feed, FeedPull
 from spine import conditions, jobs, outbox
+from spine.ids import bounds_of
 from spine.models import Condition, Job, JobState
 from spine.principal import acting_as
 
 KEEPER = "system:feeds"
 MOST_AT_ONCE = 500
-PATIENCE = timedelta(hours=1)
+PATIENCE, A_DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,18 @@ class Health:
     lag: timedelta | None
 
 
+def feeds() -> QuerySet[Feed]:
+    """Feeds with how many rows the pulls of the last day brought, and how many of these were not kept."""
+    since, _ = bounds_of(timezone.now() - A_DAY)
+    pulls = FeedPull.objects.filter(feed=OuterRef("pk"), id__gte=since).order_by().values("feed")
+    counted = {name: Subquery(pulls.annotate(n=Sum(name)).values("n")) for name in ("received", "rejected")}
+    return Feed.objects.select_related("detector").annotate(
+        day_received=Coalesce(counted["received"], 0), day_rejected=Coalesce(counted["rejected"], 0)
+    )
+
+
 def health(feed: Feed, *, running: bool = False, now: datetime | None = None) -> Health:
-    """How a feed stands now."""
+    """How a feed stands now; one query where it does not come from `feeds`."""
     now = now or timezone.now()
     lag = now - feed.caught_up_at if feed.caught_up_at else None
     if feed.paused:
@@ -42,7 +54,18 @@ def health(feed: Feed, *, running: bool = False, now: datetime | None = None) ->
         return Health("failing", f"The last pull failed ({times}); it is tried again by itself.", lag)
     if feed.last_success_at is None:
         return Health("new", "Not pulled yet.", lag)
-    return Health("well", "Up to date." if feed.caught_up_at == feed.last_success_at else "The source has more.", lag)
+    received, rejected = _of_a_day(feed)
+    if rejected and rejected == received:
+        return Health("failing", f"Nothing of the last 24 hours was kept; rows refused: {rejected:,}.", lag)
+    words = "Up to date." if feed.caught_up_at == feed.last_success_at else "The source has more."
+    if rejected:
+        words += f" Rows not kept in the last 24 hours: {rejected:,} of {received:,}."
+    return Health("well", words, lag)
+
+
+def _of_a_day(feed: Feed) -> tuple[int, int]:
+    held: Any = feed if hasattr(feed, "day_received") else feeds().get(pk=feed.pk)
+    return held.day_received, held.day_rejected
 
 
 def stalled(feed: Feed, now: datetime) -> bool:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from detection import feed_health, tally
-from detection.models import Feed
 
 STATES = ("paused", "stalled", "running", "failing", "new", "well")
 
@@ -34,7 +33,7 @@ def _of_feeds() -> Iterator[Metric]:
     )
     failures = GaugeMetricFamily("retort_feed_failures", "Pulls that failed since one succeeded.", labels=["feed"])
     counted = dict.fromkeys(STATES, 0)
-    for feed in Feed.objects.order_by("name"):
+    for feed in feed_health.feeds().select_related(None).order_by("name"):
         health = feed_health.health(feed, running=str(feed.pk) in running)
         counted[health.state] += 1
         failures.add_metric([feed.name], feed.failures)

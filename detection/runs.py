@@ -126,6 +126,7 @@ def run_detectors(
         window = window or newest(dataset, days, timezone.now())
         if window is None:
             raise Refused(f"The source {source.name} has no exchanges yet.")
+        _refuse_empty(dataset, window, source)
         answers = []
         for step, detector in enumerate(running):
             on_progress(step, steps, f"{detector.title}: reading {window.days:.0f} days")
@@ -153,6 +154,13 @@ def run_detectors(
         outbox.put("run.finished", {"run": str(run.id)})
         drawing.request_drawings(run, actor=actor)
     return run
+
+
+def _refuse_empty(dataset: Dataset, window: Window, source: TelemetrySource) -> None:
+    """Nothing is told of a window without an exchange: a run of it would stand as the newest, with no cluster."""
+    if not dataset.arrow(dataset.within(window).select("request_id").limit(1)).num_rows:
+        span = f"from {window.start:%Y-%m-%d %H:%M} until {window.end:%Y-%m-%d %H:%M} UTC"
+        raise Refused(f"The source {source.name} has no exchange {span}: nothing can be told of it.")
 
 
 def newest(dataset: Dataset, days: int | None, now: datetime) -> Window | None:

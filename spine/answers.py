@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
-from django.http import QueryDict
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from spine.errors import Refused
 from spine.problems import PROBLEM
@@ -51,17 +51,36 @@ def answers(status: int | tuple[int, str], body: Any, *refusals: int) -> dict[An
     return {status: body} | {(code, PROBLEM): OpenApiResponse(ProblemSerializer, MEANINGS[code]) for code in codes}
 
 
-def checked(serializer: type[serializers.Serializer[Any]], given: Any) -> dict[str, Any]:
-    """What was sent, in the serializer's shape; raises ValidationError with the places.
+class Exact(serializers.Serializer[Any]):
+    """A body in which a field that nobody knows is refused: a limit that is misspelt would be none."""
 
-    Of a query, a parameter that nobody asks for is refused: a filter that is misspelt would give everything.
-    """
+    def to_internal_value(self, data: Any) -> Any:
+        """As the fields have it; raises ValidationError with the names that are not known."""
+        if isinstance(data, Mapping):
+            _refuse_unknown(self, set(data))
+        return super().to_internal_value(data)
+
+
+def checked(serializer: type[serializers.Serializer[Any]], given: Any) -> dict[str, Any]:
+    """What was sent, in the serializer's shape; raises ValidationError with the places."""
     form = serializer(data=given)
-    if isinstance(given, QueryDict) and (unknown := sorted(given.keys() - form.fields.keys() - OF_EVERY_ADDRESS)):
-        known = f"There is no such parameter here, but {', '.join(form.fields)}."
-        raise serializers.ValidationError(dict.fromkeys(unknown, known))
     form.is_valid(raise_exception=True)
     return dict(form.validated_data)
+
+
+def asked(serializer: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    """What a query asks for, in the serializer's shape; raises ValidationError with the places.
+
+    A parameter that nobody knows is refused: a filter that is misspelt would give everything.
+    """
+    _refuse_unknown(serializer(), set(request.query_params) - OF_EVERY_ADDRESS)
+    return checked(serializer, request.query_params)
+
+
+def _refuse_unknown(form: serializers.Serializer[Any], names: set[str]) -> None:
+    if unknown := names - form.fields.keys():
+        told = f"This is not known here; known are {', '.join(form.fields)}."
+        raise serializers.ValidationError(dict.fromkeys(sorted(unknown), told))
 
 
 @contextmanager

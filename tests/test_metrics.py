@@ -219,7 +219,7 @@ def test_a_scrape_asks_a_fixed_number_of_queries_and_reads_no_finding() -> None:
     assert tables == {
         *("spine_job", "spine_outbox", "spine_seen", "spine_counted", "spine_condition", "spine_pending"),
         *("spine_sequence", "spine_logentry", "spine_checkpoint", "spine_departure"),
-        *("detection_received", "detection_feed"),
+        *("detection_received", "detection_feed", "detection_feedpull"),
     }
 
 

@@ -21,7 +21,7 @@ from cases.models import Lead
 from detection.models import Finding
 from people.authentication import needs
 from people.models import User
-from spine.answers import answers, checked
+from spine.answers import answers, asked, checked
 
 
 class KnownAskSerializer(serializers.Serializer[Any]):
@@ -88,7 +88,7 @@ class DownloadAccounts(UnderCase):
         responses=answers((200, "text/csv"), OpenApiTypes.BINARY, 400, 404),
     )
     def get(self, request: Request, ref: str) -> HttpResponseBase:
-        wanted = filter_of(checked(AccountFilterSerializer, request.query_params))
+        wanted = filter_of(asked(AccountFilterSerializer, request))
         case = self.case()
         rows = lists.export_accounts(case, actor=person(request), wanted=wanted)
         content = account_lists.as_csv(account_lists.CASE_COLUMNS, account_lists.case_rows(rows))

@@ -14,7 +14,7 @@ from cases.filters import NO_VERDICT, AccountFilter, matching
 from cases.models import CaseAccount, Verdict
 from cases.views.masking import masked
 from cases.vocabulary import VerdictValue
-from spine.answers import answers, checked
+from spine.answers import answers, asked
 
 TAGS = ["cases"]
 
@@ -119,7 +119,7 @@ class Accounts(UnderCase, generics.ListAPIView[CaseAccount]):
 
     def get_queryset(self) -> QuerySet[CaseAccount]:
         case = self.case()
-        wanted = filter_of(checked(AccountFilterSerializer, self.request.query_params))
+        wanted = filter_of(asked(AccountFilterSerializer, self.request))
         return matching(case, wanted).select_related("account", "member", "verdict__decided_by")
 
 

@@ -15,7 +15,7 @@ from cases.models import Case
 from cases.models.case import CaseStatus
 from cases.vocabulary import Marking
 from people.authentication import needs
-from spine.answers import answers, checked
+from spine.answers import answers, asked, checked
 
 TAGS = ["cases"]
 
@@ -159,7 +159,7 @@ class Cases(generics.ListAPIView[Case]):
         return super().get(request, *args, **kwargs)
 
     def get_queryset(self) -> QuerySet[Case]:
-        wanted = checked(CaseFilter, self.request.query_params)
+        wanted = asked(CaseFilter, self.request)
         cases = access.visible_cases(person(self.request)).select_related("assignee")
         if "search" in wanted:
             words = wanted.pop("search")

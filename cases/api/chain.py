@@ -19,7 +19,7 @@ from cases.api.jobs import AcceptedSerializer, JobSerializer
 from cases.api.shared import AnyAccept, accepted, person, saved_text
 from people.authentication import needs
 from spine import checking, proofs, standing
-from spine.answers import answers, checked
+from spine.answers import answers, asked
 from spine.api import CursorPages
 from spine.models import Checkpoint, Job
 
@@ -225,7 +225,7 @@ class ConsistencyProof(APIView):
         responses=answers(200, ConsistencySerializer, 400, 409),
     )
     def get(self, request: Request) -> Response:
-        wanted = checked(ConsistencyQuery, request.query_params)
+        wanted = asked(ConsistencyQuery, request)
         return Response(ConsistencySerializer(proofs.consistency(wanted["old"], wanted["new"])).data)
 
 
@@ -243,7 +243,7 @@ class InclusionProof(APIView):
         responses=answers(200, InclusionSerializer, 400, 404, 409),
     )
     def get(self, request: Request, entry_id: UUID) -> Response:
-        wanted = checked(InclusionQuery, request.query_params)
+        wanted = asked(InclusionQuery, request)
         entry = access.visible_entries(person(request)).filter(pk=entry_id).first()
         if entry is None:
             raise Http404

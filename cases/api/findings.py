@@ -12,7 +12,7 @@ from cases import history
 from cases.api.shared import UnderCase
 from cases.views.masking import masked
 from detection.models import Finding
-from spine.answers import answers, checked
+from spine.answers import answers, asked
 
 TAGS = ["cases"]
 
@@ -81,6 +81,6 @@ class Findings(UnderCase, generics.ListAPIView[Finding]):
 
     def get_queryset(self) -> QuerySet[Finding]:
         findings = history.marked(history.findings_at(self.case())).defer("payload")
-        wanted = checked(CaseFindingFilter, self.request.query_params)
+        wanted = asked(CaseFindingFilter, self.request)
         names = {"signal": "signal", "detector": "detector__name"}
         return findings.filter(**{names[name]: value for name, value in wanted.items()})

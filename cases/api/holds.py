@@ -18,7 +18,7 @@ from cases.models import Hold, HoldAcknowledgement, HoldCustodian, HoldRelease, 
 from cases.models.holds import HoldScope
 from cases.vocabulary import VerdictValue
 from detection.models import TelemetrySource
-from spine.answers import answers, checked
+from spine.answers import answers, asked, checked
 from spine.api import CursorPages
 
 TAGS = ["holds"]
@@ -223,7 +223,7 @@ class Holds(generics.ListAPIView[Hold]):
         return super().get(request, *args, **kwargs)
 
     def get_queryset(self) -> QuerySet[Hold]:
-        wanted = checked(HoldFilter, self.request.query_params)
+        wanted = asked(HoldFilter, self.request)
         return holds.visible(person(self.request), state=wanted.get("state", ""))
 
 

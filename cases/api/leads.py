@@ -21,7 +21,7 @@ from detection.api.clusters import MARKED, MarkedSerializer
 from detection.models import AssessmentLabel
 from people.authentication import needs
 from people.models import User
-from spine.answers import answers, checked
+from spine.answers import answers, asked, checked
 
 TAGS = ["leads"]
 SEEN = "the lead's `cluster` as you read it; when a newer run changed it, that is told instead of decided"
@@ -208,7 +208,7 @@ class Leads(generics.ListAPIView[Lead]):
         return super().get(request, *args, **kwargs)
 
     def get_queryset(self) -> QuerySet[Lead]:
-        wanted = checked(LeadFilter, self.request.query_params)
+        wanted = asked(LeadFilter, self.request)
         leads = access.visible_leads(person(self.request)).select_related("cluster", "assignee")
         names = {"state": "state", "assessment": "cluster__assessment"}
         return leads.filter(**{names[name]: value for name, value in wanted.items()})

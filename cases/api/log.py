@@ -12,7 +12,7 @@ from cases import access, sentences
 from cases.api.shared import UnderCase, person
 from cases.models import Case
 from people.authentication import needs
-from spine.answers import answers, checked
+from spine.answers import answers, asked
 from spine.models import LogEntry
 
 
@@ -88,6 +88,6 @@ class Log(generics.ListAPIView[LogEntry]):
 
 
 def _matching(entries: QuerySet[LogEntry], request: Request) -> QuerySet[LogEntry]:
-    wanted = checked(LogFilter, request.query_params)
+    wanted = asked(LogFilter, request)
     refs = Case.objects.filter(pk=OuterRef("scope")).values("ref")
     return entries.filter(**wanted).annotate(case=Subquery(refs)).select_related("sequence").defer("row_digests")

@@ -19,7 +19,7 @@ from detection import detector_verbs
 from detection.models import DetectorVersion
 from people.authentication import needs
 from spine import principal
-from spine.answers import answers, checked
+from spine.answers import answers, asked, checked
 from spine.api import CursorPages
 from spine.errors import Refused
 
@@ -189,7 +189,7 @@ class Leaning(generics.ListAPIView[Any]):
 
     def kind(self) -> str:
         """Which list is asked for."""
-        return str(checked(LeaningFilter, self.request.query_params)["kind"])
+        return str(asked(LeaningFilter, self.request)["kind"])
 
     def get_queryset(self) -> QuerySet[Any]:
         version = version_of(self.kwargs["detector_id"], self.kwargs["detector_version_id"])

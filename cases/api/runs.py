@@ -24,7 +24,7 @@ from detection import run_changes
 from detection.models import AssessmentLabel, Run
 from people.authentication import needs
 from people.models import User
-from spine.answers import answers, checked
+from spine.answers import answers, asked
 from spine.errors import Refused
 
 TAGS = ["runs"]
@@ -164,7 +164,7 @@ def changed_accounts(run: Run, since: Run) -> HttpResponseBase:
 
 def _both(request: Request, run_id: UUID) -> tuple[Run, Run]:
     run = get_object_or_404(Run.objects.select_related("source"), pk=run_id)
-    since = run_changes.compared_with(run, checked(SinceSerializer, request.query_params).get("since"))
+    since = run_changes.compared_with(run, asked(SinceSerializer, request).get("since"))
     if since is None:
         raise Refused("This is the first run of its source: there is none to compare it with.")
     return run, since

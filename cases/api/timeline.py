@@ -14,7 +14,7 @@ from cases.actions import timeline as verbs
 from cases.api.shared import Moment, UnderCase, Username, Words, person
 from cases.models import TimelineNote
 from cases.vocabulary import Confidence, Lane
-from spine.answers import answers, checked
+from spine.answers import answers, asked, checked
 
 TAGS = ["cases"]
 MOST = 500
@@ -106,7 +106,7 @@ class Timeline(UnderCase):
     )
     def get(self, request: Request, ref: str) -> Response:
         case = self.case()
-        wanted = checked(TimelineFilter, request.query_params)
+        wanted = asked(TimelineFilter, request)
         page = timeline.page(case, lane=wanted["lane"], cursor=wanted["cursor"], size=wanted["page_size"])
         body = {
             "next": _address(request, page.next),

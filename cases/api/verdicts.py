@@ -18,7 +18,7 @@ from cases.api.shared import UnderCase, Words, accepted, person
 from cases.filters import matching
 from cases.models import CaseAccount
 from cases.vocabulary import VerdictValue
-from spine.answers import answers, checked
+from spine.answers import answers, asked, checked
 from spine.models import Job
 
 TAGS = ["cases"]
@@ -95,7 +95,7 @@ class BulkVerdicts(UnderCase):
     )
     def get(self, request: Request, ref: str) -> Response:
         case = self.case()
-        given = checked(CountFilterSerializer, request.query_params)
+        given = asked(CountFilterSerializer, request)
         value = given.pop("value")
         wanted = filter_of(given)
         listed = testers.among(matching(case, wanted)).count()

@@ -33,7 +33,7 @@ PULL_BADGES = {"done": "done", "failed": "failed", "running": "running", "stoppe
 def feed_list(request: HttpRequest) -> HttpResponse:
     """Every feed and how it stands."""
     running = set(feed_health.unfinished("feed.pull").values_list("key", flat=True))
-    feeds = Feed.objects.select_related("detector").order_by("name")
+    feeds = feed_health.feeds().order_by("name")
     context = {
         "section": "feeds",
         "page_title": "Feeds",
@@ -196,7 +196,7 @@ def _feed_page(
     status: int = 200,
     refusal: Refused | None = None,
 ) -> HttpResponse:
-    found = Feed.objects.select_related("detector").get(pk=found.pk)
+    found = feed_health.feeds().get(pk=found.pk)
     jobs = [*feed_health.unfinished("feed.pull"), *feed_health.unfinished("feed.backfill")]
     own = [job for job in jobs if job.key == str(found.pk)]
     writes = may(request.user, "detectors.write")

@@ -15,7 +15,7 @@ from detection import queries
 from detection.models import Account, Attribute
 from people.authentication import needs
 from people.rights import may
-from spine.answers import answers, checked
+from spine.answers import answers, asked, checked
 
 MOST_LOOKED_UP = 1000
 
@@ -91,7 +91,7 @@ class Accounts(generics.ListAPIView[Account]):
     serializer_class = AccountSerializer
 
     def get_queryset(self) -> QuerySet[Account]:
-        return queries.accounts(**checked(AccountFilter, self.request.query_params))
+        return queries.accounts(**asked(AccountFilter, self.request))
 
     @extend_schema(
         summary="List accounts by pseudonym",
@@ -148,7 +148,7 @@ class Attributes(generics.ListAPIView[Attribute]):
     serializer_class = AttributeSerializer
 
     def get_queryset(self) -> QuerySet[Attribute]:
-        return queries.attributes(**checked(AttributeFilter, self.request.query_params))
+        return queries.attributes(**asked(AttributeFilter, self.request))
 
     @extend_schema(
         summary="List attributes",

@@ -17,7 +17,7 @@ from detection.api.detectors import MeasureSerializer
 from detection.api.findings import FindingSerializer
 from detection.models import AssessmentLabel, Cluster, ClusterLink, ClusterMember, DetectorVersion, Finding, Run
 from people.authentication import needs
-from spine.answers import answers, checked
+from spine.answers import answers, asked
 from spine.api import CursorPages
 
 TAGS = ["clusters"]
@@ -216,7 +216,7 @@ class Clusters(generics.ListAPIView[Cluster]):
     serializer_class = ClusterSerializer
 
     def get_queryset(self) -> QuerySet[Cluster]:
-        return queries.clusters(**checked(ClusterFilter, self.request.query_params))
+        return queries.clusters(**asked(ClusterFilter, self.request))
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         """Of a page, with what does not count any more of the clusters on it."""

@@ -22,7 +22,7 @@ from people.api.keys import LimitsSerializer
 from people.authentication import needs
 from people.reauth import RecentlyProven
 from spine import principal
-from spine.answers import answers, checked
+from spine.answers import Exact, answers, checked
 
 TAGS = ["detectors"]
 SAMPLE: dict[str, Any] = {
@@ -143,7 +143,7 @@ class DetectorSerializer(serializers.ModelSerializer[Detector]):
         return detector_health.silent_since(detector, timezone.now())
 
 
-class RegistrationSerializer(serializers.Serializer[Any]):
+class RegistrationSerializer(Exact):
     """What a detector is registered with; the verb says which names are accepted."""
 
     name = serializers.CharField(max_length=120, trim_whitespace=False, help_text="a–z, 0–9, dot, dash, underscore")

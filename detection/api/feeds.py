@@ -226,7 +226,10 @@ class Feeds(generics.ListAPIView[Feed]):
 
     permission_classes = [needs("detectors.read", "detectors.write")]
     serializer_class = FeedSerializer
-    queryset = Feed.objects.select_related("detector")
+    queryset = Feed.objects.none()
+
+    def get_queryset(self) -> QuerySet[Feed]:
+        return feed_health.feeds()
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "running": running()}
@@ -258,7 +261,7 @@ class OneFeed(APIView):
 
     @extend_schema(summary="Read a feed", tags=TAGS, responses=answers(200, FeedSerializer, 404))
     def get(self, request: Request, feed_id: UUID) -> Response:
-        return Response(shown(get_object_or_404(Feed.objects.select_related("detector"), pk=feed_id)))
+        return Response(shown(get_object_or_404(feed_health.feeds(), pk=feed_id)))
 
     @extend_schema(
         summary="Change, pause or resume a feed",

@@ -32,7 +32,7 @@ from detection.api.intake import (
 from detection.models import Finding, FindingAccount
 from detection.streams import BrokenStream
 from people.authentication import needs
-from spine.answers import answers, checked
+from spine.answers import answers, asked
 from spine.api import CursorPages
 
 TAGS = ["findings"]
@@ -187,7 +187,7 @@ class Findings(Sender, generics.ListAPIView[Finding]):
     serializer_class = FindingSerializer
 
     def get_queryset(self) -> QuerySet[Finding]:
-        return queries.findings(**checked(FindingFilter, self.request.query_params))
+        return queries.findings(**asked(FindingFilter, self.request))
 
     @extend_schema(
         summary="List findings, newest first",

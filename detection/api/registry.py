@@ -17,12 +17,12 @@ from detection.models import Canary, Detector, ExcludedValue, Lifecycle, Quarant
 from people.authentication import needs
 from people.rights import may
 from spine import principal
-from spine.answers import answers, checked, within
+from spine.answers import Exact, answers, checked, within
 
 TAGS = ["detectors"]
 
 
-class GroupingSerializer(serializers.Serializer[Any]):
+class GroupingSerializer(Exact):
     """How pushed findings are joined into leads: accounts that show the same value of one of these kinds."""
 
     by = serializers.ListField(child=serializers.CharField(max_length=40), help_text="kinds of value that join")
@@ -33,7 +33,7 @@ class GroupingSerializer(serializers.Serializer[Any]):
     most_accounts = serializers.IntegerField(required=False, help_text="more make a hub, which joins nobody; 1,000")
 
 
-class ChangeDetectorSerializer(serializers.Serializer[Any]):
+class ChangeDetectorSerializer(Exact):
     """What to change; what is left out stays. `revision` is the one you saw."""
 
     revision = serializers.IntegerField()
@@ -68,7 +68,7 @@ class CanarySerializer(serializers.Serializer[Any]):
         return found.canary.account_id if self.context["identify"] else None
 
 
-class NewCanarySerializer(serializers.Serializer[Any]):
+class NewCanarySerializer(Exact):
     """A canary to plant."""
 
     provider_id = serializers.CharField(max_length=200, help_text="the provider's id of an account of yours")

@@ -21,7 +21,7 @@ from detection.runs import request_run
 from people.authentication import needs
 from people.rights import may
 from spine import principal
-from spine.answers import answers, checked
+from spine.answers import Exact, answers, asked, checked
 
 TAGS = ["runs"]
 
@@ -171,7 +171,7 @@ class SetRunScheduleSerializer(serializers.Serializer[Any]):
     revision = serializers.IntegerField()
 
 
-class AskRunSerializer(serializers.Serializer[Any]):
+class AskRunSerializer(Exact):
     """Over the newest `days`, or over a window, or with neither over all there is."""
 
     days = serializers.IntegerField(required=False, min_value=1, max_value=run_schedule.LONGEST)
@@ -179,9 +179,6 @@ class AskRunSerializer(serializers.Serializer[Any]):
     end = serializers.DateTimeField(required=False)
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        for name, called in (("from", "start"), ("to", "end")):
-            if name in self.initial_data:
-                raise serializers.ValidationError({name: f"This is called {called} here."})
         if ("start" in given) != ("end" in given):
             raise serializers.ValidationError({"end": "A window has a start and an end."})
         if "days" in given and "start" in given:
@@ -196,7 +193,7 @@ class Runs(generics.ListAPIView[Run]):
     serializer_class = RunRowSerializer
 
     def get_queryset(self) -> QuerySet[Run]:
-        chosen = checked(RunFilter, self.request.query_params)
+        chosen = asked(RunFilter, self.request)
         return run_reading.runs().filter(**chosen)
 
     @extend_schema(

@@ -19,7 +19,7 @@ from people.authentication import needs
 from people.models import LIMITS, ApiToken, DetectorKey
 from people.reauth import RecentlyProven
 from people.rights import MEANINGS, may
-from spine.answers import answers, checked
+from spine.answers import Exact, answers, checked
 
 TAGS = ["keys"]
 
@@ -38,7 +38,7 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
         read_only_fields = fields
 
 
-class NewTokenSerializer(serializers.Serializer[Any]):
+class NewTokenSerializer(Exact):
     """A new token: some of one's rights, for some days."""
 
     name = serializers.CharField(max_length=120, help_text="what it is for")
@@ -63,7 +63,7 @@ def _limit(help_text: str) -> serializers.IntegerField:
     )
 
 
-class LimitsSerializer(serializers.Serializer[Any]):
+class LimitsSerializer(Exact):
     """What a key may send in a time; null is no limit, and what is left out stays as it is."""
 
     requests_per_minute = _limit("requests to the doors for findings")
@@ -88,7 +88,7 @@ class DetectorKeySerializer(serializers.ModelSerializer[DetectorKey]):
         read_only_fields = fields
 
 
-class ReplaceKeySerializer(serializers.Serializer[Any]):
+class ReplaceKeySerializer(Exact):
     """The key that takes the place of another, and how long that one still works."""
 
     name = serializers.CharField(

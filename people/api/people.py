@@ -20,7 +20,7 @@ from people.authentication import needs
 from people.models import Role, User
 from people.reauth import RecentlyProven
 from people.rights import rights_of
-from spine.answers import answers, checked
+from spine.answers import Exact, answers, checked
 
 TAGS = ["people"]
 ADMINISTRATOR: list[type[BasePermission]] = [needs("people.write", "people.write"), RecentlyProven]
@@ -59,7 +59,7 @@ class MeSerializer(PersonSerializer):
         return sorted(held if one.scopes is None else held & one.scopes)
 
 
-class NewPersonSerializer(serializers.Serializer[Any]):
+class NewPersonSerializer(Exact):
     """A new person; the first password is made for them."""
 
     username = serializers.CharField(max_length=60, trim_whitespace=False)
@@ -67,7 +67,7 @@ class NewPersonSerializer(serializers.Serializer[Any]):
     display_name = serializers.CharField(max_length=120, required=False, default="", allow_blank=True)
 
 
-class ChangeSerializer(serializers.Serializer[Any]):
+class ChangeSerializer(Exact):
     """What to change; what is left out stays."""
 
     role = serializers.ChoiceField(Role.choices, required=False)

@@ -5,9 +5,10 @@ import pytest
 from cases import actions, precision
 from cases.filters import AccountFilter
 from cases.models import Case, Verdict, VersionPrecision
+from cases.sample_texts import SOURCE
 from detection import detector_verbs, ingest
 from detection.index import ensure_accounts
-from detection.models import SIMULATED, Detector, DetectorVersion
+from detection.models import SIMULATED, Detector, DetectorVersion, TelemetrySource
 from people.models import DetectorKey
 from tests.cases.pages import client_of, text_of
 from tests.cases.recalling import version_under
@@ -69,6 +70,13 @@ def test_simulated_accounts_are_in_no_figure(cast: Cast) -> None:
     for one, value in zip(ids, ("benign", "actor_controlled", "benign"), strict=True):
         decide_about(mixed, cast, one, value)
     assert figures(mixed) == (1, 2)
+
+
+def test_cases_of_the_sample_story_are_in_no_figure(case: Case, cast: Cast) -> None:
+    decide(case, cast, "actor_controlled", "benign")
+    assert figures(case) == (1, 2)
+    TelemetrySource.objects.filter(runs__clusters__cases__case=case).update(name=SOURCE)
+    assert figures(case) == (0, 0)
 
 
 def test_interval_is_wilsons(case: Case, cast: Cast) -> None:

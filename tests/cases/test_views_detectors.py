@@ -174,6 +174,16 @@ def test_api_points_to_where_the_request_has_what_is_refused(made: tuple[Detecto
         "/provider_id": admin.post(f"{path}canaries/", planted, format="json"),
         "/every_minutes": admin.post(f"{path}canaries/", planted | {"every_minutes": 0}, format="json"),
     }
+    typo = {"name": "gw-c", "network": ["10.0.0.0/8"]}
+    refused |= {  # what is misspelt, or cannot be changed here, is not passed over
+        "/network": admin.post("/api/v1/detectors/", typo, format="json"),
+        "/limits/findings": admin.post(
+            "/api/v1/detectors/", {"name": "gw-c", "limits": {"findings": 1}}, format="json"
+        ),
+        "/networks": admin.patch(f"/api/v1/detector-keys/{made[1].pk}/", {"networks": ["10.0.0.0/8"]}, format="json"),
+        "/cadence_minuts": admin.patch(path, {"revision": 1, "cadence_minuts": 5}, format="json"),
+    }
+    assert not Detector.objects.filter(name="gw-c").exists()
     found = {pointer: [one["pointer"] for one in answer.json()["errors"]] for pointer, answer in refused.items()}
     assert found == {pointer: [pointer] for pointer in refused}
 

@@ -54,7 +54,10 @@ def test_sample_data_is_told_from_real_data(cast: Cast) -> None:
     client = client_of(cast.reader)
     assert "Sample data." not in text_of(client.get("/cases/"))
     TelemetrySource.objects.create(name=sample_texts.SOURCE)
-    assert "Sample data." in text_of(client.get("/cases/"))
+    assert "<strong>Sample data.</strong> Everything here was made from word lists" in text_of(client.get("/cases/"))
+    TelemetrySource.objects.create(name="our-own")
+    page = text_of(client.get("/cases/"))
+    assert (f"The source “{sample_texts.SOURCE}”" in page, "Everything here" in page) == (True, False)
 
 
 def test_what_a_role_may_not_open_says_why(cast: Cast) -> None:

@@ -219,7 +219,7 @@ def test_look_alikes_stand_as_fitting_not_seen_or_not_checked(analyst: Client) -
     lead = make_lead(3, assessment_detail={"look_alikes": alike})
     shown = analyst.get(reverse("lead", args=[lead.pk])).content.decode()
     card = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", shown.split('id="alike-title"')[1].split("</section>")[0]))
-    assert "harness fits Figures. class not seen in these figures Figures. reseller could not be checked" in card
+    assert "harness fits Figures. class does not explain it by itself Figures. reseller could not be checked" in card
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ def test_api_lists_reads_starts_and_stops_runs(cast: Cast) -> None:
     elsewhere = admin.post(f"/api/v1/telemetry/{source}/runs/", {"from": "2026-05-04T00:00:00Z"}, format="json")
     assert (elsewhere.status_code, elsewhere.json()["errors"]) == (
         400,
-        [{"pointer": "/from", "detail": "This is called start here."}],
+        [{"pointer": "/from", "detail": "This is not known here; known are days, start, end."}],
     )
     half = admin.post(f"/api/v1/telemetry/{source}/runs/", {"start": timezone.now().isoformat()}, format="json")
     assert half.status_code == 400

@@ -22,6 +22,7 @@ LIBRARY, COURSE = "published prompt library or framework", "course, hackathon or
 HARNESS = "evaluation harness or batch job of one organisation"
 CLASS = "class, company or household behind one address"
 RESELLER, PROXY = "reseller or gateway for unrelated customers", "commercial VPN used by strangers"
+STAFF = "staff of one firm with accounts of their own"
 MEMBERS = [f"acct_{n:04d}" for n in range(24)]
 
 
@@ -77,6 +78,15 @@ def one_tool(facts: Facts, edges: list[Edge]) -> list[Edge]:
     return [e for e in edges if e.type != "payment_fingerprint"]
 
 
+def one_firm(facts: Facts, edges: list[Edge]) -> list[Edge]:
+    """Employees: one mail domain, a commercial way out, the same hours and much the same volume; each pays alone."""
+    kept = one_tool(facts, edges)
+    for number, name in enumerate(sorted(facts)):
+        facts[name] = replace(facts[name], email_domain=f"mail-{number % 3}.example")
+    changed(facts, email_domain="pumps.example", home_kind="vpn", home_asn=4_200_000_900, networks=12, exchanges=400)
+    return kept
+
+
 def unknown_identity(facts: Facts, edges: list[Edge]) -> list[Edge]:
     """Who the accounts say they are is not in the data: strangers cannot be told from one organisation."""
     for name in facts:
@@ -103,16 +113,17 @@ def one_payer_of_untold_organisations(facts: Facts, edges: list[Edge]) -> list[E
 @pytest.mark.parametrize(
     ("change", "label", "fits", "unchecked"),
     [
-        (lambda facts, edges: edges, Label.COORDINATED_EXTRACTION, [], []),
-        (one_organisation, Label.BENIGN_AUTOMATION, [HARNESS], []),
-        (one_school, Label.SHARED_EGRESS, [CLASS], []),
-        (one_address, Label.CANNOT_TELL, [CLASS, LIBRARY], []),
-        (one_payer, Label.RESELLER_POOL, [RESELLER, COURSE], []),
-        (unknown_identity, Label.CANNOT_TELL, [], [HARNESS, RESELLER]),
-        (unknown_lines, Label.CANNOT_TELL, [], [CLASS, PROXY]),
-        (one_payer_of_untold_organisations, Label.CANNOT_TELL, [], [HARNESS]),
-        (one_event, Label.CANNOT_TELL, [COURSE], []),
-        (one_tool, Label.CANNOT_TELL, [COURSE], []),
+        (lambda facts, edges: edges, Label.COORDINATED_EXTRACTION, [], [STAFF]),
+        (one_organisation, Label.BENIGN_AUTOMATION, [HARNESS], [STAFF]),
+        (one_school, Label.SHARED_EGRESS, [CLASS], [STAFF]),
+        (one_address, Label.CANNOT_TELL, [CLASS, LIBRARY], [STAFF]),
+        (one_payer, Label.RESELLER_POOL, [RESELLER, COURSE], [STAFF]),
+        (unknown_identity, Label.CANNOT_TELL, [], [HARNESS, STAFF, RESELLER]),
+        (unknown_lines, Label.CANNOT_TELL, [], [CLASS, STAFF, PROXY]),
+        (one_payer_of_untold_organisations, Label.CANNOT_TELL, [], [HARNESS, STAFF]),
+        (one_event, Label.CANNOT_TELL, [COURSE], [STAFF]),
+        (one_tool, Label.CANNOT_TELL, [COURSE], [STAFF]),
+        (one_firm, Label.CANNOT_TELL, [STAFF, COURSE], []),
     ],
 )
 def test_assessment_of_the_same_pool_under_an_open_explanation_follows_it(
@@ -132,6 +143,7 @@ def test_assessment_of_the_same_pool_under_an_open_explanation_follows_it(
         (unknown_lines, "from what kind of network the accounts come"),
         (one_event, "whether one contest, workshop or trial explains"),
         (one_tool, "whether one course, promotion or tool brought them"),
+        (one_firm, "whose the mail domain is"),
     ],
 )
 def test_what_would_settle_a_doubt_names_what_stood_in_the_way_of_telling(
@@ -142,6 +154,22 @@ def test_what_would_settle_a_doubt_names_what_stood_in_the_way_of_telling(
     assert any(one.startswith(words) for one in settles), settles
     told = crowd()
     assert not any(one.startswith(words) for one in assessed(pool(told) + scattered(told), told).would_settle)
+
+
+def test_one_mail_domain_is_no_hand_and_speaks_for_a_firm_where_two_are_one_hands() -> None:
+    def result(domains: int) -> Assessment:
+        facts = crowd()
+        edges = one_firm(facts, pool(facts) + scattered(facts))
+        for number, name in enumerate(MEMBERS):
+            facts[name] = replace(facts[name], email_domain=f"pumps-{number % domains}.example")
+        return assessed(edges, facts)
+
+    one, two = result(1), result(2)
+    assert one.features["evidence"] >= ACCUSED
+    assert (one.features["one_hand"], one.features["one_domain_share"]) == (0, 1.0)
+    assert "one_domain_share" in [reason.feature for reason in one.reasons_against]
+    assert (two.label, two.features["one_domain_share"]) == (Label.COORDINATED_EXTRACTION, 0.5)
+    assert "one_domain_share" not in [reason.feature for reason in two.reasons_against]
 
 
 def test_score_of_a_suspicion_says_no_more_than_was_counted() -> None:
@@ -232,7 +260,7 @@ def test_reason_of_networks_says_of_what_kind_they_are_and_who_else_comes_from_t
     (reason,) = [reason.text for reason in result.reasons_for if reason.feature == "test.network"]
     assert reason.endswith("It is of kind vpn; 2 other accounts mostly come from it too.")
     (proxy,) = [one.text for one in result.look_alikes if one.name == PROXY]
-    assert proxy.startswith("100% mostly come through commercial proxies, as many strangers do")
+    assert proxy.startswith("100% mostly come through commercial proxies, which many strangers share")
 
 
 def test_answers_too_weak_to_count_as_evidence_are_no_reasons() -> None:

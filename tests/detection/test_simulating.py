@@ -162,7 +162,7 @@ def test_work_that_is_stopped_leaves_no_source_and_no_file_and_can_be_asked_for_
     kinds = settings.JOB_KINDS
     settings.JOB_KINDS = kinds | {simulating.KIND: f"{__name__}.{handler}"}
     job = run_job(asked())
-    assert (job.state, job.error) == (JobState.FAILED, "stopped by admin; nothing of it was kept")
+    assert (job.state, job.error) == (JobState.STOPPED, "stopped by admin; nothing of it was kept")
     assert (TelemetrySource.objects.count(), TelemetryFile.objects.count()) == (0, 0)
     assert [path for path in root.rglob("*") if path.name != ".simulated"] == []
     settings.JOB_KINDS = kinds

@@ -35,4 +35,6 @@ class Command(RetortCommand):
                 written = cluster_export.write(runs, out, actor=self.actor)
         except OSError as error:
             raise Refused(f"{options['out']} cannot be written: {error.strerror}.") from None
+        for run in runs:
+            self.say(f"{run.source.name}: the run over {run.window_start:%Y-%m-%d} until {run.window_end:%Y-%m-%d}.")
         self.say(f"{written.clusters} clusters written to {options['out']}.")

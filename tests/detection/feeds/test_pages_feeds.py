@@ -79,7 +79,8 @@ def test_feed_is_tried_then_saved_then_pulled(admin: Client, lying: Lying) -> No
     assert "Pulling a feed" in text_of(asked)
     done(Job.objects.get())
     text = text_of(admin.get(f"/feeds/{feed.pk}/"))
-    assert "Up to date." in text
+    assert "Up to date. Rows not kept in the last 24 hours: 1 of 3." in text
+    assert "Rows not kept in the last 24 hours: 1 of 3." in text_of(admin.get("/feeds/"))
     assert "page 1, row 2" in text
     assert SECRET not in text
 

@@ -372,6 +372,15 @@ def test_feed_that_delivers_nothing_is_a_condition_until_it_does(lying: Lying) -
     assert feed_health.health(feed).state == "well"
 
 
+def test_feed_of_which_nothing_is_kept_does_not_stand_well(lying: Lying) -> None:
+    lying.control(items=[{"no": "finding"}, {"nor": "this"}])
+    feed = make_feed(lying)
+    pull(feed)
+    for held in (Feed.objects.get(pk=feed.pk), feed_health.feeds().get(pk=feed.pk)):
+        found = feed_health.health(held)
+        assert (found.state, found.words) == ("failing", "Nothing of the last 24 hours was kept; rows refused: 2.")
+
+
 def test_delay_grows_is_spread_and_keeps_to_what_the_source_asked() -> None:
     for failures, least, most in ((1, 15, 30), (2, 30, 60), (5, 240, 480), (50, 10800, 21600)):
         found = {pulling.delay(failures) for _ in range(50)}

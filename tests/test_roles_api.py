@@ -70,7 +70,7 @@ LADDER = {
     "DELETE tokens/<token_id>/": "401 200 404 404 404 404 403",
     "GET detector-keys/": "401 200 403 403 403 403 403",
     "GET detector-keys/<key_id>/": "401 200 403 403 403 403 403",
-    "PATCH detector-keys/<key_id>/": "401 200 403 403 403 403 403",
+    "PATCH detector-keys/<key_id>/": "401 400 403 403 403 403 403",
     "POST detector-keys/<key_id>/replace/": "401 400 403 403 403 403 403",
     "DELETE detector-keys/<key_id>/": "401 200 403 403 403 403 403",
     # leads, clusters, findings, accounts, attributes
